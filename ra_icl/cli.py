@@ -1,0 +1,210 @@
+"""The command line: every step of the workflow as a sub-command of `ra-icl`.
+
+Options of a step are a JSON object; what it leaves out keeps the paper's value. Modules are imported inside the
+commands, so that a step pays only for what it uses.
+"""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ra_icl.errors import InputError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+Options = Annotated[str, typer.Option(help="JSON object of options; what it leaves out keeps its default")]
+Out = Annotated[Path, typer.Option(help="file to write")]
+Index = Annotated[Path, typer.Option(help="index CSV of the dataset")]
+Dataset = Annotated[str, typer.Option(help="casme2, samm, smic or casme3")]
+Subject = Annotated[str, typer.Option(help="subject, as the index names it")]
+
+
+def main() -> None:
+    """Run the command line; bad input becomes one line on stderr and exit status 2."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        app()
+    except InputError as error:
+        sys.exit(_report(error))
+
+
+def _report(error: InputError) -> int:
+    print(f"ra-icl: error: {error}", file=sys.stderr)
+    return 2
+
+
+@app.command()
+def twins(dataset: Dataset, out: Out, options: Options = "{}") -> None:
+    """Render the synthetic twin of a dataset in its official layout into the folder --out."""
+    from ra_icl.datasets.twin_plan import TwinOptions
+    from ra_icl.datasets.twins import render
+    from ra_icl.options import parse
+
+    render(dataset, out, parse(TwinOptions, options, "options"))
+
+
+@app.command()
+def index(dataset: Dataset, out: Out, options: Options) -> None:
+    """Read a dataset's annotation into an index CSV. --options: {"root": ..., "annotation": ..., "frames": ...}."""
+    from ra_icl.datasets import build_index
+    from ra_icl.files import write_csv
+
+    write_csv(out, build_index(dataset, _object(options)))
+
+
+@app.command("published-index")
+def published_index(dataset: Dataset, out: Out, options: Options) -> None:
+    """Read the table of published flow maps into an index CSV. --options: {name: {"root": ..., "layout": ...}}."""
+    from ra_icl.files import write_csv
+    from ra_icl.plan import published_options
+    from ra_icl.datasets.public_flow import read_index
+
+    write_csv(out, read_index(published_options({"public_flow": _object(options)}), dataset))
+
+
+@app.command()
+def crop(index: Index, subject: Subject, out: Out, options: Options = "{}") -> None:
+    """Crop the faces of one subject's sequences."""
+    from ra_icl.faces import FaceOptions, crop_subject
+    from ra_icl.options import parse
+
+    crop_subject(_rows_of(index, subject), out, parse(FaceOptions, options, "faces"))
+
+
+@app.command()
+def flow(
+    index: Index,
+    subject: Subject,
+    crops: Annotated[Path, typer.Option(help="the subject's crops")],
+    out: Out,
+    sampling: Annotated[str, typer.Option(help='JSON, e.g. {"mode": "middle", "instances": 16}')] = "{}",
+    options: Options = "{}",
+) -> None:
+    """Compute optical flow and strain between the onset and the sampled frames of one subject's sequences."""
+    from ra_icl.flow import FlowOptions, flow_subject
+    from ra_icl.options import parse
+    from ra_icl.sampling import Sampling
+
+    chosen = {key: value for key, value in _object(sampling).items() if key != "source"}
+    frames = parse(Sampling, json.dumps(chosen), "sampling")
+    flow_subject(crops, _rows_of(index, subject), out, frames, parse(FlowOptions, options, "flow"))
+
+
+@app.command("published-flow")
+def published_flow(
+    index: Index, out: Annotated[Path, typer.Option(help="folder to write into")], options: Options
+) -> None:
+    """Read the published flow maps of a dataset. --options: {"root": ..., "layout": "onset_apex"}."""
+    from ra_icl.datasets.index import read_index_csv
+    from ra_icl.datasets.public_flow import PublishedOptions, write_subjects
+    from ra_icl.options import parse
+
+    write_subjects(read_index_csv(index), parse(PublishedOptions, options, "public_flow"), out)
+
+
+@app.command()
+def fold(
+    name: Annotated[str, typer.Option(help="held-out subject, {dataset}-{subject}")],
+    index: Annotated[list[Path], typer.Option(help="index CSV; once for each dataset of the protocol")],
+    flow: Annotated[Path, typer.Option(help="folder flow/{sampling}")],
+    out: Annotated[Path, typer.Option(help="path without suffix: .csv, .json and .safetensors are written")],
+    protocol: Annotated[str, typer.Option(help="cde, casme3_3, casme3_4 or casme3_7")] = "cde",
+    method: Annotated[str, typer.Option(help="name for the record")] = "m6",
+    seed: int = 0,
+    data_source: Annotated[str, typer.Option(help="datasets, twins or public_flow")] = "datasets",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads")] = 1,
+    options: Options = "{}",
+) -> None:
+    """Train one leave-one-subject-out fold and predict the held-out subject."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    import torch
+
+    from ra_icl.fold import Fold, run_fold
+    from ra_icl.options import parse
+    from ra_icl.training import MethodOptions
+
+    torch.set_num_threads(threads)
+    identity = Fold(protocol, method, name, seed, data_source)
+    run_fold(identity, index, flow, out, parse(MethodOptions, options, "options"), device)
+
+
+@app.command()
+def metrics(
+    folds: Annotated[list[Path], typer.Argument(help="the folds' CSV files")],
+    out: Out,
+    protocol: Annotated[str, typer.Option()],
+    method: Annotated[str, typer.Option()],
+) -> None:
+    """Pool the predictions of all folds into UF1, UAR, accuracy and confusion matrices."""
+    from ra_icl.datasets.protocols import PROTOCOLS
+    from ra_icl.metrics import aggregate
+
+    aggregate(folds, out, classes=PROTOCOLS[protocol].classes, protocol=protocol, method=method)
+
+
+@app.command()
+def table(
+    number: Annotated[int, typer.Argument(help="1, 2 or 3")],
+    metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
+    out: Annotated[Path, typer.Option(help="path without suffix: .csv, .md and .tex are written")],
+    methods: Annotated[str, typer.Option(help="JSON: method name to title and marks")],
+    published: Annotated[Path, typer.Option(help="published rows")] = Path("config/published.csv"),
+) -> None:
+    """Write one of the paper's tables."""
+    from ra_icl.tables import write_table
+
+    write_table(number, metrics, published, out, _object(methods))
+
+
+@app.command()
+def confusion(
+    figure: Annotated[int, typer.Argument(help="4 (CDE) or 11 (CAS(ME)³)")],
+    metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
+    out: Annotated[Path, typer.Option(help="path without suffix: .pdf and .png are written")],
+) -> None:
+    """Draw the confusion matrices of Figure 4 or Figure 11."""
+    from ra_icl.figures import figure4, figure11
+
+    if figure not in (4, 11):
+        raise InputError(f"figure {figure}: no such figure of confusion matrices; choose 4 or 11")
+    _ = figure4(metrics[0], out) if figure == 4 else figure11(metrics, out)
+
+
+@app.command()
+def sweep(
+    metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files, one for each value")],
+    values: Annotated[str, typer.Option(help="JSON list: the values, in the order of the files")],
+    title: Annotated[str, typer.Option(help="what is varied")],
+    out: Annotated[Path, typer.Option(help="path without suffix: .pdf and .png are written")],
+) -> None:
+    """Draw UF1 and UAR over the values of one key: Figures 6-10."""
+    from ra_icl.figures import sweep_figure
+
+    sweep_figure(json.loads(values), metrics, title, out)
+
+
+def _rows_of(index: Path, subject: str):
+    from ra_icl.datasets.index import read_index_csv
+
+    table = read_index_csv(index)
+    rows = table[table["subject"] == subject]
+    if rows.empty:
+        known = ", ".join(sorted(table["subject"].unique()))
+        raise InputError(f"{index}: no subject {subject!r}; known: {known}")
+    return rows
+
+
+def _object(text: str) -> dict:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"options: not JSON ({error}); give an object such as '{{}}'") from error
+    if not isinstance(value, dict):
+        raise InputError(f"options: give a JSON object, not {text}")
+    return value

@@ -1,0 +1,65 @@
+"""The four datasets: from the folder on a user's disk to one index table."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from ra_icl.datasets import casme2, casme3, samm, smic
+from ra_icl.datasets.index import validate
+from ra_icl.datasets.protocols import exclude
+from ra_icl.errors import InputError
+
+TITLES = {"casme2": "CASME II", "samm": "SAMM", "smic": "SMIC-HS", "casme3": "CAS(ME)³"}
+NAMES = tuple(TITLES)
+
+# Where each official release keeps its annotation and its frames, below the dataset's root.
+DEFAULTS = {
+    "casme2": {"annotation": "CASME2-coding-20140508.xlsx", "frames": "CASME2_RAW_selected"},
+    "samm": {"annotation": "SAMM_Micro_FACS_Codes_v2.xlsx", "frames": "."},
+    "smic": {"annotation": "", "frames": "SMIC_all_raw/HS"},
+    "casme3": {
+        "annotation": "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
+        "frames": "part_A",
+    },
+}
+_READERS = {
+    "casme2": casme2.read_index,
+    "samm": samm.read_index,
+    "smic": smic.read_index,
+    "casme3": casme3.read_index,
+}
+
+
+def build_index(dataset: str, options: Mapping[str, str]) -> pd.DataFrame:
+    """Read the index of a dataset: the sequences that some protocol uses, validated.
+
+    options: `root` (folder), `annotation` and `frames` (below root or absolute; DEFAULTS where
+    left out; an empty annotation means none, which SMIC-HS alone allows).
+    Returns the columns of `index.COLUMNS`, rows numbered from 0, in the order of the annotation.
+    Raises InputError that names the config key of a missing folder or file, or the row at fault.
+    """
+    if dataset not in _READERS:
+        raise InputError(f"dataset {dataset!r} is not known; choose one of {', '.join(NAMES)}")
+    root, annotation, frames = _paths(dataset, DEFAULTS[dataset] | dict(options))
+    used = exclude(_READERS[dataset](root, annotation, frames))
+    validate(used, annotation or frames)
+    return used.reset_index(drop=True)
+
+
+def _paths(dataset: str, options: Mapping[str, str]) -> tuple[Path, Path | None, Path]:
+    key = f"datasets.{dataset}"
+    if not options.get("root"):
+        raise InputError(f"{key}.root: is empty; set it in config/config.yaml")
+    root = Path(options["root"]).expanduser()
+    if not root.is_dir():
+        raise InputError(f"{key}.root: folder {root} does not exist; set it in config/config.yaml")
+    annotation = root / options["annotation"] if options["annotation"] else None
+    if annotation is None and dataset != "smic":
+        raise InputError(f"{key}.annotation: is empty; set it in config/config.yaml")
+    if annotation is not None and not annotation.is_file():
+        raise InputError(f"{key}: annotation file {annotation} is missing; set {key}.annotation")
+    frames = root / options["frames"]
+    if not frames.is_dir():
+        raise InputError(f"{key}: frame folder {frames} does not exist; set {key}.frames")
+    return root, annotation, frames

@@ -1,0 +1,54 @@
+"""CAS(ME)³ part A (30 fps): a sheet of labels; one file may hold several expressions."""
+
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from ra_icl.datasets import index
+
+FPS = 30
+_TIMING = ("Onset", "Apex", "Offset", "emotion")
+
+
+def read_index(root: Path, annotation: Path | None, frames: Path) -> pd.DataFrame:
+    """Read cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx (sheet `label`) as an index: every row.
+
+    frames: the folder that holds either edition, told apart folder by folder:
+    spNO.1/a/color/355.jpg (whole videos) or spNO.1_a_355/355.jpg (clips). Names on disk are
+    compared without case (spNo and spNO, j and J both occur). A sequence is the file's letter in
+    lower case and the onset, "a_355", since one file may hold several expressions.
+    Rows that break onset < apex <= offset are kept: the protocols drop them.
+    The result is indexed by spreadsheet row and not validated. Raises InputError for a file that
+    cannot be read, a missing column or a cell that is no frame number.
+    """
+    table = index.read_table(annotation, ("Subject", "Filename", *_TIMING), sheet="label")
+    folder_of = partial(_folder, frames, index.subfolders(frames), {})
+    rows = [_row(number, cells, annotation, folder_of) for number, cells in table.iterrows()]
+    return index.index_frame(rows, table.index)
+
+
+def _row(number: int, cells: pd.Series, annotation: Path, folder_of) -> dict:
+    source = f"{annotation}, row {number}"
+    subject = f"spNO.{index.id_number(cells['Subject'], 'Subject', source)}"
+    letter = index.text_cell(cells["Filename"], "Filename", source).lower()
+    onset = index.frame_number(cells["Onset"], "Onset", source)
+    return {
+        "dataset": "casme3",
+        "subject": subject,
+        "sequence": f"{letter}_{onset}",
+        "frames": str(folder_of(subject, letter, onset)),
+        "fps": FPS,
+        **index.timing(cells, _TIMING, source),
+    }
+
+
+def _folder(frames: Path, names: dict[str, str], videos: dict, subject: str, letter: str, onset: int) -> Path:
+    """The sequence's frame folder; `videos` caches the video folders of each subject."""
+    clip = names.get(f"{subject}_{letter}_{onset}".lower())
+    if clip:
+        return frames / clip
+    parent = frames / names.get(subject.lower(), subject)
+    if subject not in videos:
+        videos[subject] = index.subfolders(parent)
+    return parent / videos[subject].get(letter, letter) / "color"

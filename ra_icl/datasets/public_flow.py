@@ -1,0 +1,128 @@
+"""Published flow maps of the 442 CDE sequences, read from a clone of the repository that publishes them.
+
+A PNG without suffix is the map from onset to apex. Where a repository publishes two instances a sequence, `_1` is the map
+from apex to offset, whose motion runs back. Red is u, green v, blue strain, scaled to 0..255. Only the flow folder and
+the table that lists it are read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ra_icl.datasets.index import COLUMNS
+from ra_icl.errors import InputError
+from ra_icl.files import save_tensors
+from ra_icl.options import require_choice
+
+FOLDER = "datasets/STSNet_whole_norm_u_v_os"
+TABLE = "combined_3_class2_for_optical_flow.csv"
+CLASSES = {"0": "negative", "1": "positive", "2": "surprise"}
+FRAMES_PER_SECOND = {"casme2": 200, "samm": 200, "smic": 100}
+SUFFIXES = {"onset_apex": ("",), "onset_apex_offset": ("", "_1")}
+
+
+@dataclass(frozen=True)
+class PublishedOptions:
+    """One source of maps: `root`, a clone, and `layout`, "onset_apex" (one map) or "onset_apex_offset" (two).
+
+    reverse_decay: turn the motion of apex-to-offset maps round (u, v become 1 - u, 1 - v), so that it runs as it does
+    from onset to apex, which is what the method's instances have in common.
+    """
+
+    root: str = ""
+    layout: str = "onset_apex"
+    reverse_decay: bool = True
+
+    def __post_init__(self) -> None:
+        require_choice("layout", self.layout, tuple(SUFFIXES))
+
+
+def read_index(sources: Mapping[str, PublishedOptions], dataset: str) -> pd.DataFrame:
+    """The index of one dataset, from the tables of all clones, which must list the same sequences.
+
+    Emotions are the three class names; frames, onset, apex and offset are unknown and stand at empty, 0, empty, 1.
+    Raises InputError where a folder or table is missing, or where two clones disagree.
+    """
+    tables = {name: _read_table(name, source, dataset) for name, source in sources.items()}
+    first, *others = tables
+    for other in others:
+        if not tables[other].equals(tables[first]):
+            raise InputError(f"public_flow.{other}.root: its {TABLE} differs from that of {first}; clone both again")
+    return tables[first]
+
+
+def _read_table(name: str, source: PublishedOptions, dataset: str) -> pd.DataFrame:
+    key, root = f"public_flow.{name}.root", Path(source.root)
+    if not source.root or not (root / FOLDER).is_dir():
+        raise InputError(
+            f"{key}: folder {root / FOLDER if source.root else '(not set)'} does not exist; clone the repository that "
+            f"config/public-flow.yaml names and set {key} to the clone"
+        )
+    try:
+        table = pd.read_csv(root / TABLE, dtype=str, usecols=["dataset", "sub", "filename_o", "label"])
+    except (OSError, ValueError) as error:
+        raise InputError(f"{root / TABLE}: cannot be read ({error}); set {key} to a whole clone") from error
+    rows = table[table["dataset"] == dataset]
+    unknown = rows[~rows["label"].isin(CLASSES)]
+    if len(unknown):
+        raise InputError(f"{root / TABLE}: row {unknown.index[0] + 2}: label {unknown['label'].iloc[0]} is not 0, 1 or 2")
+    return _as_index(rows, dataset)
+
+
+def _as_index(rows: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    index = pd.DataFrame({
+        "dataset": dataset,
+        "subject": rows["sub"],
+        "sequence": rows["filename_o"],
+        "frames": "",
+        "onset": 0,
+        "apex": pd.array([pd.NA] * len(rows), dtype="Int64"),
+        "offset": 1,
+        "fps": FRAMES_PER_SECOND[dataset],
+        "emotion": rows["label"].map(CLASSES),
+    })
+    return index[COLUMNS].sort_values(["subject", "sequence"], ignore_index=True)
+
+
+def read_maps(options: PublishedOptions, subject: str, sequence: str):
+    """The published maps of a sequence: (N, 3, H, W) float16 in [0, 1], channels u, v, strain.
+
+    Raises InputError where a file is missing, unreadable or not an 8-bit colour image.
+    """
+    import numpy as np
+
+    maps = []
+    for suffix in SUFFIXES[options.layout]:
+        image = _read_image(Path(options.root) / FOLDER / f"{subject}_{sequence}{suffix} .png")
+        channels = image[:, :, ::-1].transpose(2, 0, 1) / 255  # OpenCV reads blue first
+        if suffix and options.reverse_decay:
+            channels[:2] = 1 - channels[:2]
+        maps.append(channels)
+    if len({map.shape for map in maps}) > 1:
+        raise InputError(f"{subject}_{sequence}: its maps differ in size; clone the repository again")
+    return np.stack(maps).astype(np.float16)
+
+
+def _read_image(path: Path):
+    import cv2
+
+    if not path.is_file():
+        raise InputError(f"{path}: published map missing; clone the repository again")
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None or image.dtype != "uint8" or image.ndim != 3 or image.shape[2] != 3:
+        raise InputError(f"{path}: not a readable 8-bit colour PNG; clone the repository again")
+    return image
+
+
+def write_subjects(index: pd.DataFrame, options: PublishedOptions, folder: str | Path) -> None:
+    """Write `folder`/{subject}.safetensors for every subject: a float16 tensor (N, 3, H, W) per sequence."""
+    metadata = {
+        "source": f"published maps, layout {options.layout}",
+        "units": "0..1 as published, not pixels",
+        "reverse_decay": options.reverse_decay,
+    }
+    for subject, rows in index.groupby("subject"):
+        maps = {name: read_maps(options, subject, name) for name in rows["sequence"]}
+        save_tensors(Path(folder, f"{subject}.safetensors"), maps, metadata)

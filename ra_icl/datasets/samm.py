@@ -1,0 +1,56 @@
+"""SAMM (200 fps, greyscale): spreadsheet of FACS codes and a folder of frames per clip."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ra_icl.datasets import index
+
+FPS = 200
+_TIMING = ("Onset Frame", "Apex Frame", "Offset Frame", "Estimated Emotion")
+
+# Known faults of the official annotation, (subject, clip) -> (column, right value, reason). None
+# empties a cell that is outside onset..offset: the true apex is not known, and an empty apex is
+# taken as the midpoint where one is needed. Any other fault stops the run.
+REPAIRS = {
+    ("013", "013_1_9"): ("offset", 5739, "wrong offset; public loaders correct it"),
+    ("028", "028_4_1"): ("apex", None, "apex outside onset..offset"),
+    ("032", "032_3_1"): ("apex", None, "apex outside onset..offset"),
+}
+_LONGEST = 200  # frames, one second: a repaired offset further from the onset belongs to other data
+
+
+def read_index(root: Path, annotation: Path | None, frames: Path) -> pd.DataFrame:
+    """Read SAMM_Micro_FACS_Codes_v2.xlsx as an index: every row, in the file's order.
+
+    frames: the folder that holds 006/006_1_2/... The header is found below the notes at the top;
+    subject ids are padded to three digits; REPAIRS are applied.
+    The result is indexed by spreadsheet row and not validated. Raises InputError for a file that
+    cannot be read, a missing column or a cell that is no frame number.
+    """
+    table = index.read_table(annotation, ("Subject", "Filename", *_TIMING))
+    rows = [_row(number, cells, annotation, frames) for number, cells in table.iterrows()]
+    return index.index_frame([_repaired(row) for row in rows], table.index)
+
+
+def _row(number: int, cells: pd.Series, annotation: Path, frames: Path) -> dict:
+    source = f"{annotation}, row {number}"
+    subject = f"{index.id_number(cells['Subject'], 'Subject', source):03d}"
+    sequence = index.text_cell(cells["Filename"], "Filename", source)
+    return {
+        "dataset": "samm",
+        "subject": subject,
+        "sequence": sequence,
+        "frames": str(frames / subject / sequence),
+        "fps": FPS,
+        **index.timing(cells, _TIMING, source),
+    }
+
+
+def _repaired(row: dict) -> dict:
+    column, value, _ = REPAIRS.get((row["subject"], row["sequence"]), (None, None, None))
+    if column == "offset" and 0 < value - row["onset"] <= _LONGEST:
+        return row | {"offset": value}
+    if column == "apex" and row["apex"] is not None and not row["onset"] <= row["apex"] <= row["offset"]:
+        return row | {"apex": None}
+    return row

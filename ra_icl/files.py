@@ -1,0 +1,66 @@
+"""Files between the stages: written to a temporary name and renamed, so that none is ever half there."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ra_icl.errors import InputError
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` (same suffix); rename it onto `path` on success.
+
+    Parent folders are made. On any exception the temporary file is removed and `path` is untouched.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file. Raises InputError where it is missing or not JSON."""
+    try:
+        return json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as JSON ({error}); delete it and run again") from error
+
+
+def write_csv(path: str | Path, frame) -> None:
+    """Write a pandas data frame as CSV without its index, atomically."""
+    with atomic(path) as temporary:
+        frame.to_csv(temporary, index=False)
+
+
+def save_tensors(path: str | Path, tensors: dict[str, Any], metadata: dict[str, Any]) -> None:
+    """Write named numpy arrays and JSON-able metadata as one safetensors file, atomically."""
+    from safetensors.numpy import save_file
+
+    with atomic(path) as temporary:
+        save_file(tensors, temporary, metadata={"ra_icl": json.dumps(metadata, sort_keys=True)})
+
+
+def load_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read a file of `save_tensors`: (arrays by name, metadata). Raises InputError where it is unreadable."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = json.loads((file.metadata() or {}).get("ra_icl", "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata
+    except (OSError, SafetensorError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); delete it and run again") from error

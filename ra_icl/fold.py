@@ -1,0 +1,121 @@
+"""One LOSO fold as a step of the workflow: read flow, train on the other subjects, predict, write three files."""
+
+import logging
+import platform
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+
+from ra_icl import __version__
+from ra_icl.datasets.index import read_index_csv
+from ra_icl.datasets.protocols import PROTOCOLS, select
+from ra_icl.errors import InputError
+from ra_icl.files import atomic, write_csv, write_json
+from ra_icl.instances import InstanceSets, load_instances
+from ra_icl.training import MethodOptions, Trained, resolve_precision, train
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What a fold is: protocol, method, held-out `{dataset}-{subject}`, seed, and where its data came from."""
+
+    protocol: str
+    method: str
+    name: str
+    seed: int
+    data_source: str
+
+    @property
+    def training_seed(self) -> int:
+        """A seed of the fold's own, the same in every process: from protocol, fold and seed, not from the method."""
+        text = f"{self.protocol}/{self.name}/{self.seed}"
+        return int.from_bytes(sha256(text.encode()).digest()[:4], "big")
+
+
+def run_fold(
+    fold: Fold, indexes: list[Path], flow: Path, out: Path, options: MethodOptions, device: str = "auto"
+) -> None:
+    """Train and predict one fold; write `out`.csv, .json and .safetensors, all or none.
+
+    indexes: the index CSV of every dataset of the protocol; flow: the folder flow/{sampling}.
+    Raises InputError where the held-out subject is unknown or files are missing.
+    """
+    device = resolve_device(device)
+    protocol = PROTOCOLS[fold.protocol]
+    table = select(pd.concat([read_index_csv(path) for path in indexes], ignore_index=True), protocol)
+    sets = load_instances(table, flow, options.input, device)
+    training, held_out = split(sets, fold.name)
+    log.info(
+        "%s %s %s: %d training sequences, %d held out, on %s",
+        *(fold.protocol, fold.method, fold.name, len(training), len(held_out), device),
+    )
+    trained = train(training, held_out, len(protocol.classes), options, fold.training_seed, device)
+    write_fold(out, fold, held_out, trained, options, device)
+
+
+def resolve_device(device: str) -> str:
+    """ "auto" is CUDA where there is a GPU, else the CPU. Raises InputError for a device that is not there."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"--device {device}: PyTorch finds no CUDA GPU here; use --device cpu")
+    return device
+
+
+def split(sets: InstanceSets, name: str) -> tuple[InstanceSets, InstanceSets]:
+    """Training and held-out sets of the fold `name`, disjoint by subject."""
+    held_out = (sets.table["dataset"] + "-" + sets.table["subject"] == name).to_numpy()
+    if not held_out.any():
+        raise InputError(f"fold {name}: no such subject in the index; run `snakemake -n` for the list of folds")
+    if held_out.all():
+        raise InputError(f"fold {name}: no other subject to train on; a protocol needs at least two")
+    return sets.subset((~held_out).nonzero()[0]), sets.subset(held_out.nonzero()[0])
+
+
+def write_fold(
+    out: Path, fold: Fold, held_out: InstanceSets, trained: Trained, options: MethodOptions, device: str
+) -> None:
+    """Write predictions (CSV), the record (JSON) and the online network (safetensors): all three or none."""
+    weights = {name: value.cpu().contiguous() for name, value in trained.model.online.state_dict().items()}
+    with ExitStack() as files:
+        csv, json, network = (
+            files.enter_context(atomic(f"{out}{suffix}")) for suffix in (".csv", ".json", ".safetensors")
+        )
+        write_csv(csv, predictions(held_out, trained))
+        write_json(json, record(fold, trained, options, device))
+        save_file(weights, network)
+
+
+def predictions(held_out: InstanceSets, trained: Trained) -> pd.DataFrame:
+    """A row per held-out sequence: dataset, subject, sequence, label, prediction, p0 .. p{L-1}."""
+    classes = trained.probabilities.shape[1]
+    table = held_out.table.assign(prediction=trained.probabilities.argmax(axis=1))
+    columns = [f"p{label}" for label in range(classes)]
+    return pd.concat([table, pd.DataFrame(trained.probabilities, columns=columns)], axis=1)
+
+
+def record(fold: Fold, trained: Trained, options: MethodOptions, device: str) -> dict:
+    """What is worth knowing of a finished fold: its identity, loss curve, seconds, device, options, versions."""
+    return {
+        "protocol": fold.protocol,
+        "method": fold.method,
+        "fold": fold.name,
+        "seed": fold.seed,
+        "data_source": fold.data_source,
+        "selection": options.training.select,
+        "epoch": trained.epoch,
+        "seconds": round(trained.seconds, 3),
+        "device": torch.cuda.get_device_name() if device.startswith("cuda") else f"cpu ({platform.machine()})",
+        "precision": resolve_precision(options.training.precision, device),
+        "threads": torch.get_num_threads(),
+        "options": asdict(options),
+        "versions": {"ra_icl": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "curve": trained.curve,
+    }

@@ -1,0 +1,117 @@
+"""Instance sets on the training device: every sequence's flow maps, scaled to network inputs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ra_icl.errors import InputError
+from ra_icl.files import load_tensors
+from ra_icl.options import require_choice
+from ra_icl.sampling import middle_instance
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """How flow maps become network inputs.
+
+    normalise: "instance" (each channel of each instance stretched to [0, 1], as public code does), "set" (one scale
+    for all instances of a sequence, zero motion at 0.5, so that intensity survives) or "none" (used as stored).
+    """
+
+    normalise: str = "instance"
+
+    def __post_init__(self) -> None:
+        require_choice("normalise", self.normalise, ("instance", "set", "none"))
+
+
+@dataclass(frozen=True)
+class InstanceSets:
+    """The instance sets of S sequences, M instances in all.
+
+    maps: (M, 3, H, W) in half precision; first: (S,) where a sequence's instances begin; count: (S,) how many it has; labels: (S,).
+    table: the S rows dataset, subject, sequence, label.
+    """
+
+    maps: torch.Tensor
+    first: torch.Tensor
+    count: torch.Tensor
+    labels: torch.Tensor
+    table: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def subset(self, rows: np.ndarray) -> "InstanceSets":
+        """The sets of some sequences, sharing the maps."""
+        index = torch.as_tensor(np.asarray(rows), device=self.labels.device)
+        chosen = (self.first[index], self.count[index], self.labels[index])
+        return InstanceSets(self.maps, *chosen, self.table.iloc[rows].reset_index(drop=True))
+
+    def middle(self) -> torch.Tensor:
+        """The middle instance of every sequence, which inference uses: (S, 3, H, W) float32."""
+        offsets = [middle_instance(count) for count in self.count.tolist()]
+        return self.maps[self.first + torch.tensor(offsets, device=self.first.device)].float()
+
+    def draw_pair(
+        self, rows: torch.Tensor, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Two distinct random instances I_p, I_q of each sequence in `rows` (B,): each (B, 3, H, W) float32.
+
+        A set of one instance gives that instance twice.
+        """
+        count = self.count[rows]
+        draws = torch.rand(2, len(rows), generator=generator, device=count.device)
+        p = (draws[0] * count).long()
+        step = 1 + (draws[1] * (count - 1)).long()
+        q = torch.where(count > 1, (p + step) % count, p)
+        return self.maps[self.first[rows] + p].float(), self.maps[self.first[rows] + q].float()
+
+
+def load_instances(
+    table: pd.DataFrame, flow_folder: str | Path, options: InputOptions, device: str
+) -> InstanceSets:
+    """Read `flow_folder`/{dataset}/{subject}.safetensors for the rows of `table` onto `device`.
+
+    Raises InputError where a file or a sequence is missing, or where map sizes differ.
+    """
+    sets = [normalise(maps, options).astype(np.float16) for maps in _read(table, Path(flow_folder))]
+    if len({maps.shape[1:] for maps in sets}) > 1:
+        sizes = sorted({"x".join(map(str, maps.shape[1:])) for maps in sets})
+        raise InputError(f"{flow_folder}: flow maps of different sizes ({', '.join(sizes)}); crop all datasets alike")
+    counts = torch.tensor([len(maps) for maps in sets])
+    stacked = torch.from_numpy(np.concatenate(sets)).to(device)
+    first = counts.cumsum(0) - counts
+    labels = torch.tensor(table["label"].to_numpy())
+    columns = ["dataset", "subject", "sequence", "label"]
+    table = table[columns].reset_index(drop=True)
+    return InstanceSets(stacked, first.to(device), counts.to(device), labels.to(device), table)
+
+
+def _read(table: pd.DataFrame, folder: Path) -> Iterable[np.ndarray]:
+    opened: dict[Path, dict[str, np.ndarray]] = {}
+    for row in table.itertuples():
+        path = folder / row.dataset / f"{row.subject}.safetensors"
+        if path not in opened:
+            opened = {path: load_tensors(path)[0]}  # rows come sorted by subject: one file at a time
+        if row.sequence not in opened[path]:
+            raise InputError(f"{path}: sequence {row.sequence} is missing; delete the file and run again")
+        yield opened[path][row.sequence]
+
+
+def normalise(maps: np.ndarray, options: InputOptions) -> np.ndarray:
+    """Scale one sequence's maps (N, 3, H, W) to network inputs in [0, 1], float32."""
+    maps = maps.astype(np.float32)
+    if options.normalise == "none":
+        return maps
+    if options.normalise == "instance":
+        low = maps.min(axis=(2, 3), keepdims=True)
+        span = maps.max(axis=(2, 3), keepdims=True) - low
+        return (maps - low) / np.maximum(span, 1e-6)
+    motion = np.abs(maps[:, :2]).max()
+    strain = np.abs(maps[:, 2:]).max()
+    scaled = 0.5 + maps[:, :2] / (2 * max(motion, 1e-6))
+    return np.concatenate([scaled, maps[:, 2:] / max(strain, 1e-6)], axis=1)

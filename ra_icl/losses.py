@@ -1,0 +1,79 @@
+"""The losses (Eqs. 4, 6, 9-10, 13-15). Every map of the target arrives here with its flip undone."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from ra_icl.options import require_choice
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """The weights of Eq. 15 and what the paper leaves out of it.
+
+    classification, attention, regions: lambda 1, 2, 3. attention 0 turns the IRC module off, regions 0 the MRD
+    module. class_weights: "none" (Eq. 4) or "balanced" (inverse class frequency of the training subjects).
+    entropy: weight of a mean-entropy term that spreads the regions (0: the paper).
+    """
+
+    classification: float = 0.5
+    attention: float = 0.5
+    regions: float = 0.5
+    class_weights: str = "none"
+    entropy: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_choice("class_weights", self.class_weights, ("none", "balanced"))
+        if min(self.classification, self.attention, self.regions, self.entropy) < 0:
+            raise ValueError("loss weights must not be negative")
+
+
+def classification_loss(
+    logits: torch.Tensor, labels: torch.Tensor, class_weights: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Cross-entropy (Eq. 4) of logits (B, L) and labels (B,), averaged over the batch."""
+    return functional.cross_entropy(logits.float(), labels, weight=class_weights)
+
+
+def attention_consistency(online: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Attention-consistency loss (Eq. 6) between M_theta and the flipped-back M_xi, both (B, L, h, w).
+
+    The mean of squared differences over classes, rows, columns and the batch.
+    """
+    return functional.mse_loss(online.float(), target.float())
+
+
+def alignment(similarity: torch.Tensor, target: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
+    """One direction of the alignment loss (Eqs. 9-10): cross-entropy of region assignments per pixel.
+
+    similarity: S of the online network (B, N, h, w); target: P of the target network, flipped back, same shape.
+    """
+    log_assignment = (similarity.float() / temperature).log_softmax(dim=1)
+    return -(target.float() * log_assignment).sum(dim=1).mean()
+
+
+def region_consistency(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """One direction of Eqs. 13-14: 2 - 2 cos between G(z_theta) and z_xi, both (B, N, D), averaged over B and N.
+
+    Eq. 14 adds the similarity itself to a loss that is minimised, which would push matching regions apart.
+    """
+    return 2 - 2 * functional.cosine_similarity(prediction.float(), target.float(), dim=-1).mean()
+
+
+def mean_entropy(similarity: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
+    """Negative entropy of the batch's mean assignment: smallest where all regions win equally. Off in the paper."""
+    share = (similarity.float() / temperature).softmax(dim=1).mean(dim=(0, 2, 3))
+    return (share * share.log()).sum()
+
+
+def objective(terms: dict[str, torch.Tensor], options: LossOptions) -> torch.Tensor:
+    """Eq. 15: lambda_1 L_cls + lambda_2 L_acl + lambda_3 (L_align + L_c); terms that a method lacks are left out."""
+    weights = {
+        "cls": options.classification,
+        "acl": options.attention,
+        "align": options.regions,
+        "c": options.regions,
+        "entropy": options.entropy,
+    }
+    return sum(weights[name] * term for name, term in terms.items())

@@ -1,0 +1,208 @@
+"""From the predictions of all folds to UF1, UAR and accuracy: composite, per dataset and per seed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ra_icl import files
+from ra_icl.errors import InputError
+
+SEQUENCE_KEY = ["dataset", "subject", "sequence"]
+RERUN = "delete it and run again"
+DATA_SOURCE_CAVEATS = {
+    "datasets": None,
+    "twins": "SYNTHETIC TWINS: not comparable with any published number",
+    "public_flow": "published flow maps",
+}
+SELECTION_CAVEATS = {
+    "last": None,
+    "best_on_held_out": "best epoch chosen on the held-out subject: optimistic",
+}
+
+
+def caveats(data_source: str, selection: str) -> list[str]:
+    """What a title must say about results: where the data came from, how the epoch was chosen.
+
+    Empty for real data and the last epoch. Raises InputError for a value that is not known.
+    """
+    if data_source not in DATA_SOURCE_CAVEATS:
+        raise InputError(f"data_source {data_source!r} is none of {', '.join(DATA_SOURCE_CAVEATS)}")
+    if selection not in SELECTION_CAVEATS:
+        raise InputError(f"selection {selection!r} is none of {', '.join(SELECTION_CAVEATS)}")
+    found = (DATA_SOURCE_CAVEATS[data_source], SELECTION_CAVEATS[selection])
+    return [caveat for caveat in found if caveat]
+
+
+def confusion(label: Sequence[int], prediction: Sequence[int], classes: int) -> np.ndarray:
+    """Confusion matrix (classes, classes), int: rows are true labels, columns predictions."""
+    matrix = np.zeros((classes, classes), dtype=int)
+    np.add.at(matrix, (np.asarray(label, dtype=int), np.asarray(prediction, dtype=int)), 1)
+    return matrix
+
+
+def uf1(matrix: np.ndarray) -> float:
+    """Unweighted F1 (Eqs. 18-19) of a confusion matrix (C, C), in 0..1.
+
+    The mean runs over the classes that have samples; one that is never predicted counts as 0.
+    Raises InputError where the matrix is empty.
+    """
+    matrix, present = _present(matrix)
+    correct = np.diag(matrix)[present]
+    errors = (matrix.sum(0) + matrix.sum(1))[present] - 2 * correct  # FP + FN
+    return float(np.mean(2 * correct / (2 * correct + errors)))
+
+
+def uar(matrix: np.ndarray) -> float:
+    """Unweighted average recall (Eq. 20) of a confusion matrix (C, C), in 0..1.
+
+    The mean runs over the classes that have samples: with n_c = 0 there is no recall.
+    Raises InputError where the matrix is empty.
+    """
+    matrix, present = _present(matrix)
+    return float(np.mean(np.diag(matrix)[present] / matrix.sum(1)[present]))
+
+
+def accuracy(matrix: np.ndarray) -> float:
+    """Share of samples on the diagonal of a confusion matrix (C, C), in 0..1.
+
+    Raises InputError where the matrix is empty.
+    """
+    matrix, _ = _present(matrix)
+    return float(np.trace(matrix) / matrix.sum())
+
+
+SCORES = {"uf1": uf1, "uar": uar, "accuracy": accuracy}
+
+
+def summarise(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+    """Scores of pooled predictions: over all rows ("composite") and on each dataset's rows.
+
+    `predictions` has the columns dataset, label, prediction (ints) and seed; its rows are those of all
+    folds, pooled before the mean over classes. Returns `classes`, `seeds`, `scores` (per subset: UF1,
+    UAR and accuracy in 0..1 as mean, sample standard deviation over seeds (None for one seed) and
+    per_seed; `samples` of one seed) and `confusion` (per subset, summed over seeds).
+    """
+    seeds = sorted(int(seed) for seed in predictions["seed"].unique())
+    subsets = {"composite": predictions}
+    subsets |= {str(name): rows for name, rows in predictions.groupby("dataset", sort=False)}
+    matrices = {
+        name: [_confusion_of(rows[rows["seed"] == seed], len(classes)) for seed in seeds]
+        for name, rows in subsets.items()
+    }
+    return {
+        "classes": list(classes),
+        "seeds": seeds,
+        "scores": {name: _scores(found) for name, found in matrices.items()},
+        "confusion": {name: np.sum(found, axis=0).tolist() for name, found in matrices.items()},
+    }
+
+
+def aggregate(
+    fold_csvs: Sequence[Path], out: Path, *, classes: Sequence[str], protocol: str, method: str
+) -> dict[str, Any]:
+    """Pool the folds of one method (CSV files, each with its .json beside it) into a metrics JSON.
+
+    Writes `out` and returns its content: that of `summarise` with protocol, method, title, selection,
+    data_source and the number of folds. Raises InputError, naming the file, where a fold misses a
+    column, belongs to another method or protocol or was trained under other rules than the rest,
+    and where a sequence is not there exactly once per seed.
+    """
+    if not fold_csvs:
+        raise InputError(f"{out}: no folds given for {method} under {protocol}; name their CSV files")
+    folds = [read_fold(Path(path), len(classes)) for path in fold_csvs]
+    rules = {"protocol": protocol, "method": method}
+    rules |= {key: folds[0][1][key] for key in ("selection", "data_source")}
+    for path, (_, metadata) in zip(fold_csvs, folds, strict=True):
+        _require_rules(path, metadata, rules)
+    predictions = pd.concat([rows for rows, _ in folds], ignore_index=True)
+    _require_once_per_seed(predictions)
+    notes = caveats(rules["data_source"], rules["selection"])
+    title = "; ".join([f"{method.upper()}, protocol {protocol}", *notes])
+    summary = summarise(predictions, classes)
+    folds_run = len({metadata["fold"] for _, metadata in folds})
+    content = {"title": title, **rules, "folds": folds_run, **summary}
+    files.write_json(out, content)
+    return content
+
+
+def read_fold(path: Path, classes: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read a fold's predictions and the JSON beside them; the rows gain the columns seed and file.
+
+    Raises InputError, naming the file, for missing columns or keys, no rows, labels outside
+    0..classes-1 and probabilities that are not finite.
+    """
+    metadata = files.read_json(path.with_name(f"{path.stem}.json"))
+    for key in ("method", "protocol", "seed", "fold", "selection", "data_source"):
+        if key not in metadata:
+            raise InputError(f"{path.with_name(f'{path.stem}.json')}: key {key} is missing; {RERUN}")
+    try:
+        rows = pd.read_csv(path, dtype=dict.fromkeys(SEQUENCE_KEY, str), keep_default_na=False)
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read as CSV ({reason}); {RERUN}") from error
+    _require_fold(path, rows, classes)
+    return rows.assign(seed=metadata["seed"], file=str(path)), metadata
+
+
+def _require_fold(path: Path, rows: pd.DataFrame, classes: int) -> None:
+    """Raise InputError unless the fold has its columns, rows and values in range."""
+    probabilities = [f"p{index}" for index in range(classes)]
+    columns = [*SEQUENCE_KEY, "label", "prediction", *probabilities]
+    if list(rows.columns) != columns:
+        found = ",".join(rows.columns)
+        raise InputError(f"{path}: columns are {found}, not {','.join(columns)}; {RERUN}")
+    if rows.empty:
+        raise InputError(f"{path}: holds no predictions; {RERUN}")
+    for column in ("label", "prediction"):
+        if not rows[column].isin(range(classes)).all():
+            raise InputError(f"{path}: column {column} is not within 0..{classes - 1}; {RERUN}")
+    values = rows[probabilities].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: a probability is not finite: training diverged; {RERUN}")
+
+
+def _require_rules(path: Path, metadata: dict[str, Any], rules: dict[str, Any]) -> None:
+    """Raise InputError where a fold was trained under other rules than the rest."""
+    for key, value in rules.items():
+        if metadata[key] != value:
+            raise InputError(f"{path}: {key} is {metadata[key]!r}, not {value!r}; {RERUN}")
+
+
+def _require_once_per_seed(predictions: pd.DataFrame) -> None:
+    """Raise InputError where a sequence occurs twice in a seed, or in some of the seeds only."""
+    repeated = predictions[predictions.duplicated([*SEQUENCE_KEY, "seed"])]
+    if len(repeated):
+        row = repeated.iloc[0]
+        key = "/".join(row[SEQUENCE_KEY])
+        raise InputError(f"{row['file']}: {key} was predicted before in seed {row['seed']}; {RERUN}")
+    seeds = set(predictions["seed"])
+    for key, rows in predictions.groupby(SEQUENCE_KEY, sort=False):
+        if missing := seeds - set(rows["seed"]):
+            where = f"{rows['file'].iloc[0]}: {'/'.join(key)} is predicted here"
+            raise InputError(f"{where}, but not in seed {min(missing)}; run that seed's fold again")
+
+
+def _confusion_of(rows: pd.DataFrame, classes: int) -> np.ndarray:
+    return confusion(rows["label"].to_numpy(), rows["prediction"].to_numpy(), classes)
+
+
+def _scores(matrices: list[np.ndarray]) -> dict[str, Any]:
+    """Each score over the seeds' confusion matrices, and the number of samples of one seed."""
+    found: dict[str, Any] = {}
+    for name, score in SCORES.items():
+        values = [score(matrix) for matrix in matrices]
+        std = float(np.std(values, ddof=1)) if len(values) > 1 else None
+        found[name] = {"mean": float(np.mean(values)), "std": std, "per_seed": values}
+    return {**found, "samples": int(matrices[0].sum())}
+
+
+def _present(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The matrix and a mask of the classes that have samples."""
+    matrix = np.asarray(matrix)
+    present = matrix.sum(1) > 0
+    if not present.any():
+        raise InputError("confusion matrix: no samples to score; check which sequences were predicted")
+    return matrix, present

@@ -1,0 +1,1 @@
+"""The network: backbone, attention maps (IRC), region discovery (MRD) and the Siamese pair."""

@@ -1,0 +1,116 @@
+"""Which frames of a sequence make its instance set (Multiple Instances Representation, MIR)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from ra_icl.errors import InputError
+from ra_icl.options import require_choice
+
+MODES = ("middle", "apex", "apex_neighbourhood", "full", "random", "uniform")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the frames of an instance set are chosen.
+
+    mode: middle (consecutive frames from the middle, the paper's choice), apex (the one onset/apex
+        instance), apex_neighbourhood (consecutive frames around the apex), full (every frame),
+        random (distinct frames), uniform (evenly spaced frames).
+    instances: N, the number of frames; apex and full do not use it.
+    seed: of the random mode alone.
+    Raises ValueError for an unknown mode, N below 1 or a seed that is no integer.
+    """
+
+    mode: str = "middle"
+    instances: int = 16
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_choice("mode", self.mode, MODES)
+        if type(self.instances) is not int or self.instances < 1:
+            raise ValueError(f"instances is {self.instances!r}; give an integer of 1 or more")
+        if type(self.seed) is not int:
+            raise ValueError(f"seed is {self.seed!r}; give an integer")
+
+    @property
+    def name(self) -> str:
+        """The sampling as one component of a path: "middle-16", "apex", "random-16-seed0"."""
+        if self.mode in ("apex", "full"):
+            return self.mode
+        suffix = f"-seed{self.seed}" if self.mode == "random" else ""
+        return f"{self.mode}-{self.instances}{suffix}"
+
+
+def sample(length: int, apex: int | None, sampling: Sampling, key: str) -> list[int]:
+    """Return the positions of the sampled frames, ascending, each in 1..length-1.
+
+    length: number of frames T, the onset (position 0) included. The onset itself is never sampled:
+        its flow against itself is no motion. Fewer than N frames after it: all of them.
+    apex: position of the apex; None stands for the midpoint (SMIC has no apex annotation).
+    key: names the sequence, in messages and as part of the random mode's seed.
+    Raises InputError where no frame follows the onset or the apex is outside 1..length-1.
+    """
+    after = length - 1
+    if after < 1:
+        raise InputError(f"{key}: {length} frame(s), no motion to sample; check its frame folder")
+    if apex is None:
+        apex = max(1, after // 2)
+    if not 1 <= apex <= after:
+        raise InputError(f"{key}: apex at position {apex} of 1..{after}; check its annotation")
+    if sampling.mode == "apex":
+        return [apex]
+    if sampling.mode == "full" or after <= sampling.instances:
+        return list(range(1, after + 1))
+    return _choose(after, apex, sampling, key)
+
+
+def apex_position(numbers: Sequence[int], apex: int | None) -> int | None:
+    """Return the position of the frame numbered `apex` in `numbers`, the nearest where it is missing.
+
+    numbers: frame numbers of a sequence, ascending, the onset first. Never 0, the onset's position.
+    None where the sequence has no apex annotation, or no frame after the onset.
+    """
+    if apex is None or len(numbers) < 2:
+        return None
+    return min(range(1, len(numbers)), key=lambda position: abs(numbers[position] - apex))
+
+
+def middle_instance(instances: int) -> int:
+    """Return the index of the instance that inference uses, in a set of `instances`."""
+    if instances < 1:
+        raise InputError(f"an instance set of {instances} has no middle; it needs one instance or more")
+    return (instances - 1) // 2
+
+
+def _choose(after: int, apex: int, sampling: Sampling, key: str) -> list[int]:
+    """N of the positions 1..after, where N < after."""
+    count = sampling.instances
+    if sampling.mode == "middle":
+        return _window(1 + (after - count) // 2, count)
+    if sampling.mode == "apex_neighbourhood":
+        # The apex is the window's middle instance, unless the window has to move to stay inside.
+        start = apex - middle_instance(count)
+        return _window(min(max(start, 1), after - count + 1), count)
+    if sampling.mode == "uniform":
+        return _uniform(after, count)
+    return _random(after, count, f"{sampling.seed}/{key}")
+
+
+def _window(start: int, count: int) -> list[int]:
+    return list(range(start, start + count))
+
+
+def _uniform(after: int, count: int) -> list[int]:
+    """Evenly spaced, both ends included; rounded half up, which keeps them distinct."""
+    if count == 1:
+        return [max(1, after // 2)]
+    steps = count - 1
+    return [1 + (2 * i * (after - 1) + steps) // (2 * steps) for i in range(count)]
+
+
+def _random(after: int, count: int, seed: str) -> list[int]:
+    """The positions with the smallest hashes: the same in every process and Python version."""
+    positions = range(1, after + 1)
+    ranked = sorted(positions, key=lambda p: sha256(f"{seed}/{p}".encode()).digest())
+    return sorted(ranked[:count])

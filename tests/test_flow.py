@@ -1,0 +1,223 @@
+"""TV-L1 flow against known motion of a real photograph; strain against analytic fields."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.ndimage import map_coordinates
+from skimage import data
+
+from ra_icl import files
+from ra_icl.errors import InputError
+from ra_icl.flow import FlowOptions, flow, flow_maps, flow_subject
+from ra_icl.flow.strain import optical_strain
+from ra_icl.options import from_mapping
+from ra_icl.sampling import Sampling
+
+SIDE = 128
+Y, X = np.mgrid[:SIDE, :SIDE].astype(np.float64)
+
+
+@pytest.fixture(scope="module")
+def photograph():
+    """A face, grey, (SIDE, SIDE) uint8."""
+    return data.astronaut()[40 : 40 + SIDE, 160 : 160 + SIDE].mean(2).round().astype(np.uint8)
+
+
+def onset_before(frame, u, v):
+    """The onset whose motion to `frame` is (u, v): onset(x, y) = frame(x + u, y + v)."""
+    warped = map_coordinates(frame.astype(float), [Y + v, X + u], order=3, mode="nearest")
+    return warped.round().clip(0, 255).astype(np.uint8)
+
+
+def bump(x, y, width):
+    return np.exp(-((X - x) ** 2 + (Y - y) ** 2) / (2 * width**2))
+
+
+def inner(values, border=12):
+    return values[..., border:-border, border:-border]
+
+
+def test_flow_recovers_a_smooth_subpixel_motion(photograph):
+    # A mouth corner that goes up and out, a brow that goes down: the scale of a micro-expression.
+    u = 0.8 * bump(84, 84, 14) - 0.3 * bump(50, 50, 16)
+    v = -0.9 * bump(84, 84, 14) + 0.6 * bump(50, 50, 16)
+    found = flow(onset_before(photograph, u, v), photograph[None], FlowOptions())
+    assert found.shape == (1, 2, SIDE, SIDE)
+    assert found.dtype == np.float32
+    error = np.hypot(found[0, 0] - u, found[0, 1] - v)
+    assert inner(error).mean() < 0.1
+    assert inner(error).mean() < 0.4 * inner(np.hypot(u, v)).mean()
+    assert np.corrcoef(inner(found[0, 0]).ravel(), inner(u).ravel())[0, 1] > 0.8
+    assert np.corrcoef(inner(found[0, 1]).ravel(), inner(v).ravel())[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("shift", [(1.5, 0.0), (0.0, 1.5), (-0.5, 2.0)])
+def test_u_points_right_and_v_points_down(photograph, shift):
+    found = flow(onset_before(photograph, *shift), photograph[None], FlowOptions())[0]
+    np.testing.assert_allclose(np.median(inner(found), axis=(1, 2)), shift, atol=0.1)
+
+
+def test_flow_of_a_picture_turned_aside_is_the_flow_turned_aside(photograph):
+    onset = onset_before(photograph, 0.8 * bump(84, 84, 14), -0.5 * bump(60, 50, 14))
+    u, v = flow(onset, photograph[None], FlowOptions())[0]
+    turned = flow(onset.T.copy(), photograph.T[None].copy(), FlowOptions())[0]
+    assert np.abs(turned - np.stack([v.T, u.T])).mean() < 0.02
+
+
+def test_pairs_do_not_depend_on_each_other(photograph):
+    frames = np.stack([np.roll(photograph, shift, axis=1) for shift in (1, 2, 3)])
+    together = flow(photograph, frames, FlowOptions())
+    for one, frame in zip(together, frames, strict=True):
+        np.testing.assert_array_equal(one, flow(photograph, frame[None], FlowOptions())[0])
+
+
+def test_a_still_or_constant_picture_does_not_move(photograph):
+    flat = np.full((1, 48, 64), 90, np.uint8)
+    assert np.abs(flow(photograph, photograph[None], FlowOptions())).max() == 0
+    maps = flow_maps(flat[0], flat, FlowOptions())
+    assert maps.shape == (1, 3, 48, 64)
+    assert np.abs(maps).max() == 0
+
+
+def test_colour_is_taken_as_its_grey(photograph):
+    frame = np.roll(photograph, 1, axis=1)
+    colour = [np.repeat(image[..., None], 3, axis=-1) for image in (photograph, frame)]
+    expected = flow(photograph, frame[None], FlowOptions())
+    np.testing.assert_array_equal(flow(colour[0], colour[1][None], FlowOptions()), expected)
+
+
+def test_options_reach_the_backend(photograph):
+    frame = np.roll(photograph, 3, axis=1)[None]
+    one_scale = flow(photograph, frame, FlowOptions(scales=1, warps=1))
+    assert np.abs(one_scale - flow(photograph, frame, FlowOptions())).mean() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("onset", "frames", "part"),
+    [
+        (np.zeros((32, 32), np.uint8), np.zeros((0, 32, 32), np.uint8), "no frames"),
+        (np.zeros((32, 32), np.uint8), np.zeros((1, 32, 31), np.uint8), "crop them all alike"),
+        (
+            np.zeros((32, 32), np.uint8),
+            [np.zeros((32, 32), np.uint8), np.zeros((31, 32), np.uint8)],
+            "different sizes",
+        ),
+        (np.full((32, 32), np.nan), np.full((1, 32, 32), np.nan), "give uint8"),
+        (np.zeros((32, 32), np.float32), np.zeros((1, 32, 32), np.uint8), "give uint8"),
+        (np.zeros((32, 32, 4), np.uint8), np.zeros((1, 32, 32, 4), np.uint8), "give \\(H, W\\)"),
+    ],
+)
+def test_bad_input_is_refused(onset, frames, part):
+    with pytest.raises(InputError, match=part):
+        flow(onset, frames, FlowOptions())
+
+
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        ({"backend": "farneback"}, "flow: backend is 'farneback'; choose one of opencv"),
+        ({"median_filter": 4}, "median_filter is 4; choose one of 1, 3, 5"),
+        ({"scales": 2.5}, "scales is 2.5; give an integer"),
+        ({"warps": 0}, "warps is 0"),
+        ({"tau": "1e-3"}, "write 0.001"),
+        ({"scale_step": 1.0}, "scale_step is 1.0"),
+        ({"gamma": -1}, "gamma is -1"),
+        ({"lamda": 1}, "unknown key flow.lamda"),
+    ],
+)
+def test_bad_options_are_refused(values, part):
+    with pytest.raises(InputError, match=part):
+        from_mapping(FlowOptions, values, "flow")
+
+
+def test_strain_of_a_rotation_or_a_translation_is_zero():
+    rotation = np.stack([-0.1 * Y, 0.1 * X])
+    assert optical_strain(rotation).max() < 1e-12
+    assert optical_strain(np.full((2, 8, 9), 3.0)).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("u", "v", "strain"),
+    [
+        (0.2 * X, 0 * X, 0.2),  # stretch: exx
+        (0 * X, 0.3 * Y, 0.3),  # eyy
+        (0.2 * X, 0.2 * Y, 0.2 * np.sqrt(2)),  # dilation
+        (0.4 * Y, 0 * X, 0.2 * np.sqrt(2)),  # shear: exy = 0.2
+        (0.1 * X + 0.2 * Y, 0.4 * X - 0.3 * Y, np.sqrt(0.1**2 + 0.3**2 + 2 * 0.3**2)),
+    ],
+)
+def test_strain_of_linear_fields(u, v, strain):
+    np.testing.assert_allclose(optical_strain(np.stack([u, v])), strain, rtol=1e-9)
+
+
+def test_strain_uses_central_differences_and_keeps_leading_axes():
+    field = np.random.default_rng(0).normal(size=(3, 2, 6, 7)).astype(np.float32)
+    strain = optical_strain(field)
+    assert strain.shape == (3, 6, 7)
+    assert strain.dtype == np.float32
+    (u, v), y, x = field[1], 2, 4
+    exx = (u[y, x + 1] - u[y, x - 1]) / 2
+    eyy = (v[y + 1, x] - v[y - 1, x]) / 2
+    exy = ((u[y + 1, x] - u[y - 1, x]) / 2 + (v[y, x + 1] - v[y, x - 1]) / 2) / 2
+    expected = np.sqrt(exx**2 + eyy**2 + 2 * exy**2)
+    np.testing.assert_allclose(strain[1, y, x], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2, 8), (3, 8, 8), (2, 1, 8)])
+def test_strain_refuses_other_shapes(shape):
+    with pytest.raises(InputError, match="strain needs flow"):
+        optical_strain(np.zeros(shape))
+
+
+@pytest.fixture
+def subject(tmp_path, photograph):
+    """Crops of two sequences, six frames of 32 px each, frame 49 missing; and their index."""
+    clip = np.stack([np.roll(photograph[:32, :32], step, axis=1) for step in range(6)])
+    numbers = [46, 47, 48, 50, 51, 52]
+    sequences = {name: {"frames": numbers} for name in ("a", "b")}
+    files.save_tensors(
+        tmp_path / "crops.safetensors", {"a": clip, "b": clip[::-1].copy()}, {"sequences": sequences}
+    )
+    keys = {"dataset": "casme2", "subject": "sub01", "sequence": ["a", "b"]}
+    index = pd.DataFrame(keys | {"apex": pd.array([51, pd.NA], "Int64")})
+    return tmp_path / "crops.safetensors", index
+
+
+def test_flow_subject_writes_maps_and_says_which_frames(subject, tmp_path):
+    crops, index = subject
+    clips, _ = files.load_tensors(crops)
+    out = tmp_path / "flow" / "sub01.safetensors"
+    flow_subject(crops, index, out, Sampling("middle", 3), FlowOptions())
+    maps, metadata = files.load_tensors(out)
+    assert set(maps) == {"a", "b"}
+    assert maps["a"].shape == (3, 3, 32, 32)
+    assert maps["a"].dtype == np.float16
+    assert metadata["sequences"]["a"] == {"positions": [2, 3, 4], "frames": [48, 50, 51], "apex": 4}
+    assert metadata["sequences"]["b"]["apex"] is None
+    assert metadata["sampling"]["name"] == "middle-3"
+    assert metadata["options"]["lambda_"] == 0.15
+    assert metadata["backend"] == "opencv"
+    assert metadata["version"].count(".") == 2
+    expected = flow_maps(clips["b"][0], clips["b"][[2, 3, 4]], FlowOptions())
+    np.testing.assert_allclose(maps["b"], expected, atol=0.005)
+
+
+def test_flow_subject_takes_the_annotated_apex_or_the_midpoint(subject, tmp_path):
+    crops, index = subject
+    flow_subject(crops, index, tmp_path / "out.safetensors", Sampling("apex"), FlowOptions())
+    maps, metadata = files.load_tensors(tmp_path / "out.safetensors")
+    assert [metadata["sequences"][name]["positions"] for name in "ab"] == [[4], [2]]
+    assert maps["a"].shape == (1, 3, 32, 32)
+
+
+def test_flow_subject_names_what_the_crops_lack(subject, tmp_path):
+    crops, index = subject
+    out = tmp_path / "out.safetensors"
+    index.loc[1, "sequence"] = "c"
+    with pytest.raises(InputError, match=r"crops\.safetensors: does not hold casme2/sub01/c"):
+        flow_subject(crops, index, out, Sampling(), FlowOptions())
+    with pytest.raises(InputError, match="no sequence of this subject"):
+        flow_subject(crops, index.iloc[:0], out, Sampling(), FlowOptions())
+    with pytest.raises(InputError, match=r"none\.safetensors"):
+        flow_subject(tmp_path / "none.safetensors", index, out, Sampling(), FlowOptions())
+    assert not out.exists()

@@ -1,0 +1,114 @@
+"""The network: shapes, the CAM identity, the regions, the Siamese pair and its EMA (Eq. 3)."""
+
+import pytest
+import torch
+
+from ra_icl.model import torchvision_blocks
+from ra_icl.model.backbone import Backbone
+from ra_icl.model.options import BackboneOptions, ModelOptions, RegionOptions
+from ra_icl.model.regions import RegionDiscovery, region_heatmaps, sine_positions, sinkhorn
+from ra_icl.model.siamese import Siamese
+
+SMALL = ModelOptions(
+    BackboneOptions("small", 8, (1, 1)),
+    RegionOptions(queries=3, width=16, heads=2, feedforward=16, hidden=16, embedding=8),
+    target_decay=0.9,
+)
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+def test_torchvision_models_work_beside_a_cpu_build():
+    network = torchvision_blocks.resnet.resnet18(weights=None).eval()
+    assert network(torch.rand(1, 3, 32, 32)).shape == (1, 1000)
+
+
+def test_default_backbone_is_resnet18():
+    reference = torchvision_blocks.resnet.resnet18(weights=None).eval()
+    ours = Backbone(BackboneOptions()).eval()
+    body = [value for name, value in reference.state_dict().items() if not name.startswith("fc.")]
+    names = list(ours.state_dict())
+    ours.load_state_dict(dict(zip(names, body, strict=True)))
+    maps = torch.rand(2, 3, 64, 64)
+    assert torch.allclose(reference.fc(ours(maps).mean(dim=(2, 3))), reference(maps), atol=1e-5)
+
+
+@pytest.mark.parametrize(("stem", "size"), [("standard", 1), ("small", 4)])
+def test_stem_decides_the_feature_size(stem, size):
+    options = BackboneOptions(stem, 8, (1, 1, 1, 1))
+    assert Backbone(options)(torch.rand(2, 3, 28, 28)).shape == (2, options.channels, size, size)
+
+
+def test_logits_are_the_mean_of_the_attention_maps():
+    view = Siamese(3, SMALL).eval().online(torch.rand(2, 3, 12, 12))
+    assert torch.allclose(view.attention.mean(dim=(2, 3)), view.logits, atol=1e-5)
+
+
+def test_region_similarity_is_a_cosine_per_pixel():
+    regions = RegionDiscovery(16, SMALL.regions).eval()
+    features = torch.rand(2, 16, 3, 4)
+    similarity = regions(features)
+    masks = regions._mask_embeddings(features)
+    for b, n, u, v in [(0, 0, 0, 0), (1, 2, 2, 3), (0, 1, 1, 2)]:
+        dense = regions.projector(features[b, :, u, v][None])[0]
+        expected = torch.cosine_similarity(masks[b, n], dense, dim=0)
+        assert similarity[b, n, u, v].item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_embeddings_project_the_pooled_regions():
+    regions = RegionDiscovery(16, SMALL.regions).eval()
+    features = torch.rand(2, 16, 3, 4)
+    heatmaps = region_heatmaps(regions(features))
+    pooled = (heatmaps[1, 2] * features[1]).sum(dim=(1, 2)) / heatmaps[1, 2].sum()
+    assert torch.allclose(regions.embed(features, heatmaps)[1, 2], regions.projector(pooled[None])[0], atol=1e-5)
+
+
+def test_sine_positions_differ_everywhere():
+    codes = sine_positions(16, 4, 5)
+    assert codes.shape == (20, 16)
+    assert torch.cdist(codes, codes).fill_diagonal_(1).min() > 0.05
+
+
+def test_sinkhorn_balances_the_regions():
+    heatmaps = torch.rand(2, 3, 4, 4).pow(4)
+    balanced = sinkhorn(heatmaps / heatmaps.sum(dim=1, keepdim=True), iterations=20)
+    assert torch.allclose(balanced.sum(dim=1), torch.ones(2, 4, 4), atol=1e-5)
+    assert torch.allclose(balanced.mean(dim=(0, 2, 3)), torch.full((3,), 1 / 3), atol=1e-3)
+
+
+def test_target_starts_as_a_copy_and_needs_no_gradient():
+    model = Siamese(3, SMALL)
+    assert all(torch.equal(a, b) for a, b in
+               zip(model.online.parameters(), model.target.parameters(), strict=True))
+    assert not any(parameter.requires_grad for parameter in model.target.parameters())
+
+
+def test_ema_moves_the_target_as_eq_3_says():
+    model = Siamese(3, SMALL)
+    before = [parameter.clone() for parameter in model.target.parameters()]
+    with torch.no_grad():
+        for parameter in model.online.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    model.online.backbone.stem[1].running_mean += 1
+    model.update_target()
+    for xi, old, theta in zip(model.target.parameters(), before, model.online.parameters(), strict=True):
+        assert torch.allclose(xi, 0.9 * old + 0.1 * theta, atol=1e-6)
+    assert torch.equal(model.target.backbone.stem[1].running_mean, model.online.backbone.stem[1].running_mean)
+
+
+@pytest.mark.parametrize(
+    ("cls", "values", "word"),
+    [
+        (BackboneOptions, {"stem": "tiny"}, "stem"),
+        (BackboneOptions, {"blocks": ()}, "blocks"),
+        (RegionOptions, {"width": 30, "heads": 8}, "width"),
+        (RegionOptions, {"temperature": 0.0}, "temperatures"),
+        (ModelOptions, {"target_decay": 1.5}, "target_decay"),
+    ],
+)
+def test_bad_options_are_refused_by_name(cls, values, word):
+    with pytest.raises(ValueError, match=word):
+        cls(**values)

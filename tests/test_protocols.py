@@ -1,0 +1,207 @@
+"""Label maps, exclusions, counts and folds of the protocols."""
+
+import pandas as pd
+import pytest
+
+from ra_icl.datasets.index import index_frame
+from ra_icl.datasets.protocols import (
+    EXPECTED,
+    EXPECTED_SUBJECTS,
+    PROTOCOLS,
+    UNUSED_CASME2,
+    check_counts,
+    exclude,
+    fold_of,
+    folds,
+    select,
+    split_fold,
+)
+from ra_icl.errors import InputError
+
+
+def rows(dataset, *entries):
+    """An index from (subject, sequence, emotion[, onset, apex, offset])."""
+    filled = [(*entry, 10, 15, 20)[:6] if len(entry) == 3 else entry for entry in entries]
+    return index_frame(
+        {
+            "dataset": dataset,
+            "subject": subject,
+            "sequence": sequence,
+            "frames": f"/{subject}/{sequence}",
+            "onset": onset,
+            "apex": apex,
+            "offset": offset,
+            "fps": 200,
+            "emotion": emotion,
+        }
+        for subject, sequence, emotion, onset, apex, offset in filled
+    )
+
+
+def test_expected_counts_add_up_to_the_tables_totals():
+    totals = {
+        (protocol, dataset): sum(counts.values())
+        for protocol, datasets in EXPECTED.items()
+        for dataset, counts in datasets.items()
+    }
+    assert totals == {
+        ("cde", "casme2"): 145,
+        ("cde", "samm"): 133,
+        ("cde", "smic"): 164,
+        ("casme3_3", "casme3"): 670,
+        ("casme3_4", "casme3"): 801,
+        ("casme3_7", "casme3"): 801,
+    }
+    cde = EXPECTED["cde"].values()
+    assert [sum(counts[name] for counts in cde) for name in PROTOCOLS["cde"].classes] == [250, 109, 83]
+    assert sum(EXPECTED_SUBJECTS["cde"].values()) == 68
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
+def test_labels_expected_counts_and_classes_name_the_same_classes(protocol):
+    for dataset in protocol.datasets:
+        assert set(protocol.labels[dataset].values()) == set(protocol.classes)
+        assert set(EXPECTED[protocol.name][dataset]) == set(protocol.classes)
+
+
+def test_cde_maps_the_emotions_of_all_three_datasets():
+    index = pd.concat(
+        [
+            rows("casme2", ("sub01", "a", "repression"), ("sub01", "b", "happiness")),
+            rows("samm", ("006", "c", "contempt"), ("006", "d", "sadness"), ("006", "e", "surprise")),
+            rows("smic", ("s01", "f", "positive"), ("s01", "g", "negative")),
+            rows("casme3", ("spNO.1", "h", "fear")),
+        ],
+        ignore_index=True,
+    )
+    selected = select(index, PROTOCOLS["cde"])
+    assert dict(zip(selected["sequence"], selected["label"], strict=True)) == {
+        **{"a": 0, "b": 1},
+        **{"c": 0, "d": 0, "e": 2},
+        **{"f": 1, "g": 0},
+    }
+    assert selected["label"].dtype == "int64"
+    assert list(selected.index) == list(range(7))
+
+
+def test_casme3_protocols_differ_in_classes_alone():
+    index = rows(
+        "casme3",
+        *[
+            ("spNO.1", f"a_{i}", emotion)
+            for i, emotion in enumerate(["happy", "surprise", "sad", "disgust", "fear", "anger", "others"])
+        ],
+    )
+    assert list(select(index, PROTOCOLS["casme3_3"])["label"]) == [1, 2, 0, 0, 0, 0]
+    assert list(select(index, PROTOCOLS["casme3_4"])["label"]) == [1, 2, 0, 0, 0, 0, 3]
+    assert list(select(index, PROTOCOLS["casme3_7"])["label"]) == [0, 1, 2, 3, 4, 5, 6]
+    spelled_out = rows("casme3", ("spNO.1", "a_1", "happiness"), ("spNO.1", "a_2", "sadness"))
+    assert list(select(spelled_out, PROTOCOLS["casme3_7"])["label"]) == [0, 2]
+
+
+def test_exclude_drops_what_no_protocol_uses_and_keeps_the_row_labels():
+    index = rows(
+        "casme2",
+        ("sub01", "EP01_01", "others"),
+        ("sub01", "EP01_02", "sadness"),
+        ("sub01", "EP01_03", "fear"),
+        ("sub04", "EP12_01f", "disgust"),
+        ("sub05", "EP12_01f", "disgust"),
+    )
+    assert list(exclude(index).index) == [4]
+    assert len(exclude(rows("samm", ("006", "a", "other"), ("006", "b", "fear")))) == 1
+    assert len(UNUSED_CASME2) == 5
+
+
+def test_casme3_rule_is_onset_before_apex_up_to_offset():
+    index = rows(
+        "casme3",
+        ("spNO.1", "a_10", "fear", 10, 20, 20),
+        ("spNO.1", "b_10", "fear", 10, 10, 20),
+        ("spNO.1", "c_10", "fear", 10, 21, 20),
+        ("spNO.1", "d_10", "fear", 10, 5, 1),
+        ("spNO.1", "e_10", "fear", 10, None, 20),
+    )
+    assert list(exclude(index)["sequence"]) == ["a_10"]
+    # elsewhere an apex on the onset is no reason to drop a row
+    assert len(exclude(rows("samm", ("006", "a", "fear", 10, 10, 20)))) == 1
+
+
+def test_unknown_emotion_stops_and_names_the_sequence():
+    with pytest.raises(InputError, match=r"samm 006/006_1_2: emotion 'joy' is not known"):
+        select(rows("samm", ("006", "006_1_2", "joy")), PROTOCOLS["cde"])
+
+
+def test_an_empty_selection_keeps_the_label_column():
+    selected = select(rows("casme3", ("spNO.1", "a_1", "fear")), PROTOCOLS["cde"])
+    assert len(selected) == 0
+    assert selected["label"].dtype == "int64"
+    assert folds(selected) == []
+
+
+def small_selection():
+    return select(
+        rows("smic", ("s01", "a", "negative"), ("s01", "b", "positive"), ("s02", "c", "negative")),
+        PROTOCOLS["cde"],
+    )
+
+
+def test_matching_counts_pass():
+    expected = {"cde": {"smic": {"negative": 2, "positive": 1, "surprise": 0}}}
+    subjects = {"cde": {"smic": 2}}
+    assert check_counts(small_selection(), PROTOCOLS["cde"], "error", expected, subjects) == []
+
+
+def test_count_mismatch_lists_every_difference_and_the_key():
+    expected = {"cde": {"smic": {"negative": 2, "positive": 3, "surprise": 1}}}
+    with pytest.raises(InputError) as error:
+        check_counts(small_selection(), PROTOCOLS["cde"], "error", expected, {"cde": {"smic": 4}})
+    message = str(error.value)
+    assert "\n" not in message
+    for part in (
+        "smic positive 1 instead of 3",
+        "smic surprise 0 instead of 1",
+        "smic subjects 2 instead of 4",
+        "data.count_mismatch: warning",
+    ):
+        assert part in message
+    assert "negative" not in message
+
+
+def test_count_mismatch_can_be_a_warning(caplog):
+    differences = check_counts(small_selection(), PROTOCOLS["cde"], "warning")
+    assert "smic negative 2 instead of 70" in differences
+    assert "casme2 subjects 0 instead of 24" in differences
+    assert "smic negative 2 instead of 70" in caplog.text
+
+
+def test_count_mismatch_takes_no_other_value():
+    with pytest.raises(InputError, match=r"data\.count_mismatch is 'ignore'"):
+        check_counts(small_selection(), PROTOCOLS["cde"], "ignore")
+
+
+def test_folds_are_one_a_subject_by_dataset_then_number():
+    index = pd.concat(
+        [
+            rows("smic", ("s11", "a", "negative"), ("s02", "b", "negative"), ("s02", "c", "positive")),
+            rows("casme2", ("sub02", "d", "disgust"), ("sub01", "e", "disgust")),
+        ],
+        ignore_index=True,
+    )
+    assert folds(index) == ["casme2-sub01", "casme2-sub02", "smic-s02", "smic-s11"]
+    assert folds(rows("casme3", ("spNO.10", "a_1", "fear"), ("spNO.9", "a_1", "fear"))) == [
+        "casme3-spNO.9",
+        "casme3-spNO.10",
+    ]
+    assert list(fold_of(index))[:3] == ["smic-s11", "smic-s02", "smic-s02"]
+
+
+@pytest.mark.parametrize("fold", ["casme2-sub01", "samm-006", "casme3-spNO.1"])
+def test_split_fold_undoes_the_name(fold):
+    assert "-".join(split_fold(fold)) == fold
+
+
+@pytest.mark.parametrize("fold", ["casme2", "casme2-", "casme9-sub01", ""])
+def test_split_fold_refuses_other_names(fold):
+    with pytest.raises(InputError, match="dataset-subject"):
+        split_fold(fold)

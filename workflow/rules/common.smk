@@ -1,0 +1,89 @@
+# The plan of this run, and what the rules ask of it. The package decides how; Snakemake decides what runs.
+import shutil
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+from ra_icl.errors import InputError
+from ra_icl.plan import check_config, make_plan, slice_of
+
+SCHEMA = Path(workflow.basedir) / "schemas" / "config.schema.yaml"
+CODE = Path(workflow.basedir).parent / "ra_icl"
+
+try:
+    check_config(config, yaml.safe_load(SCHEMA.read_text()))
+    plan = make_plan(config)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    dataset="casme2|samm|smic|casme3",
+    protocol="cde|casme3_3|casme3_4|casme3_7",
+    subject="[^/]+",
+    sampling="[^/]+",
+    method="[^/]+",
+    fold="[^/]+",
+    seed="[0-9]+",
+
+
+def code(*names):
+    """Source files of the package that a step depends on: a changed step runs again."""
+    return [str(path) for name in names for path in sorted(CODE.glob(name))]
+
+
+def cde():
+    return [name for name in plan.selected if name == "cde"]
+
+
+def casme3():
+    return [name for name in plan.selected if name.startswith("casme3")]
+
+
+def table_methods(number):
+    return config["tables"][f"table{number}"]
+
+
+def metrics_of(protocols, methods):
+    return [f"<results>/metrics/{protocol}/{method}.json" for protocol in protocols for method in methods]
+
+
+def with_suffixes(stem, suffixes):
+    return [f"{stem}.{suffix}" for suffix in suffixes]
+
+
+def stem(wildcards, output):
+    return Path(output[0]).with_suffix("")
+
+
+def paper_targets():
+    """What `rule all` makes: every table and figure that the config's protocols allow."""
+    tables = {1: cde(), 2: casme3(), 3: cde()}
+    figures = {4: cde(), 11: casme3()}
+    made = [f"<results>/tables/table{number}.md" for number in tables if tables[number] and table_methods(number)]
+    return made + [f"<results>/figures/figure{number}.png" for number in figures if figures[number]]
+
+
+def announce_results():
+    results = Path(config["pathvars"]["results"])
+    tables = sorted(results.glob("tables/*.md"))
+    for title, found in {"Tables": tables, "Figures": sorted(results.glob("figures/*.png"))}.items():
+        if found:
+            print(f"{title}: " + "  ".join(map(str, found)))
+
+
+def annotation_of(wildcards):
+    """What the index of a dataset is read from, besides the code: the rendered twin, or the annotation file."""
+    files = {"code": code("datasets/*.py")}
+    if plan.source == "twins":
+        return files | {"twin": f"<results>/twins/{wildcards.dataset}"}
+    options = config["datasets"][wildcards.dataset]
+    return files | ({"annotation": str(Path(options["root"], options["annotation"]))} if options["annotation"] else {})
+
+
+def dataset_options(wildcards):
+    """The dataset's slice of the config; a twin lies in the official layout below its own root."""
+    if plan.source == "twins":
+        return slice_of({"root": str(Path(config["pathvars"]["results"], "twins", wildcards.dataset))})
+    return slice_of(config["datasets"][wildcards.dataset])

@@ -1,0 +1,76 @@
+# Annotation to index, frames to crops; in a demo, the twins come first.
+
+if plan.source == "twins":
+
+    rule twins:
+        output:
+            directory("<results>/twins/{dataset}"),
+        input:
+            code=code("datasets/twin*.py"),
+        log:
+            "<logs>/twins/{dataset}.log",
+        conda:
+            "../../environment.yml"
+        params:
+            options=slice_of(config["twins"]),
+        message:
+            "Rendering the synthetic twin of {wildcards.dataset}"
+        shell:
+            "ra-icl twins --dataset {wildcards.dataset} --options {params.options:q} --out {output:q} 2> {log:q}"
+
+
+if plan.source == "public_flow":
+
+    rule published_index:
+        output:
+            "<results>/index/{dataset}.csv",
+        input:
+            code=code("datasets/public_flow.py"),
+        log:
+            "<logs>/index/{dataset}.log",
+        conda:
+            "../../environment.yml"
+        params:
+            options=slice_of(config["public_flow"]),
+        message:
+            "Reading the table of published flow maps for {wildcards.dataset}"
+        shell:
+            "ra-icl published-index --dataset {wildcards.dataset} --options {params.options:q} --out {output:q} 2> {log:q}"
+
+else:
+
+    rule index:
+        output:
+            "<results>/index/{dataset}.csv",
+        input:
+            unpack(annotation_of),
+        log:
+            "<logs>/index/{dataset}.log",
+        conda:
+            "../../environment.yml"
+        params:
+            options=dataset_options,
+        message:
+            "Reading the annotation of {wildcards.dataset}"
+        shell:
+            "ra-icl index --dataset {wildcards.dataset} --options {params.options:q} --out {output:q} 2> {log:q}"
+
+    rule crops:
+        output:
+            "<results>/crops/{dataset}/{subject}.safetensors",
+        input:
+            index="<results>/index/{dataset}.csv",
+            code=code("faces.py"),
+        log:
+            "<logs>/crops/{dataset}/{subject}.log",
+        benchmark:
+            "<benchmarks>/crops/{dataset}/{subject}.tsv"
+        conda:
+            "../../environment.yml"
+        params:
+            options=slice_of(config["faces"]),
+        message:
+            "Cropping the faces of {wildcards.dataset} {wildcards.subject}"
+        shell:
+            "ra-icl crop --index {input.index:q} --subject {wildcards.subject:q} "
+            "--options {params.options:q} --out {output:q} 2> {log:q}"

@@ -1,0 +1,41 @@
+# One job per held-out subject: train on the others, predict it.
+
+# Where there is a GPU each fold asks for it, so that `--resources gpu=K` says how many share it; a CPU runs one per core.
+GPUS_PER_FOLD = 1 if shutil.which("nvidia-smi") else 0
+
+
+rule fold:
+    output:
+        multiext(
+            "<results>/folds/{protocol}/{method}/seed{seed}/{fold}",
+            csv=".csv",
+            json=".json",
+            network=".safetensors",
+        ),
+    input:
+        index=lambda wildcards: [f"<results>/index/{name}.csv" for name in plan.datasets(wildcards.protocol)],
+        flow=lambda wildcards: [
+            f"<results>/flow/{path}" for path in plan.flow_files(wildcards.protocol, wildcards.method)
+        ],
+        code=code("training.py", "losses.py", "augmentation.py", "instances.py", "model/*.py"),
+    log:
+        "<logs>/folds/{protocol}/{method}/seed{seed}/{fold}.log",
+    benchmark:
+        "<benchmarks>/folds/{protocol}/{method}/seed{seed}/{fold}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=GPUS_PER_FOLD,
+    params:
+        options=lambda wildcards: plan.training_slice(wildcards.method),
+        index=lambda wildcards, input: [f"--index={path}" for path in input.index],
+        flow=lambda wildcards, input: Path(input.flow[0]).parent.parent,
+        out=lambda wildcards, output: Path(output.csv).with_suffix(""),
+        source=plan.source,
+    message:
+        "Fold {wildcards.fold} of {wildcards.method} under {wildcards.protocol}, seed {wildcards.seed}"
+    shell:
+        "ra-icl fold --protocol {wildcards.protocol} --method {wildcards.method} --name {wildcards.fold:q} "
+        "--seed {wildcards.seed} --data-source {params.source} --threads {threads} {params.index:q} "
+        "--flow {params.flow:q} --options {params.options:q} --out {params.out:q} 2> {log:q}"

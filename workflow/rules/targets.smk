@@ -1,0 +1,58 @@
+# Parts of the benchmark as targets of their own: `snakemake --list-target-rules` lists them.
+
+
+rule confusion:
+    input:
+        [f"<results>/figures/figure{number}.png" for number, found in {4: cde(), 11: casme3()}.items() if found],
+
+
+# One method again, with a table of its own: ablation_m1 .. ablation_m10 and whatever the config adds.
+for method in plan.config["methods"] if cde() else []:
+
+    rule:
+        name:
+            f"ablation_{method}"
+        output:
+            with_suffixes(f"<results>/tables/ablation_{method}", ["csv", "md", "tex"]),
+        input:
+            metrics=metrics_of(cde(), [method]),
+            published="config/published.csv",
+            code=code("tables.py"),
+        log:
+            f"<logs>/tables/ablation_{method}.log",
+        conda:
+            "../../environment.yml"
+        params:
+            rows=plan.row_slice([method]),
+            out=stem,
+        message:
+            f"Ablation {method}"
+        shell:
+            "ra-icl table 3 {input.metrics:q} --published {input.published:q} "
+            "--methods {params.rows:q} --out {params.out:q} 2> {log:q}"
+
+
+# Figures 6-10: one key of a method over several values.
+for name, sweep in plan.sweeps.items() if cde() else []:
+
+    rule:
+        name:
+            f"sweep_{name}"
+        output:
+            with_suffixes(f"<results>/figures/figure{sweep['figure']}", ["pdf", "png"]),
+        input:
+            metrics=metrics_of(cde(), sweep["methods"].values()),
+            code=code("figures.py"),
+        log:
+            f"<logs>/figures/sweep_{name}.log",
+        conda:
+            "../../environment.yml"
+        params:
+            values=slice_of(list(sweep["methods"])),
+            title=sweep["key"],
+            out=stem,
+        message:
+            f"Sweep of {sweep['key']}"
+        shell:
+            "ra-icl sweep {input.metrics:q} --values {params.values:q} --title {params.title:q} "
+            "--out {params.out:q} 2> {log:q}"
