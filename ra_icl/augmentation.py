@@ -18,7 +18,7 @@ class AugmentationOptions:
     left out). blur: probability of a Gaussian blur with a standard deviation drawn from blur_sigma, in pixels.
     mirror: probability of mirroring the whole sequence; shift: largest translation of the whole sequence in pixels,
     both 0 in the paper. mirror_negates_u: a horizontal flip also reverses horizontal motion, as a mirror does; the
-    paper flips the image alone. flip_target: T_xi flips the target's view, as the paper does; its maps are flipped back.
+    paper flips the image alone. flip_target: T_xi flips the target's view, as in the paper; its maps are flipped back.
     """
 
     brightness: float = 0.4
@@ -97,16 +97,14 @@ def share(
         chosen = torch.rand(batch, 1, 1, 1, generator=generator, device=device) < options.mirror
         pair = tuple(torch.where(chosen, mirror(maps, options.mirror_negates_u), maps) for maps in pair)
     if options.shift:
-        steps = torch.randint(
-            -options.shift, options.shift + 1, (2, batch), generator=generator, device=device
-        )
+        steps = torch.randint(-options.shift, options.shift + 1, (2, batch), generator=generator, device=device)
         pair = tuple(_translate(maps, *steps) for maps in pair)
     return pair
 
 
 def _translate(maps: torch.Tensor, down: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """Translate each sample by whole pixels, repeating the border."""
-    batch, channels, height, width = maps.shape
+    channels, height, width = maps.shape[1:]
     rows = (torch.arange(height, device=maps.device) - down[:, None]).clamp(0, height - 1)
     columns = (torch.arange(width, device=maps.device) - right[:, None]).clamp(0, width - 1)
     maps = maps.gather(2, rows[:, None, :, None].expand(-1, channels, -1, width))

@@ -60,9 +60,9 @@ def index(dataset: Dataset, out: Out, options: Options) -> None:
 @app.command("published-index")
 def published_index(dataset: Dataset, out: Out, options: Options) -> None:
     """Read the table of published flow maps into an index CSV. --options: {name: {"root": ..., "layout": ...}}."""
+    from ra_icl.datasets.public_flow import read_index
     from ra_icl.files import write_csv
     from ra_icl.plan import published_options
-    from ra_icl.datasets.public_flow import read_index
 
     write_csv(out, read_index(published_options({"public_flow": _object(options)}), dataset))
 

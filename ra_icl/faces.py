@@ -108,8 +108,7 @@ def find_face(image: np.ndarray, options: FaceOptions, name: str) -> dict:
     if found is None:
         if options.fallback == "error":
             raise InputError(
-                f"{name}: no face found on the onset frame; check the frame, "
-                "or set faces.fallback to whole_frame"
+                f"{name}: no face found on the onset frame; check the frame, or set faces.fallback to whole_frame"
             )
         log.warning("%s: no face found, the whole frame is used", name)
         transform = _whole_frame(grey.shape, options.size)

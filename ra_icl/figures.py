@@ -1,4 +1,4 @@
-"""The confusion matrices of Figures 4 and 11, as PDF and PNG."""
+"""Confusion matrices (Figures 4 and 11) and sweeps of one key (Figures 6-10), as PDF and PNG."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -72,6 +72,34 @@ def confusion_figure(panels: Sequence[Panel], out_stem: Path, suptitle: str) -> 
     bar.outline.set_visible(False)
     figure.suptitle(suptitle, fontsize=11)
     _save(figure, out_stem)
+
+
+def sweep_figure(values: Sequence[Any], metrics_jsons: Sequence[Path], key: str, out_stem: Path) -> None:
+    """Composite UF1 and UAR in % over the values of one key; error bars are the seeds' deviation.
+
+    Writes `out_stem`.pdf and .png. Raises InputError where values and metrics differ in number.
+    """
+    if len(values) != len(metrics_jsons):
+        raise InputError(f"{out_stem}: {len(values)} values for {len(metrics_jsons)} metrics files; give one each")
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    found = [_metrics_of(path, "cde") for path in metrics_jsons]
+    figure, axis = plt.subplots(figsize=(LEAST_WIDTH, 4), layout="constrained")
+    for score in ("uf1", "uar"):
+        cells = [metrics["scores"]["composite"][score] for metrics in found]
+        means = [100 * cell["mean"] for cell in cells]
+        deviations = [100 * (cell["std"] or 0) for cell in cells]
+        axis.errorbar(range(len(values)), means, yerr=deviations, marker="o", capsize=3, label=score.upper())
+    axis.set_xticks(range(len(values)), [str(value) for value in values])
+    axis.set(xlabel=key, ylabel="%")
+    axis.legend()
+    notes = dict.fromkeys(note for m in found for note in caveats(m["data_source"], m["selection"]))
+    figure.suptitle("\n".join([f"CDE over {key}", *notes]))
+    _save(figure, out_stem)
+    plt.close(figure)
 
 
 def row_percent(matrix: np.ndarray) -> np.ndarray:

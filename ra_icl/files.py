@@ -61,6 +61,6 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = json.loads((file.metadata() or {}).get("ra_icl", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 (not a dict)
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); delete it and run again") from error

@@ -32,7 +32,8 @@ class InputOptions:
 class InstanceSets:
     """The instance sets of S sequences, M instances in all.
 
-    maps: (M, 3, H, W) in half precision; first: (S,) where a sequence's instances begin; count: (S,) how many it has; labels: (S,).
+    maps: (M, 3, H, W) in half precision; first: (S,) where a sequence's instances begin; count: (S,) how many it has;
+    labels: (S,).
     table: the S rows dataset, subject, sequence, label.
     """
 
@@ -56,9 +57,7 @@ class InstanceSets:
         offsets = [middle_instance(count) for count in self.count.tolist()]
         return self.maps[self.first + torch.tensor(offsets, device=self.first.device)].float()
 
-    def draw_pair(
-        self, rows: torch.Tensor, generator: torch.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def draw_pair(self, rows: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Two distinct random instances I_p, I_q of each sequence in `rows` (B,): each (B, 3, H, W) float32.
 
         A set of one instance gives that instance twice.
@@ -71,9 +70,7 @@ class InstanceSets:
         return self.maps[self.first[rows] + p].float(), self.maps[self.first[rows] + q].float()
 
 
-def load_instances(
-    table: pd.DataFrame, flow_folder: str | Path, options: InputOptions, device: str
-) -> InstanceSets:
+def load_instances(table: pd.DataFrame, flow_folder: str | Path, options: InputOptions, device: str) -> InstanceSets:
     """Read `flow_folder`/{dataset}/{subject}.safetensors for the rows of `table` onto `device`.
 
     Raises InputError where a file or a sequence is missing, or where map sizes differ.

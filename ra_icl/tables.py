@@ -23,12 +23,8 @@ LEADING = {
     2: ["Method", "Source", "Numbers", "Classes"],
     3: ["Method", "MIR", "IRC", "MRD", "Numbers"],
 }
-MIDPOINT_NOTE = (
-    "SMIC-HS has no apex annotation: where a method needs an apex, it is the midpoint of the sequence"
-)
-MARKS_NOTE = (
-    "→X: replaced by X. Apex*: a single onset/apex instance. Apex: sampling in a neighbourhood of the apex"
-)
+MIDPOINT_NOTE = "SMIC-HS has no apex annotation: where a method needs an apex, it is the midpoint of the sequence"
+MARKS_NOTE = "→X: replaced by X. Apex*: a single onset/apex instance. Apex: sampling in a neighbourhood of the apex"
 CDE_SUBSETS = {"composite": "Composite"} | {name: TITLES[name] for name in ("casme2", "samm", "smic")}
 EMPTY = "–"
 SCORES = {"uf1": "UF1", "uar": "UAR"}
@@ -217,9 +213,7 @@ def _measured_row(number: int, metrics: Mapping[str, Any], method: Mapping[str, 
     return leading + [percent(scores and scores[score]) for scores in found for score in SCORES]
 
 
-def _leading(
-    number: int, marks: Mapping[str, Any], method: str, source: str, numbers: str, classes: str
-) -> list[str]:
+def _leading(number: int, marks: Mapping[str, Any], method: str, source: str, numbers: str, classes: str) -> list[str]:
     """The cells before the scores, in the order of LEADING."""
     cells = {"Method": method, "Source": source, "Numbers": numbers, "Classes": classes}
     cells |= {name: _mark(marks.get(name.lower())) for name in ("MIR", "IRC", "MRD")}

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class OptimiserOptions:
-    """Adam with exponential decay of the learning rate a epoch.
+    """Adam with exponential decay of the learning rate each epoch.
 
     select: "last" (the last epoch's network) or "best_on_held_out" (the epoch that is best on the held-out subject:
     a leak, kept to show its size; every table then says so). precision: "fp32", "bf16" (autocast) or "auto": bf16
@@ -113,9 +113,7 @@ def siamese_terms(
     return Terms(terms, _wins(online.similarity.detach()))
 
 
-def _region_terms(
-    model: Siamese, online: View, target: View, undo, options: MethodOptions
-) -> dict[str, torch.Tensor]:
+def _region_terms(model: Siamese, online: View, target: View, undo, options: MethodOptions) -> dict[str, torch.Tensor]:
     regions = options.model.regions
     heatmaps = undo(region_heatmaps(target.similarity, regions.target_temperature))
     if regions.sinkhorn:
@@ -149,7 +147,12 @@ def _wins(similarity: torch.Tensor) -> torch.Tensor:
 
 
 def train(
-    training: InstanceSets, held_out: InstanceSets, classes: int, options: MethodOptions, seed: int, device: str
+    training: InstanceSets,
+    held_out: InstanceSets,
+    classes: int,
+    options: MethodOptions,
+    seed: int,
+    device: str,
 ) -> Trained:
     """Train on `training` and predict `held_out`, which is looked at once, after the last epoch.
 
@@ -183,9 +186,7 @@ class _Trainer:
         learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.model, self.data, self.options, self.generator = model, data, options, generator
         self.device, self.terms = device, siamese_terms if options.consistent else classifier_terms
-        self.optimiser = torch.optim.Adam(
-            learned, lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
+        self.optimiser = torch.optim.Adam(learned, lr=settings.learning_rate, weight_decay=settings.weight_decay)
         self.schedule = torch.optim.lr_scheduler.ExponentialLR(self.optimiser, settings.gamma)
         self.class_weights = None
         if options.loss.class_weights == "balanced":

@@ -14,7 +14,14 @@ def small_options() -> dict:
     return {
         "model": {
             "backbone": {"stem": "small", "width": 8, "blocks": [1, 1]},
-            "regions": {"queries": 3, "width": 16, "heads": 2, "feedforward": 16, "hidden": 16, "embedding": 8},
+            "regions": {
+                "queries": 3,
+                "width": 16,
+                "heads": 2,
+                "feedforward": 16,
+                "hidden": 16,
+                "embedding": 8,
+            },
         },
         "augmentation": {"brightness": 0, "contrast": 0, "saturation": 0, "blur": 0},
         "training": {"epochs": 2, "batch": 8, "precision": "fp32"},

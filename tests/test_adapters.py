@@ -328,9 +328,7 @@ def test_casme3_rows_against_the_rule_are_dropped_and_do_not_stop(tmp_path):
 
 
 def test_casme3_duplicate_of_the_other_case_is_found(tmp_path):
-    options = casme3_root(
-        tmp_path, casme3_row("spNO.1", "j", 10, 12, 20), casme3_row("spNO.1", "J", 10, 12, 20)
-    )
+    options = casme3_root(tmp_path, casme3_row("spNO.1", "j", 10, 12, 20), casme3_row("spNO.1", "J", 10, 12, 20))
     with pytest.raises(InputError, match=r"row 3: spNO\.1/j_10: is listed twice"):
         build_index("casme3", options)
 
@@ -350,16 +348,12 @@ def test_missing_root_names_folder_and_key(tmp_path, dataset):
 
 
 def test_missing_annotation_and_frames_name_their_keys(tmp_path):
-    with pytest.raises(
-        InputError, match=r"annotation file \S*20140508\.xlsx is missing; set datasets\.casme2\."
-    ):
+    with pytest.raises(InputError, match=r"annotation file \S*20140508\.xlsx is missing; set datasets\.casme2\."):
         build_index("casme2", {"root": str(tmp_path)})
     with pytest.raises(InputError, match=r"datasets\.samm\.annotation: is empty"):
         build_index("samm", {"root": str(tmp_path), "annotation": ""})
     options = casme2_root(tmp_path, casme2_row(1, "EP01_01", 1, 3, 9))
-    with pytest.raises(
-        InputError, match=r"frame folder \S*faces does not exist; set datasets\.casme2\.frames"
-    ):
+    with pytest.raises(InputError, match=r"frame folder \S*faces does not exist; set datasets\.casme2\.frames"):
         build_index("casme2", options | {"frames": "faces"})
     with pytest.raises(InputError, match="'casme4' is not known; choose one of casme2, samm"):
         build_index("casme4", options)
@@ -377,9 +371,7 @@ def test_absolute_annotation_and_frames_are_taken_as_they_are(tmp_path):
 
 
 def test_table_leaves_out_notes_and_blank_rows(tmp_path):
-    path = write_sheet(
-        tmp_path / "a.xlsx", ["subject ", "On  set"], [1, 2], [None, None], [3, 4], ["a note below"]
-    )
+    path = write_sheet(tmp_path / "a.xlsx", ["subject ", "On  set"], [1, 2], [None, None], [3, 4], ["a note below"])
     table = read_table(path, ["Subject", "On set"])
     assert table.to_numpy().tolist() == [[1, 2], [3, 4]]
     assert list(table.index) == [2, 4]

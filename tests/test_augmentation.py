@@ -64,8 +64,12 @@ def test_shift_translates_by_whole_pixels():
     (moved,) = share((maps,), AugmentationOptions(shift=1), generator())
     inner = maps[:, :, 1:-1, 1:-1]
     shifts = [(r, c) for r in range(3) for c in range(3)]
-    seen = {shift for shift in shifts for sample in range(64)
-            if torch.equal(moved[sample, :, shift[0]:shift[0] + 7, shift[1]:shift[1] + 7], inner[sample])}
+    seen = {
+        shift
+        for shift in shifts
+        for sample in range(64)
+        if torch.equal(moved[sample, :, shift[0] : shift[0] + 7, shift[1] : shift[1] + 7], inner[sample])
+    }
     assert seen == set(shifts)
 
 

@@ -135,9 +135,7 @@ def test_whole_frame_keeps_proportions_and_falls_on_whole_pixels(tmp_path):
 def test_a_mirrored_frame_gives_the_mirrored_crop(tmp_path, size):
     noise = np.random.default_rng(0).integers(0, 256, (90, 120)).astype(np.uint8)
     options = FaceOptions(size=size, fallback="whole_frame")
-    crops = [
-        crop_sequence(write(tmp_path, [image]), options, "s")[0][0] for image in (noise, noise[::-1, ::-1])
-    ]
+    crops = [crop_sequence(write(tmp_path, [image]), options, "s")[0][0] for image in (noise, noise[::-1, ::-1])]
     assert np.abs(crops[0] - crops[1][::-1, ::-1].astype(float)).mean() < 1
 
 

@@ -121,3 +121,20 @@ def test_importing_figures_loads_no_matplotlib():
     code = "import sys, ra_icl.figures; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"matplotlib", "seaborn", "torch", "cv2"} & set(modules.stdout.split())
+
+
+def test_a_sweep_draws_a_point_per_value(tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(figures, "_save", lambda figure, stem: saved.append(figure))
+    score = {"mean": 0.5, "std": None, "per_seed": [0.5]}
+    scores = {"composite": {"uf1": score | {"mean": 0.25}, "uar": score}}
+    paths = [write_metrics(tmp_path / f"{n}.json", source="twins", scores=scores) for n in range(3)]
+    figures.sweep_figure([4, 8, 16], paths, "sampling.instances", tmp_path / "figure6")
+    lines = [container.lines[0] for container in saved[0].axes[0].containers]
+    assert [line.get_ydata().tolist() for line in lines] == [[25.0] * 3, [50.0] * 3]
+    assert "SYNTHETIC" in saved[0].get_suptitle().upper()
+
+
+def test_a_sweep_needs_a_file_per_value(tmp_path):
+    with pytest.raises(InputError, match="2 values for 1 metrics files"):
+        figures.sweep_figure([1, 2], [write_metrics(tmp_path / "m.json")], "k", tmp_path / "f")

@@ -175,9 +175,7 @@ def subject(tmp_path, photograph):
     clip = np.stack([np.roll(photograph[:32, :32], step, axis=1) for step in range(6)])
     numbers = [46, 47, 48, 50, 51, 52]
     sequences = {name: {"frames": numbers} for name in ("a", "b")}
-    files.save_tensors(
-        tmp_path / "crops.safetensors", {"a": clip, "b": clip[::-1].copy()}, {"sequences": sequences}
-    )
+    files.save_tensors(tmp_path / "crops.safetensors", {"a": clip, "b": clip[::-1].copy()}, {"sequences": sequences})
     keys = {"dataset": "casme2", "subject": "sub01", "sequence": ["a", "b"]}
     index = pd.DataFrame(keys | {"apex": pd.array([51, pd.NA], "Int64")})
     return tmp_path / "crops.safetensors", index

@@ -48,8 +48,10 @@ def test_attention_consistency_is_eq_6():
     total = 0.0
     for b in range(B):
         for j in range(L):
-            total += sum((m - t) ** 2 for m, t in zip(online[b, j].flatten().tolist(),
-                                                      target[b, j].flatten().tolist(), strict=True))
+            total += sum(
+                (m - t) ** 2
+                for m, t in zip(online[b, j].flatten().tolist(), target[b, j].flatten().tolist(), strict=True)
+            )
     expected = total / (L * H * W) / B
     assert losses.attention_consistency(online, target).item() == pytest.approx(expected, rel=1e-5)
 
@@ -85,8 +87,10 @@ def test_weighted_average_pooling_is_eq_11():
         for m in range(N):
             weight = heatmaps[b, m].sum().item()
             for c in range(C):
-                expected = sum((heatmaps[b, m, u, v] * features[b, c, u, v]).item()
-                               for u in range(H) for v in range(W)) / weight
+                expected = (
+                    sum((heatmaps[b, m, u, v] * features[b, c, u, v]).item() for u in range(H) for v in range(W))
+                    / weight
+                )
                 assert pooled[b, m, c].item() == pytest.approx(expected, abs=1e-5)
 
 

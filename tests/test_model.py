@@ -81,8 +81,7 @@ def test_sinkhorn_balances_the_regions():
 
 def test_target_starts_as_a_copy_and_needs_no_gradient():
     model = Siamese(3, SMALL)
-    assert all(torch.equal(a, b) for a, b in
-               zip(model.online.parameters(), model.target.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(model.online.parameters(), model.target.parameters(), strict=True))
     assert not any(parameter.requires_grad for parameter in model.target.parameters())
 
 

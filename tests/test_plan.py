@@ -73,7 +73,11 @@ def test_the_config_has_the_defaults_of_the_package():
         ("fases", {}, r"config: \(top level\): .*'fases' was unexpected.*known keys"),
         ("base.loss.lambda1", 1, r"config: base\.loss: .*'lambda1' was unexpected.*classification"),
         ("methods.m4.los", {}, r"config: methods\.m4: .*'los' was unexpected"),
-        ("base.training.learning_rate", "1e-3", r"config: base\.training\.learning_rate: '1e-3' is not of type"),
+        (
+            "base.training.learning_rate",
+            "1e-3",
+            r"config: base\.training\.learning_rate: '1e-3' is not of type",
+        ),
         ("data.source", "files", r"config: data\.source: 'files' is not one of"),
         ("protocols", ["mde"], r"config: protocols\.0: 'mde' is not one of"),
         ("seeds", [], r"config: seeds"),
@@ -119,7 +123,16 @@ def test_only_the_datasets_of_the_protocols_are_needed(demo):
 def test_methods_are_table_3s_rows():
     rows = {name: resolve(config(), name) for name in config()["methods"]}
     modes = [rows[f"m{number}"]["sampling"]["mode"] for number in range(1, 11)]
-    assert modes == ["apex", "middle", "apex", *["middle"] * 3, "apex_neighbourhood", "full", "random", "uniform"]
+    assert modes == [
+        "apex",
+        "middle",
+        "apex",
+        *["middle"] * 3,
+        "apex_neighbourhood",
+        "full",
+        "random",
+        "uniform",
+    ]
     irc = [number for number in range(1, 11) if rows[f"m{number}"]["loss"]["attention"]]
     mrd = [number for number in range(1, 11) if rows[f"m{number}"]["loss"]["regions"]]
     assert irc == [3, 5, 6, 7, 8, 9, 10]

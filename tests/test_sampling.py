@@ -47,9 +47,7 @@ def test_no_apex_stands_for_the_midpoint(length, midpoint):
     assert sample(length, None, Sampling("apex"), "s") == [midpoint]
 
 
-@pytest.mark.parametrize(
-    ("apex", "expected"), [(10, [9, 10, 11, 12]), (1, [1, 2, 3, 4]), (19, [16, 17, 18, 19])]
-)
+@pytest.mark.parametrize(("apex", "expected"), [(10, [9, 10, 11, 12]), (1, [1, 2, 3, 4]), (19, [16, 17, 18, 19])])
 def test_apex_neighbourhood_is_centred_and_shifted_to_stay_inside(apex, expected):
     assert sample(20, apex, Sampling("apex_neighbourhood", 4), "s") == expected
 

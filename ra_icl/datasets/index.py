@@ -102,8 +102,7 @@ def frame_files(folder: str | Path) -> dict[int, Path]:
             number = int(digits[-1])
             if number in found:
                 raise InputError(
-                    f"{folder}: {found[number].name} and {entry.name} are both frame {number}; "
-                    "keep one of them"
+                    f"{folder}: {found[number].name} and {entry.name} are both frame {number}; keep one of them"
                 )
             found[number] = Path(folder, entry.name)
     return dict(sorted(found.items()))
@@ -129,8 +128,7 @@ def sequence_frames(row) -> list[tuple[int, Path]]:
     found = [(n, file) for n, file in files.items() if row.onset <= n <= row.offset]
     if len(found) < 2:
         raise InputError(
-            f"{name}: no frame after the onset, {row.onset + 1}..{row.offset}, is in {row.frames}; "
-            "restore them"
+            f"{name}: no frame after the onset, {row.onset + 1}..{row.offset}, is in {row.frames}; restore them"
         )
     return found
 
@@ -151,8 +149,7 @@ def read_table(path: str | Path, columns: Sequence[str], sheet: str | None = Non
     )
     if header is None:
         raise InputError(
-            f"{path}: no header row that starts with '{columns[0]}'; give the dataset's official "
-            "annotation file"
+            f"{path}: no header row that starts with '{columns[0]}'; give the dataset's official annotation file"
         )
     titles = [_plain(cell) for cell in rows[header]]
     for column in columns:
@@ -163,10 +160,7 @@ def read_table(path: str | Path, columns: Sequence[str], sheet: str | None = Non
                 "give the dataset's official annotation file"
             )
     places = [titles.index(_plain(column)) for column in columns]
-    cells = {
-        i + 1: [rows[i][p] if p < len(rows[i]) else None for p in places]
-        for i in range(header + 1, len(rows))
-    }
+    cells = {i + 1: [rows[i][p] if p < len(rows[i]) else None for p in places] for i in range(header + 1, len(rows))}
     kept = {row: values for row, values in cells.items() if sum(not is_empty(v) for v in values) > 1}
     table = pd.DataFrame(list(kept.values()), columns=list(columns), dtype="object")
     return table.set_axis(pd.Index(list(kept), name="row", dtype="int64"))
@@ -249,8 +243,7 @@ def _sheet_rows(path: Path, sheet: str | None) -> list[tuple]:
         InvalidFileException,
     ) as error:
         raise InputError(
-            f"{path}: cannot be read as an .xlsx spreadsheet ({error}); give the dataset's official "
-            "annotation file"
+            f"{path}: cannot be read as an .xlsx spreadsheet ({error}); give the dataset's official annotation file"
         ) from error
 
 

@@ -34,9 +34,7 @@ def _labels(**emotions: str) -> dict[str, str]:
 
 
 # Part A's file says "happy" and "sad"; papers write "happiness" and "sadness".
-_CASME3_3 = _labels(
-    negative="disgust fear anger sad sadness", positive="happy happiness", surprise="surprise"
-)
+_CASME3_3 = _labels(negative="disgust fear anger sad sadness", positive="happy happiness", surprise="surprise")
 _CASME3_7 = _labels(
     happiness="happy happiness",
     surprise="surprise",
@@ -50,9 +48,7 @@ _CASME3_4 = _CASME3_3 | _labels(others="others other")
 _CDE = {
     # The text puts sadness and fear in negative as well; Table 4's 88 leave them out.
     "casme2": _labels(negative="disgust repression", positive="happiness", surprise="surprise"),
-    "samm": _labels(
-        negative="anger contempt disgust fear sadness", positive="happiness", surprise="surprise"
-    ),
+    "samm": _labels(negative="anger contempt disgust fear sadness", positive="happiness", surprise="surprise"),
     "smic": _labels(negative="negative", positive="positive", surprise="surprise"),
 }
 

@@ -1,8 +1,8 @@
 """Published flow maps of the 442 CDE sequences, read from a clone of the repository that publishes them.
 
-A PNG without suffix is the map from onset to apex. Where a repository publishes two instances a sequence, `_1` is the map
-from apex to offset, whose motion runs back. Red is u, green v, blue strain, scaled to 0..255. Only the flow folder and
-the table that lists it are read.
+A PNG without suffix is the map from onset to apex. Where a repository publishes two instances a sequence, `_1` is the
+map from apex to offset, whose motion runs back. Red is u, green v, blue strain, scaled to 0..255. Only the flow folder
+and the table that lists it are read.
 """
 
 from collections.abc import Mapping
@@ -67,22 +67,26 @@ def _read_table(name: str, source: PublishedOptions, dataset: str) -> pd.DataFra
     rows = table[table["dataset"] == dataset]
     unknown = rows[~rows["label"].isin(CLASSES)]
     if len(unknown):
-        raise InputError(f"{root / TABLE}: row {unknown.index[0] + 2}: label {unknown['label'].iloc[0]} is not 0, 1 or 2")
+        raise InputError(
+            f"{root / TABLE}: row {unknown.index[0] + 2}: label {unknown['label'].iloc[0]} is not 0, 1 or 2"
+        )
     return _as_index(rows, dataset)
 
 
 def _as_index(rows: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    index = pd.DataFrame({
-        "dataset": dataset,
-        "subject": rows["sub"],
-        "sequence": rows["filename_o"],
-        "frames": "",
-        "onset": 0,
-        "apex": pd.array([pd.NA] * len(rows), dtype="Int64"),
-        "offset": 1,
-        "fps": FRAMES_PER_SECOND[dataset],
-        "emotion": rows["label"].map(CLASSES),
-    })
+    index = pd.DataFrame(
+        {
+            "dataset": dataset,
+            "subject": rows["sub"],
+            "sequence": rows["filename_o"],
+            "frames": "",
+            "onset": 0,
+            "apex": pd.array([pd.NA] * len(rows), dtype="Int64"),
+            "offset": 1,
+            "fps": FRAMES_PER_SECOND[dataset],
+            "emotion": rows["label"].map(CLASSES),
+        }
+    )
     return index[COLUMNS].sort_values(["subject", "sequence"], ignore_index=True)
 
 

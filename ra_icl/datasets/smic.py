@@ -96,7 +96,6 @@ def _with_range(row: dict, listed: dict, annotation: Path | None) -> dict:
     onset, offset, emotion, source = listed[row["sequence"]]
     if emotion != row["emotion"]:
         raise InputError(
-            f"{source}: {row['sequence']} is '{emotion}' here and lies in {row['frames']}; "
-            "correct one of them"
+            f"{source}: {row['sequence']} is '{emotion}' here and lies in {row['frames']}; correct one of them"
         )
     return row | {"onset": onset, "offset": offset}

@@ -31,9 +31,7 @@ EMOTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 EMOTIONS["other"] = EMOTIONS["others"]
 EMOTIONS["positive"] = EMOTIONS["happiness"]
-EMOTIONS["negative"] = tuple(
-    way for emotion in ("disgust", "sadness", "fear", "anger") for way in EMOTIONS[emotion]
-)
+EMOTIONS["negative"] = tuple(way for emotion in ("disgust", "sadness", "fear", "anger") for way in EMOTIONS[emotion])
 
 # action unit -> (place, direction, radius in face widths); a direction is outward and down
 ACTION_UNITS: dict[str, tuple[tuple[str, tuple[float, float], float], ...]] = {
@@ -97,9 +95,7 @@ class Motion:
         return cv2.resize(coarse, size)[: self.size[1], : self.size[0]]
 
 
-def draw_motion(
-    face: Face, emotion: str, length: int, apex: int, strength: float, rng: np.random.Generator
-) -> Motion:
+def draw_motion(face: Face, emotion: str, length: int, apex: int, strength: float, rng: np.random.Generator) -> Motion:
     """Draw how `emotion` moves `face` over `length` frames with the peak at position `apex`.
 
     strength: largest displacement by the emotion in pixels of a 128-pixel face crop. On top come

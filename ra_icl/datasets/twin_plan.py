@@ -206,9 +206,7 @@ def _emotions(dataset: str, subject: int, options: TwinOptions) -> Iterator[tupl
 
 def _timing(rng: random.Random, layout: Layout, options: TwinOptions) -> tuple[int, int]:
     """Length in frames and position of the apex: 2 or more after onset, 3 before the end."""
-    shortest, longest = (
-        round(length * pace) for length, pace in zip(options.frames, layout.pace, strict=True)
-    )
+    shortest, longest = (round(length * pace) for length, pace in zip(options.frames, layout.pace, strict=True))
     length = max(rng.randint(min(shortest, longest), max(shortest, longest)), 6)
     return length, min(max(round(length * rng.uniform(0.3, 0.6)), 2), length - 4)
 

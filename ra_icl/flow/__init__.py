@@ -75,9 +75,7 @@ def flow_maps(onset: np.ndarray, frames: np.ndarray, options: FlowOptions) -> np
     return np.concatenate([field, optical_strain(field)[:, None]], axis=1)
 
 
-def flow_subject(
-    crops: Path, index: pd.DataFrame, out: Path, sampling: Sampling, options: FlowOptions
-) -> None:
+def flow_subject(crops: Path, index: pd.DataFrame, out: Path, sampling: Sampling, options: FlowOptions) -> None:
     """Write the flow maps of one subject's sequences to `out`.
 
     crops: file of `faces.crop_subject`. index: the subject's rows; each needs its crops.

@@ -62,7 +62,9 @@ class DecoderLayer(nn.Module):
         self.self_attention = nn.MultiheadAttention(width, options.heads, batch_first=True)
         self.cross_attention = nn.MultiheadAttention(width, options.heads, batch_first=True)
         self.feedforward = nn.Sequential(
-            nn.Linear(width, options.feedforward), nn.ReLU(inplace=True), nn.Linear(options.feedforward, width)
+            nn.Linear(width, options.feedforward),
+            nn.ReLU(inplace=True),
+            nn.Linear(options.feedforward, width),
         )
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
 

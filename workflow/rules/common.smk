@@ -58,7 +58,7 @@ def stem(wildcards, output):
 
 
 def paper_targets():
-    """What `rule all` makes: every table and figure that the config's protocols allow."""
+    """Every table and figure that the protocols of the config allow."""
     tables = {1: cde(), 2: casme3(), 3: cde()}
     figures = {4: cde(), 11: casme3()}
     made = [f"<results>/tables/table{number}.md" for number in tables if tables[number] and table_methods(number)]

@@ -3,10 +3,10 @@
 if plan.source == "twins":
 
     rule twins:
-        output:
-            directory("<results>/twins/{dataset}"),
         input:
             code=code("datasets/twin*.py"),
+        output:
+            directory("<results>/twins/{dataset}"),
         log:
             "<logs>/twins/{dataset}.log",
         conda:
@@ -22,10 +22,10 @@ if plan.source == "twins":
 if plan.source == "public_flow":
 
     rule published_index:
-        output:
-            "<results>/index/{dataset}.csv",
         input:
             code=code("datasets/public_flow.py"),
+        output:
+            "<results>/index/{dataset}.csv",
         log:
             "<logs>/index/{dataset}.log",
         conda:
@@ -40,10 +40,10 @@ if plan.source == "public_flow":
 else:
 
     rule index:
-        output:
-            "<results>/index/{dataset}.csv",
         input:
             unpack(annotation_of),
+        output:
+            "<results>/index/{dataset}.csv",
         log:
             "<logs>/index/{dataset}.log",
         conda:
@@ -56,11 +56,11 @@ else:
             "ra-icl index --dataset {wildcards.dataset} --options {params.options:q} --out {output:q} 2> {log:q}"
 
     rule crops:
-        output:
-            "<results>/crops/{dataset}/{subject}.safetensors",
         input:
             index="<results>/index/{dataset}.csv",
             code=code("faces.py"),
+        output:
+            "<results>/crops/{dataset}/{subject}.safetensors",
         log:
             "<logs>/crops/{dataset}/{subject}.log",
         benchmark:

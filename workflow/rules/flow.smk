@@ -9,14 +9,14 @@ if plan.source == "public_flow":
             rule:
                 name:
                     f"published_flow_{source}_{dataset}"
+                input:
+                    index=f"<results>/index/{dataset}.csv",
+                    code=code("datasets/public_flow.py"),
                 output:
                     [
                         f"<results>/flow/published-{source}/{dataset}/{subject}.safetensors"
                         for subject in plan.subjects(dataset)
                     ],
-                input:
-                    index=f"<results>/index/{dataset}.csv",
-                    code=code("datasets/public_flow.py"),
                 log:
                     f"<logs>/flow/published-{source}/{dataset}.log",
                 conda:
@@ -33,12 +33,12 @@ if plan.source == "public_flow":
 else:
 
     rule flow:
-        output:
-            "<results>/flow/{sampling}/{dataset}/{subject}.safetensors",
         input:
             index="<results>/index/{dataset}.csv",
             crops="<results>/crops/{dataset}/{subject}.safetensors",
             code=code("flow/*.py", "sampling.py"),
+        output:
+            "<results>/flow/{sampling}/{dataset}/{subject}.safetensors",
         log:
             "<logs>/flow/{sampling}/{dataset}/{subject}.log",
         benchmark:

@@ -5,6 +5,12 @@ GPUS_PER_FOLD = 1 if shutil.which("nvidia-smi") else 0
 
 
 rule fold:
+    input:
+        index=lambda wildcards: [f"<results>/index/{name}.csv" for name in plan.datasets(wildcards.protocol)],
+        flow=lambda wildcards: [
+            f"<results>/flow/{path}" for path in plan.flow_files(wildcards.protocol, wildcards.method)
+        ],
+        code=code("training.py", "losses.py", "augmentation.py", "instances.py", "model/*.py"),
     output:
         multiext(
             "<results>/folds/{protocol}/{method}/seed{seed}/{fold}",
@@ -12,12 +18,6 @@ rule fold:
             json=".json",
             network=".safetensors",
         ),
-    input:
-        index=lambda wildcards: [f"<results>/index/{name}.csv" for name in plan.datasets(wildcards.protocol)],
-        flow=lambda wildcards: [
-            f"<results>/flow/{path}" for path in plan.flow_files(wildcards.protocol, wildcards.method)
-        ],
-        code=code("training.py", "losses.py", "augmentation.py", "instances.py", "model/*.py"),
     log:
         "<logs>/folds/{protocol}/{method}/seed{seed}/{fold}.log",
     benchmark:

@@ -2,13 +2,13 @@
 
 
 rule metrics:
-    output:
-        "<results>/metrics/{protocol}/{method}.json",
     input:
         folds=lambda wildcards: [
             f"<results>/folds/{path}" for path in plan.fold_files(wildcards.protocol, wildcards.method)
         ],
         code=code("metrics.py"),
+    output:
+        "<results>/metrics/{protocol}/{method}.json",
     log:
         "<logs>/metrics/{protocol}/{method}.log",
     conda:
@@ -28,16 +28,16 @@ for number, protocols in {1: cde(), 2: casme3(), 3: cde()}.items():
     rule:
         name:
             f"table{number}"
+        input:
+            metrics=metrics_of(protocols, table_methods(number)),
+            published="config/published.csv",
+            code=code("tables.py"),
         output:
             report(
                 with_suffixes(f"<results>/tables/table{number}", ["csv", "md", "tex"]),
                 caption=f"../report/table{number}.rst",
                 category="Tables",
             ),
-        input:
-            metrics=metrics_of(protocols, table_methods(number)),
-            published="config/published.csv",
-            code=code("tables.py"),
         log:
             f"<logs>/tables/table{number}.log",
         conda:
@@ -60,15 +60,15 @@ for number, protocols in {4: cde(), 11: casme3()}.items():
     rule:
         name:
             f"figure{number}"
+        input:
+            metrics=metrics_of(protocols, [config["confusion"]]),
+            code=code("figures.py"),
         output:
             report(
                 with_suffixes(f"<results>/figures/figure{number}", ["pdf", "png"]),
                 caption=f"../report/figure{number}.rst",
                 category="Confusion matrices",
             ),
-        input:
-            metrics=metrics_of(protocols, [config["confusion"]]),
-            code=code("figures.py"),
         log:
             f"<logs>/figures/figure{number}.log",
         conda:

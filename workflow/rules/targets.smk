@@ -12,12 +12,12 @@ for method in plan.config["methods"] if cde() else []:
     rule:
         name:
             f"ablation_{method}"
-        output:
-            with_suffixes(f"<results>/tables/ablation_{method}", ["csv", "md", "tex"]),
         input:
             metrics=metrics_of(cde(), [method]),
             published="config/published.csv",
             code=code("tables.py"),
+        output:
+            with_suffixes(f"<results>/tables/ablation_{method}", ["csv", "md", "tex"]),
         log:
             f"<logs>/tables/ablation_{method}.log",
         conda:
@@ -38,11 +38,11 @@ for name, sweep in plan.sweeps.items() if cde() else []:
     rule:
         name:
             f"sweep_{name}"
-        output:
-            with_suffixes(f"<results>/figures/figure{sweep['figure']}", ["pdf", "png"]),
         input:
             metrics=metrics_of(cde(), sweep["methods"].values()),
             code=code("figures.py"),
+        output:
+            with_suffixes(f"<results>/figures/figure{sweep['figure']}", ["pdf", "png"]),
         log:
             f"<logs>/figures/sweep_{name}.log",
         conda:

@@ -1,0 +1,31 @@
+# make demo: the whole benchmark on synthetic twins. make test: every test. Both make their own environment in .venv.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do command -v $$python && break; done)
+BIN := .venv/bin
+CORES ?= all
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test lint clean
+.DEFAULT_GOAL := demo
+
+demo: .venv/installed
+	snakemake --cores $(CORES) --configfile config/demo.yaml
+
+test: .venv/installed
+	pytest
+
+lint: .venv/installed
+	ruff check .
+	ruff format --check .
+	snakefmt --check --line-length 120 workflow
+	snakemake --lint --configfile config/demo.yaml
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed (Snakemake 9 needs it): make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[dev,report,slurm]"
+	touch $@
+
+clean:
+	rm -rf .venv .snakemake results/demo

@@ -1,0 +1,52 @@
+"""The command line: bad input is one line on stderr and exit status 2."""
+
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from ra_icl.datasets.index import COLUMNS
+
+
+def run(*arguments):
+    program = [sys.executable, "-c", "from ra_icl.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(program, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def index(tmp_path):
+    row = ("casme2", "sub01", "EP01", str(tmp_path / "none"), 1, 3, 5, 200, "disgust")
+    pd.DataFrame([row], columns=list(COLUMNS)).to_csv(tmp_path / "casme2.csv", index=False)
+    return tmp_path / "casme2.csv"
+
+
+def test_every_step_is_a_sub_command():
+    shown = run("--help").stdout
+    for name in ("twins", "index", "crop", "flow", "fold", "metrics", "table", "confusion", "sweep"):
+        assert f" {name} " in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--subject", "sub01"], "EP01: frame folder"),
+        (["--subject", "sub99"], "no subject 'sub99'; known: sub01"),
+        (["--subject", "sub01", "--options", '{"sise": 64}'], "unknown key faces.sise; known: size"),
+        (["--subject", "sub01", "--options", "{"], "not JSON"),
+    ],
+)
+def test_bad_input_is_one_line(index, tmp_path, arguments, words):
+    done = run("crop", "--index", index, "--out", tmp_path / "out.safetensors", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_missing_root_names_its_key(tmp_path):
+    options = json.dumps({"root": str(tmp_path / "gone")})
+    done = run("index", "--dataset", "samm", "--options", options, "--out", tmp_path / "x.csv")
+    assert done.returncode == 2
+    assert "datasets.samm.root: folder" in done.stderr
