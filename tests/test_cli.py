@@ -41,7 +41,8 @@ def test_bad_input_is_one_line(index, tmp_path, arguments, words):
     done = run("crop", "--index", index, "--out", tmp_path / "out.safetensors", *arguments)
     assert done.returncode == 2
     assert words in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert [words in line for line in done.stderr.splitlines() if line.startswith("ra-icl: error: ")] == [True]
     assert not (tmp_path / "out.safetensors").exists()
 
 

@@ -65,6 +65,19 @@ def paper_targets():
     return made + [f"<results>/figures/figure{number}.png" for number in figures if figures[number]]
 
 
+def paper_folds():
+    """Every fold behind those tables and figures, so that one that was deleted is trained again."""
+    tables = {1: cde(), 2: casme3(), 3: cde()}
+    runs = {(protocol, method) for number in tables for protocol in tables[number] for method in table_methods(number)}
+    runs |= {(protocol, config["confusion"]) for protocol in plan.selected}
+    return [
+        f"<results>/folds/{Path(path).with_suffix(suffix)}"
+        for run in sorted(runs)
+        for path in plan.fold_files(*run)
+        for suffix in (".csv", ".json", ".safetensors")
+    ]
+
+
 def announce_results():
     results = Path(config["pathvars"]["results"])
     tables = sorted(results.glob("tables/*.md"))
