@@ -113,8 +113,9 @@ def test_a_wrong_config_stops_at_once_and_names_the_key(clone, text, words):
     (clone / "wrong.yaml").write_text(text)
     done = snakemake(clone, "--dry-run", configs=("wrong.yaml",))
     assert done.returncode != 0
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
+    shown = done.stdout + done.stderr
+    assert words in shown
+    assert "Traceback" not in shown
 
 
 def test_the_slurm_profile_is_found_from_the_clone(clone):
