@@ -92,6 +92,8 @@ def _read(table: pd.DataFrame, folder: Path) -> Iterable[np.ndarray]:
     opened: dict[Path, dict[str, np.ndarray]] = {}
     for row in table.itertuples():
         path = folder / row.dataset / f"{row.subject}.safetensors"
+        if not path.is_file():
+            raise InputError(f"{path}: flow is missing; delete {folder}/*.sha256 and run again")
         if path not in opened:
             opened = {path: load_tensors(path)[0]}  # rows come sorted by subject: one file at a time
         if row.sequence not in opened[path]:

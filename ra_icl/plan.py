@@ -75,11 +75,10 @@ class Plan:
         rows = pd.concat(self.selected.values(), ignore_index=True)
         return sorted(rows.loc[rows["dataset"] == dataset, "subject"].unique())
 
-    def flow_files(self, protocol: str, method: str) -> list[str]:
-        """Path below flow/ of every flow file that a fold reads."""
+    def flow_files(self, protocol: str, sampling: str) -> list[str]:
+        """Path below flow/ of every flow file that a fold of the protocol reads."""
         subjects = self.selected[protocol][["dataset", "subject"]].drop_duplicates()
-        name = self.sampling(method)
-        return [f"{name}/{row.dataset}/{row.subject}.safetensors" for row in subjects.itertuples()]
+        return [f"{sampling}/{row.dataset}/{row.subject}.safetensors" for row in subjects.itertuples()]
 
     def fold_files(self, protocol: str, method: str) -> list[str]:
         """Path below folds/ of every fold's CSV, over all seeds."""

@@ -173,8 +173,8 @@ def test_the_plan_counts_folds_and_flow_files(demo):
     assert len(plan.folds("cde")) == 6
     assert len(plan.fold_files("cde", "m6")) == 6
     assert len(make_plan(change(demo, "seeds", [0, 1])).fold_files("cde", "m6")) == 12
-    assert "middle-4/casme2/sub01.safetensors" in plan.flow_files("cde", "m6")
-    assert plan.flow_files("casme3_7", "m6")[0].startswith("middle-4/casme3/")
+    assert "middle-4/casme2/sub01.safetensors" in plan.flow_files("cde", "middle-4")
+    assert plan.flow_files("casme3_7", plan.sampling("m6"))[0].startswith("middle-4/casme3/")
 
 
 def test_the_plan_is_read_without_torch_and_opencv():

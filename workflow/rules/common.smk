@@ -1,5 +1,6 @@
 # The plan of this run, and what the rules ask of it. The package decides how; Snakemake decides what runs.
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import yaml
@@ -29,8 +30,9 @@ wildcard_constraints:
 
 
 def code(*names):
-    """Source files of the package that a step depends on: a changed step runs again."""
-    return [str(path) for name in names for path in sorted(CODE.glob(name))]
+    """A digest of the package's files that a step depends on: as a parameter, so that a changed step runs again."""
+    files = [path for name in names for path in sorted(CODE.glob(name))]
+    return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def cde():
@@ -87,12 +89,11 @@ def announce_results():
 
 
 def annotation_of(wildcards):
-    """What the index of a dataset is read from, besides the code: the rendered twin, or the annotation file."""
-    files = {"code": code("datasets/*.py")}
+    """What the index of a dataset is read from: the rendered twin, or the annotation file where there is one."""
     if plan.source == "twins":
-        return files | {"twin": f"<results>/twins/{wildcards.dataset}"}
+        return [f"<results>/twins/{wildcards.dataset}"]
     options = config["datasets"][wildcards.dataset]
-    return files | ({"annotation": str(Path(options["root"], options["annotation"]))} if options["annotation"] else {})
+    return [str(Path(options["root"], options["annotation"]))] if options["annotation"] else []
 
 
 def dataset_options(wildcards):

@@ -3,8 +3,6 @@
 if plan.source == "twins":
 
     rule twins:
-        input:
-            code=code("datasets/twin*.py"),
         output:
             directory("<results>/twins/{dataset}"),
         log:
@@ -12,6 +10,7 @@ if plan.source == "twins":
         conda:
             "../../environment.yml"
         params:
+            code=code("datasets/twin*.py"),
             options=slice_of(config["twins"]),
         message:
             "Rendering the synthetic twin of {wildcards.dataset}"
@@ -22,8 +21,6 @@ if plan.source == "twins":
 if plan.source == "public_flow":
 
     rule published_index:
-        input:
-            code=code("datasets/public_flow.py"),
         output:
             "<results>/index/{dataset}.csv",
         log:
@@ -31,6 +28,7 @@ if plan.source == "public_flow":
         conda:
             "../../environment.yml"
         params:
+            code=code("datasets/public_flow.py"),
             options=slice_of(config["public_flow"]),
         message:
             "Reading the table of published flow maps for {wildcards.dataset}"
@@ -41,7 +39,7 @@ else:
 
     rule index:
         input:
-            unpack(annotation_of),
+            annotation_of,
         output:
             "<results>/index/{dataset}.csv",
         log:
@@ -49,6 +47,7 @@ else:
         conda:
             "../../environment.yml"
         params:
+            code=code("datasets/*.py"),
             options=dataset_options,
         message:
             "Reading the annotation of {wildcards.dataset}"
@@ -58,7 +57,6 @@ else:
     rule crops:
         input:
             index="<results>/index/{dataset}.csv",
-            code=code("faces.py"),
         output:
             "<results>/crops/{dataset}/{subject}.safetensors",
         log:
@@ -68,6 +66,7 @@ else:
         conda:
             "../../environment.yml"
         params:
+            code=code("faces.py"),
             options=slice_of(config["faces"]),
         message:
             "Cropping the faces of {wildcards.dataset} {wildcards.subject}"

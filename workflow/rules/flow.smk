@@ -11,7 +11,6 @@ if plan.source == "public_flow":
                     f"published_flow_{source}_{dataset}"
                 input:
                     index=f"<results>/index/{dataset}.csv",
-                    code=code("datasets/public_flow.py"),
                 output:
                     [
                         f"<results>/flow/published-{source}/{dataset}/{subject}.safetensors"
@@ -22,6 +21,7 @@ if plan.source == "public_flow":
                 conda:
                     "../../environment.yml"
                 params:
+                    code=code("datasets/public_flow.py"),
                     options=slice_of(config["public_flow"][source]),
                     folder=lambda wildcards, output: Path(output[0]).parent,
                 message:
@@ -36,7 +36,6 @@ else:
         input:
             index="<results>/index/{dataset}.csv",
             crops="<results>/crops/{dataset}/{subject}.safetensors",
-            code=code("flow/*.py", "sampling.py"),
         output:
             "<results>/flow/{sampling}/{dataset}/{subject}.safetensors",
         log:
@@ -46,6 +45,7 @@ else:
         conda:
             "../../environment.yml"
         params:
+            code=code("flow/*.py", "sampling.py"),
             sampling=lambda wildcards: plan.sampling_slice(wildcards.sampling),
             options=slice_of(config["flow"]),
         message:
@@ -53,3 +53,20 @@ else:
         shell:
             "ra-icl flow --index {input.index:q} --subject {wildcards.subject:q} --crops {input.crops:q} "
             "--sampling {params.sampling:q} --options {params.options:q} --out {output:q} 2> {log:q}"
+
+
+# A fold reads the flow of all subjects. One file with their checksums stands for them: a thousand folds that named
+# 68 files each would keep Snakemake busy for longer than they train.
+rule flow_set:
+    input:
+        lambda wildcards: [f"<results>/flow/{path}" for path in plan.flow_files(wildcards.protocol, wildcards.sampling)],
+    output:
+        "<results>/flow/{sampling}/{protocol}.sha256",
+    log:
+        "<logs>/flow/{sampling}/{protocol}.log",
+    conda:
+        "../../environment.yml"
+    message:
+        "Checksums of the flow, sampling {wildcards.sampling}, for {wildcards.protocol}"
+    shell:
+        "sha256sum {input:q} > {output:q} 2> {log:q}"

@@ -7,10 +7,7 @@ GPUS_PER_FOLD = 1 if shutil.which("nvidia-smi") else 0
 rule fold:
     input:
         index=lambda wildcards: [f"<results>/index/{name}.csv" for name in plan.datasets(wildcards.protocol)],
-        flow=lambda wildcards: [
-            f"<results>/flow/{path}" for path in plan.flow_files(wildcards.protocol, wildcards.method)
-        ],
-        code=code("training.py", "losses.py", "augmentation.py", "instances.py", "model/*.py"),
+        flow=lambda wildcards: f"<results>/flow/{plan.sampling(wildcards.method)}/{wildcards.protocol}.sha256",
     output:
         multiext(
             "<results>/folds/{protocol}/{method}/seed{seed}/{fold}",
@@ -28,9 +25,10 @@ rule fold:
     resources:
         gpu=GPUS_PER_FOLD,
     params:
+        code=code("fold.py", "training.py", "losses.py", "augmentation.py", "instances.py", "model/*.py"),
         options=lambda wildcards: plan.training_slice(wildcards.method),
         index=lambda wildcards, input: [f"--index={path}" for path in input.index],
-        flow=lambda wildcards, input: Path(input.flow[0]).parent.parent,
+        flow=lambda wildcards, input: Path(input.flow).parent,
         out=lambda wildcards, output: Path(output.csv).with_suffix(""),
         source=plan.source,
     message:

@@ -6,13 +6,14 @@ rule metrics:
         folds=lambda wildcards: [
             f"<results>/folds/{path}" for path in plan.fold_files(wildcards.protocol, wildcards.method)
         ],
-        code=code("metrics.py"),
     output:
         "<results>/metrics/{protocol}/{method}.json",
     log:
         "<logs>/metrics/{protocol}/{method}.log",
     conda:
         "../../environment.yml"
+    params:
+        code=code("metrics.py"),
     message:
         "Scores of {wildcards.method} under {wildcards.protocol}"
     shell:
@@ -31,7 +32,6 @@ for number, protocols in {1: cde(), 2: casme3(), 3: cde()}.items():
         input:
             metrics=metrics_of(protocols, table_methods(number)),
             published="config/published.csv",
-            code=code("tables.py"),
         output:
             report(
                 with_suffixes(f"<results>/tables/table{number}", ["csv", "md", "tex"]),
@@ -43,6 +43,7 @@ for number, protocols in {1: cde(), 2: casme3(), 3: cde()}.items():
         conda:
             "../../environment.yml"
         params:
+            code=code("tables.py"),
             number=number,
             rows=plan.row_slice(table_methods(number)),
             out=stem,
@@ -62,7 +63,6 @@ for number, protocols in {4: cde(), 11: casme3()}.items():
             f"figure{number}"
         input:
             metrics=metrics_of(protocols, [config["confusion"]]),
-            code=code("figures.py"),
         output:
             report(
                 with_suffixes(f"<results>/figures/figure{number}", ["pdf", "png"]),
@@ -74,6 +74,7 @@ for number, protocols in {4: cde(), 11: casme3()}.items():
         conda:
             "../../environment.yml"
         params:
+            code=code("figures.py"),
             number=number,
             out=stem,
         message:

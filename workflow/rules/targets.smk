@@ -15,7 +15,6 @@ for method in plan.config["methods"] if cde() else []:
         input:
             metrics=metrics_of(cde(), [method]),
             published="config/published.csv",
-            code=code("tables.py"),
         output:
             with_suffixes(f"<results>/tables/ablation_{method}", ["csv", "md", "tex"]),
         log:
@@ -23,6 +22,7 @@ for method in plan.config["methods"] if cde() else []:
         conda:
             "../../environment.yml"
         params:
+            code=code("tables.py"),
             rows=plan.row_slice([method]),
             out=stem,
         message:
@@ -40,7 +40,6 @@ for name, sweep in plan.sweeps.items() if cde() else []:
             f"sweep_{name}"
         input:
             metrics=metrics_of(cde(), sweep["methods"].values()),
-            code=code("figures.py"),
         output:
             with_suffixes(f"<results>/figures/figure{sweep['figure']}", ["pdf", "png"]),
         log:
@@ -48,6 +47,7 @@ for name, sweep in plan.sweeps.items() if cde() else []:
         conda:
             "../../environment.yml"
         params:
+            code=code("figures.py"),
             values=slice_of(list(sweep["methods"])),
             title=sweep["key"],
             out=stem,
