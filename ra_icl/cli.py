@@ -20,7 +20,9 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 Options = Annotated[str, typer.Option(help="JSON object of options; what it leaves out keeps its default")]
 Out = Annotated[Path, typer.Option(help="file to write")]
 Index = Annotated[Path, typer.Option(help="index CSV of the dataset")]
-Dataset = Annotated[str, typer.Option(help="casme2, samm, smic or casme3")]
+Dataset = Annotated[str, typer.Option(help="casme2, samm, smic, casme3 or own")]
+Classes = Annotated[str, typer.Option(help="JSON list: the classes of protocol own, in label order")]
+Protocol = Annotated[str, typer.Option(help="cde, casme3_3, casme3_4, casme3_7 or own")]
 Subject = Annotated[str, typer.Option(help="subject, as the index names it")]
 
 
@@ -55,6 +57,21 @@ def index(dataset: Dataset, out: Out, options: Options) -> None:
     from ra_icl.files import write_csv
 
     write_csv(out, build_index(dataset, _object(options)))
+
+
+@app.command()
+def check(
+    configfile: Annotated[list[Path] | None, typer.Option(help="config file on top of config/config.yaml")] = None,
+    dataset: Annotated[list[str] | None, typer.Option(help="only this one; may be given several times")] = None,
+    decode: Annotated[bool, typer.Option(help="also read every frame")] = True,
+) -> None:
+    """Find all faults of the datasets: annotation, folders, frames, counts. Exit status 1 where there are any."""
+    from ra_icl.check import check_config_datasets
+
+    faults = check_config_datasets(configfile or [], dataset or [], decode)
+    for fault in faults:
+        print(fault)
+    sys.exit(1 if faults else 0)
 
 
 @app.command("published-index")
@@ -113,7 +130,8 @@ def fold(
     index: Annotated[list[Path], typer.Option(help="index CSV; once for each dataset of the protocol")],
     flow: Annotated[Path, typer.Option(help="folder flow/{sampling}")],
     out: Annotated[Path, typer.Option(help="path without suffix: .csv, .json and .safetensors are written")],
-    protocol: Annotated[str, typer.Option(help="cde, casme3_3, casme3_4 or casme3_7")] = "cde",
+    protocol: Protocol = "cde",
+    classes: Classes = "[]",
     method: Annotated[str, typer.Option(help="name for the record")] = "m6",
     seed: int = 0,
     data_source: Annotated[str, typer.Option(help="datasets, twins or public_flow")] = "datasets",
@@ -130,7 +148,7 @@ def fold(
     from ra_icl.training import MethodOptions
 
     torch.set_num_threads(threads)
-    identity = Fold(protocol, method, name, seed, data_source)
+    identity = Fold(protocol, method, name, seed, data_source, tuple(json.loads(classes)))
     run_fold(identity, index, flow, out, parse(MethodOptions, options, "options"), device)
 
 
@@ -138,19 +156,21 @@ def fold(
 def metrics(
     folds: Annotated[list[Path], typer.Argument(help="the folds' CSV files")],
     out: Out,
-    protocol: Annotated[str, typer.Option()],
+    protocol: Protocol,
     method: Annotated[str, typer.Option()],
+    classes: Classes = "[]",
 ) -> None:
     """Pool the predictions of all folds into UF1, UAR, accuracy and confusion matrices."""
-    from ra_icl.datasets.protocols import PROTOCOLS
+    from ra_icl.datasets.protocols import protocol_of
     from ra_icl.metrics import aggregate
 
-    aggregate(folds, out, classes=PROTOCOLS[protocol].classes, protocol=protocol, method=method)
+    known = protocol_of(protocol, json.loads(classes)).classes
+    aggregate(folds, out, classes=known, protocol=protocol, method=method)
 
 
 @app.command()
 def table(
-    number: Annotated[int, typer.Argument(help="1, 2 or 3")],
+    name: Annotated[str, typer.Argument(help="1, 2, 3 or own")],
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
     out: Annotated[Path, typer.Option(help="path without suffix: .csv, .md and .tex are written")],
     methods: Annotated[str, typer.Option(help="JSON: method name to title and marks")],
@@ -159,21 +179,39 @@ def table(
     """Write one of the paper's tables."""
     from ra_icl.tables import write_table
 
-    write_table(number, metrics, published, out, _object(methods))
+    write_table(name, metrics, published, out, _object(methods))
+
+
+@app.command()
+def counts(
+    number: Annotated[str, typer.Argument(help="4 (CDE) or 5 (CAS(ME)³)")],
+    index: Annotated[list[Path], typer.Argument(help="index CSV of each dataset of the table")],
+    out: Annotated[Path, typer.Option(help="path without suffix: .csv, .md and .tex are written")],
+    data_source: Annotated[str, typer.Option(help="datasets, twins or public_flow")] = "datasets",
+) -> None:
+    """Count sequences and subjects per class: Table 4 or 5."""
+    import pandas as pd
+
+    from ra_icl.count_tables import write_counts
+    from ra_icl.datasets.index import read_index_csv
+
+    write_counts(number, pd.concat([read_index_csv(path) for path in index], ignore_index=True), out, data_source)
 
 
 @app.command()
 def confusion(
-    figure: Annotated[int, typer.Argument(help="4 (CDE) or 11 (CAS(ME)³)")],
+    figure: Annotated[str, typer.Argument(help="4 (CDE), 11 (CAS(ME)³) or own")],
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
     out: Annotated[Path, typer.Option(help="path without suffix: .pdf and .png are written")],
 ) -> None:
-    """Draw the confusion matrices of Figure 4 or Figure 11."""
-    from ra_icl.figures import figure4, figure11
+    """Draw the confusion matrices of Figure 4, of Figure 11 or of own data."""
+    from ra_icl.figures import figure4, figure11, figure_own
 
-    if figure not in (4, 11):
-        raise InputError(f"figure {figure}: no such figure of confusion matrices; choose 4 or 11")
-    _ = figure4(metrics[0], out) if figure == 4 else figure11(metrics, out)
+    figures = {"4": lambda: figure4(metrics[0], out), "11": lambda: figure11(metrics, out)}
+    figures["own"] = lambda: figure_own(metrics[0], out)
+    if figure not in figures:
+        raise InputError(f"figure {figure}: no such figure of confusion matrices; choose 4, 11 or own")
+    figures[figure]()
 
 
 @app.command()

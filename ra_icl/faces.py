@@ -14,7 +14,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ra_icl import files
-from ra_icl.datasets.index import sequence_frames
+from ra_icl.datasets.frames import Frame, read_frames, sequence_frames
 from ra_icl.errors import InputError
 from ra_icl.options import require_choice
 
@@ -38,6 +38,7 @@ class FaceOptions:
     fraction of the box; negative cuts tighter. detector: haar (OpenCV's bundled cascades).
     fallback: where no face is found, error stops and whole_frame takes the frame as it is.
     grey: (T, H, W) crops; otherwise (T, H, W, 3) in RGB order.
+    missing_frames: largest share of a sequence's frames that may be missing on disk.
     Raises ValueError for a value out of range.
     """
 
@@ -46,6 +47,7 @@ class FaceOptions:
     detector: str = "haar"
     fallback: str = "error"
     grey: bool = True
+    missing_frames: float = 0.25
 
     def __post_init__(self) -> None:
         require_choice("detector", self.detector, ("haar",))
@@ -55,9 +57,11 @@ class FaceOptions:
             raise ValueError(f"size is {self.size!r}; give an integer of 16 or more pixels")
         if type(self.margin) not in (int, float) or not -0.25 <= self.margin <= 1:
             raise ValueError(f"margin is {self.margin!r}; give a fraction from -0.25 to 1")
+        if type(self.missing_frames) not in (int, float) or not 0 <= self.missing_frames < 1:
+            raise ValueError(f"missing_frames is {self.missing_frames!r}; give a share from 0 to below 1")
 
 
-def crop_sequence(frames: Sequence[Path], options: FaceOptions, name: str) -> tuple[np.ndarray, dict]:
+def crop_sequence(frames: Sequence[Frame], options: FaceOptions, name: str) -> tuple[np.ndarray, dict]:
     """Cut the face out of a sequence, with the onset frame's transform on every frame.
 
     frames: image files, the onset first. name: of the sequence, for messages.
@@ -68,7 +72,7 @@ def crop_sequence(frames: Sequence[Path], options: FaceOptions, name: str) -> tu
     """
     if not frames:
         raise InputError(f"{name}: no frames to crop; check its frame folder")
-    images = _read_all(frames, options.grey)
+    images = read_frames(frames, options.grey)
     onset = next(images)
     info = find_face(onset, options, name)
     crops = np.empty((len(frames), options.size, options.size, *onset.shape[2:]), np.uint8)
@@ -91,7 +95,7 @@ def crop_subject(index: pd.DataFrame, out: Path, options: FaceOptions) -> None:
     rows = tqdm(index.iterrows(), f"crops {Path(out).stem}", len(index), unit="sequence")
     for _, row in rows:
         name = f"{row['dataset']}/{row['subject']}/{row['sequence']}"
-        numbers, paths = zip(*sequence_frames(row), strict=True)
+        numbers, paths = zip(*sequence_frames(row, options.missing_frames), strict=True)
         tensors[row["sequence"]], info = crop_sequence(paths, options, name)
         sequences[row["sequence"]] = {"frames": list(numbers)} | info
     metadata = {"options": asdict(options), "opencv": cv2.__version__, "sequences": sequences}
@@ -244,29 +248,3 @@ def _cut(image: np.ndarray, transform: list, size: int) -> np.ndarray:
         borderMode=cv2.BORDER_REPLICATE,
     )
     return cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
-
-
-def _read_all(frames: Sequence[Path], grey: bool) -> Iterator[np.ndarray]:
-    """Read the frames one after another; all must have the first one's size."""
-    shape = None
-    for path in frames:
-        image = _read(path, grey)
-        shape = shape or image.shape
-        if image.shape != shape:
-            size = f"{image.shape[1]}x{image.shape[0]}, the onset frame {shape[1]}x{shape[0]}"
-            raise InputError(f"{path}: is {size}; a sequence needs frames of one size")
-        yield image
-
-
-def _read(path: Path, grey: bool) -> np.ndarray:
-    """(H, W) or (H, W, 3) RGB uint8. Raises InputError for a file that is no whole image."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); restore the frame") from error
-    flag = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
-    # From memory, because imread hands out a cut JPEG as an image with a grey lower part.
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if data else None
-    if image is None:
-        raise InputError(f"{path}: is not a whole image; restore the frame")
-    return image if grey else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

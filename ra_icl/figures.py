@@ -49,6 +49,12 @@ def figure11(metrics_jsons: Sequence[Path], out_stem: Path) -> None:
     confusion_figure(panels, out_stem, _suptitle(TITLES["casme3"], found))
 
 
+def figure_own(metrics_json: Path, out_stem: Path) -> None:
+    """Confusion matrix of own data. Writes `out_stem`.pdf and .png; raises InputError for another protocol."""
+    metrics = _metrics_of(metrics_json, "own")
+    confusion_figure([_panel(TITLES["own"], "composite", metrics)], out_stem, _suptitle(TITLES["own"], [metrics]))
+
+
 def confusion_figure(panels: Sequence[Panel], out_stem: Path, suptitle: str) -> None:
     """Draw confusion matrices side by side; write `out_stem`.pdf and .png.
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from ra_icl import __version__
 from ra_icl.datasets.index import read_index_csv
-from ra_icl.datasets.protocols import PROTOCOLS, select
+from ra_icl.datasets.protocols import protocol_of, select
 from ra_icl.errors import InputError
 from ra_icl.files import atomic, write_csv, write_json
 from ra_icl.instances import InstanceSets, load_instances
@@ -24,13 +24,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fold:
-    """What a fold is: protocol, method, held-out `{dataset}-{subject}`, seed, and where its data came from."""
+    """What a fold is: protocol, method, held-out `{dataset}-{subject}`, seed, and where its data came from.
+
+    classes: those of own data, in label order; the other protocols have theirs.
+    """
 
     protocol: str
     method: str
     name: str
     seed: int
     data_source: str
+    classes: tuple[str, ...] = ()
 
     @property
     def training_seed(self) -> int:
@@ -48,7 +52,7 @@ def run_fold(
     Raises InputError where the held-out subject is unknown or files are missing.
     """
     device = resolve_device(device)
-    protocol = PROTOCOLS[fold.protocol]
+    protocol = protocol_of(fold.protocol, fold.classes)
     table = select(pd.concat([read_index_csv(path) for path in indexes], ignore_index=True), protocol)
     sets = load_instances(table, flow, options.input, device)
     training, held_out = split(sets, fold.name)

@@ -5,15 +5,16 @@ The Snakefile is parsed again in every cluster job, so this module imports neith
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from ra_icl.datasets import NAMES, build_index, public_flow, twin_plan
-from ra_icl.datasets.protocols import PROTOCOLS, check_counts, folds, select
+from ra_icl.datasets.protocols import PROTOCOLS, Protocol, check_counts, folds, protocol_of, select
 from ra_icl.datasets.public_flow import PublishedOptions
 from ra_icl.datasets.twin_plan import TwinOptions
 from ra_icl.errors import InputError
@@ -42,6 +43,28 @@ def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
         known = ", ".join(error.schema["properties"]) if error.validator == "additionalProperties" else ""
         hint = f"; known keys: {known}" if known else ""
         raise InputError(f"config: {where}: {error.message}{hint}; see config/README.md")
+
+
+def load_config(paths: Sequence[Path], schema: Path) -> dict[str, Any]:
+    """Read config files, each on top of those before it as Snakemake does, and check the result.
+
+    Raises InputError for a file that cannot be read, and as `check_config`.
+    """
+    config: dict[str, Any] = {}
+    for path in paths:
+        try:
+            found = yaml.safe_load(Path(path).read_text()) or {}
+        except (OSError, yaml.YAMLError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{path}: cannot be read as YAML ({reason}); correct it") from error
+        config = _merge(config, found)
+    check_config(config, yaml.safe_load(Path(schema).read_text()))
+    return config
+
+
+def datasets_of(protocols: Sequence[str]) -> list[str]:
+    """The datasets that some of the protocols use."""
+    return [name for name in NAMES if any(name in PROTOCOLS[p].datasets for p in protocols)]
 
 
 @dataclass(frozen=True)
@@ -74,6 +97,10 @@ class Plan:
         """The subjects of a dataset that some protocol of this run uses."""
         rows = pd.concat(self.selected.values(), ignore_index=True)
         return sorted(rows.loc[rows["dataset"] == dataset, "subject"].unique())
+
+    def classes(self, protocol: str) -> str:
+        """The classes of a protocol in label order, as JSON."""
+        return json.dumps(_protocol(self.config, protocol).classes)
 
     def flow_files(self, protocol: str, sampling: str) -> list[str]:
         """Path below flow/ of every flow file that a fold of the protocol reads."""
@@ -177,13 +204,22 @@ def row_marks(method: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _select(config: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
-    names = [name for name in NAMES if any(name in PROTOCOLS[p].datasets for p in config["protocols"])]
+    names = datasets_of(config["protocols"])
     index = pd.concat([read_index(config, name) for name in names], ignore_index=True)
-    selected = {name: select(index, PROTOCOLS[name]) for name in config["protocols"]}
+    selected = select_all(config, index)
     if config["data"]["source"] != "twins":
         for name, rows in selected.items():
             check_counts(rows, PROTOCOLS[name], config["data"]["count_mismatch"])
     return selected
+
+
+def select_all(config: Mapping[str, Any], index: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """{protocol of the config: its sequences with labels}."""
+    return {name: select(index, _protocol(config, name)) for name in config["protocols"]}
+
+
+def _protocol(config: Mapping[str, Any], name: str) -> Protocol:
+    return protocol_of(name, list(config["datasets"].get("own", {}).get("labels", {})))
 
 
 def _sweep(

@@ -1,4 +1,4 @@
-"""The paper's Tables 1-3 as CSV, Markdown and LaTeX: published rows apart from what was measured."""
+"""The paper's Tables 1-3, and one of own data, as CSV, Markdown and LaTeX: published rows apart from measured ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,15 +13,19 @@ from ra_icl.errors import InputError
 from ra_icl.metrics import caveats
 
 CAPTIONS = {
-    1: "Comparison under the CDE setting, UF1 and UAR in %",
-    2: "Comparison on CAS(ME)³, UF1 and UAR in %",
-    3: "Ablation of the components of Ra-ICL under the CDE setting, UF1 and UAR in %",
+    "1": "Comparison under the CDE setting, UF1 and UAR in %",
+    "2": "Comparison on CAS(ME)³, UF1 and UAR in %",
+    "3": "Ablation of the components of Ra-ICL under the CDE setting, UF1 and UAR in %",
+    "own": "Own data, leave-one-subject-out, UF1 and UAR in %",
 }
-PROTOCOLS = {1: ("cde",), 2: ("casme3_3", "casme3_4", "casme3_7"), 3: ("cde",)}
+PROTOCOLS = {"1": ("cde",), "2": ("casme3_3", "casme3_4", "casme3_7"), "3": ("cde",), "own": ("own",)}
 LEADING = {
-    1: ["Method", "Source", "Numbers"],
-    2: ["Method", "Source", "Numbers", "Classes"],
-    3: ["Method", "MIR", "IRC", "MRD", "Numbers"],
+    "1": ["Method", "Source", "Numbers"],
+    "2": ["Method", "Source", "Numbers", "Classes"],
+    "3": ["Method", "MIR", "IRC", "MRD", "Numbers"],
+    "own": ["Method", "MIR", "IRC", "MRD", "Numbers"],
+    "4": ["Class"],
+    "5": ["Class"],
 }
 MIDPOINT_NOTE = "SMIC-HS has no apex annotation: where a method needs an apex, it is the midpoint of the sequence"
 MARKS_NOTE = "→X: replaced by X. Apex*: a single onset/apex instance. Apex: sampling in a neighbourhood of the apex"
@@ -43,7 +47,7 @@ LATEX_FIT = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}
 class Table:
     """A table ready to print: every cell of `rows` is text; the first `published` rows are quoted."""
 
-    number: int
+    number: str
     title: str
     notes: tuple[str, ...]
     rows: pd.DataFrame
@@ -51,19 +55,23 @@ class Table:
 
 
 def write_table(
-    number: int,
+    number: str,
     metrics_jsons: Sequence[Path],
     published: Path,
     out_stem: Path,
     methods: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    """Write table `number` (1, 2 or 3) as `out_stem`.csv, .md and .tex.
+    """Write table `number` ("1", "2", "3" or "own") as `out_stem`.csv, .md and .tex.
 
     See `build_table` for `methods` and for what raises InputError. The CSV opens with one comment
     line, `# title`: read it with skiprows=1.
     """
     metrics = [read_metrics(path) for path in metrics_jsons]
-    table = build_table(number, metrics, read_published(published), methods)
+    write_texts(build_table(number, metrics, read_published(published), methods), out_stem)
+
+
+def write_texts(table: "Table", out_stem: Path) -> None:
+    """Write a table as `out_stem`.csv, .md and .tex."""
     writers = {"csv": csv_text, "md": markdown_text, "tex": latex_text}
     for suffix, text in writers.items():
         with files.atomic(f"{out_stem}.{suffix}") as temporary:
@@ -71,7 +79,7 @@ def write_table(
 
 
 def build_table(
-    number: int,
+    number: str,
     metrics: Sequence[Mapping[str, Any]],
     published: pd.DataFrame,
     methods: Mapping[str, Mapping[str, Any]],
@@ -85,15 +93,15 @@ def build_table(
     a title, and rows that differ in their data source.
     """
     if number not in CAPTIONS:
-        raise InputError(f"table {number}: no such table; choose one of 1, 2, 3")
+        raise InputError(f"table {number}: no such table; choose one of {', '.join(CAPTIONS)}")
     _require_metrics(number, metrics, methods)
     synthetic = _data_source(number, metrics) == "twins"
-    quoted = published[published["table"] == str(number)][: 0 if synthetic else None]
+    quoted = published[published["table"] == number][: 0 if synthetic else None]
     rows = [_published_row(number, row) for row in quoted.to_dict("records")]
     order = list(methods)
     ordered = sorted(metrics, key=lambda m: (len(m["classes"]), order.index(m["method"])))
     rows += [_measured_row(number, content, methods[content["method"]]) for content in ordered]
-    title = "; ".join([f"Table {number}. {CAPTIONS[number]}", *_caveats(metrics)])
+    title = "; ".join([f"{_prefix(number)}{CAPTIONS[number]}", *_caveats(metrics)])
     columns = [*LEADING[number], *_score_columns(number)]
     frame = pd.DataFrame(rows, columns=columns)
     return Table(number, title, tuple(_notes(number, metrics)), frame, len(quoted))
@@ -160,7 +168,7 @@ def latex_text(table: Table) -> str:
         column_format="l" * leading + "r" * (frame.shape[1] - leading),
         multicol_align="c",
     )
-    caption = ". ".join([table.title.removeprefix(f"Table {table.number}. "), *table.notes])
+    caption = ". ".join([table.title.removeprefix(_prefix(table.number)), *table.notes])
     head = f"\\begin{{table}}[htbp]\n\\centering\n\\caption{{{latex(caption)}.}}\n"
     label = f"\\label{{tab:table{table.number}}}\n"
     body = LATEX_FIT + _rule_after(tabular, table.published, len(table.rows)).rstrip() + "}\n"
@@ -170,6 +178,10 @@ def latex_text(table: Table) -> str:
 def latex(text: str) -> str:
     """`text` with LaTeX's special characters and the field's symbols replaced by commands."""
     return "".join(LATEX.get(character, character) for character in text)
+
+
+def _prefix(number: str) -> str:
+    return f"Table {number}. " if number.isdigit() else ""
 
 
 def _latex_header(columns: Sequence[str]) -> pd.Index:
@@ -189,23 +201,23 @@ def _rule_after(tabular: str, published: int, rows: int) -> str:
     return "\n".join(lines)
 
 
-def _score_columns(number: int) -> list[str]:
-    if number == 2:
+def _score_columns(number: str) -> list[str]:
+    if number in ("2", "own"):
         return list(SCORES.values())
     return [f"{title} {score}" for title in CDE_SUBSETS.values() for score in SCORES.values()]
 
 
-def _subsets(number: int) -> list[str]:
-    return ["composite"] if number == 2 else list(CDE_SUBSETS)
+def _subsets(number: str) -> list[str]:
+    return ["composite"] if number in ("2", "own") else list(CDE_SUBSETS)
 
 
-def _published_row(number: int, row: Mapping[str, str]) -> list[str]:
+def _published_row(number: str, row: Mapping[str, str]) -> list[str]:
     """A row of published.csv as the cells of the table."""
     scores = [row[f"{subset}_{score}"] or EMPTY for subset in _subsets(number) for score in SCORES]
     return _leading(number, row, row["method"], row["source"], "published", row["classes"]) + scores
 
 
-def _measured_row(number: int, metrics: Mapping[str, Any], method: Mapping[str, Any]) -> list[str]:
+def _measured_row(number: str, metrics: Mapping[str, Any], method: Mapping[str, Any]) -> list[str]:
     """Metrics as the cells of the table."""
     classes = str(len(metrics["classes"]))
     leading = _leading(number, method, method["title"], "this run", "measured", classes)
@@ -213,7 +225,7 @@ def _measured_row(number: int, metrics: Mapping[str, Any], method: Mapping[str, 
     return leading + [percent(scores and scores[score]) for scores in found for score in SCORES]
 
 
-def _leading(number: int, marks: Mapping[str, Any], method: str, source: str, numbers: str, classes: str) -> list[str]:
+def _leading(number: str, marks: Mapping[str, Any], method: str, source: str, numbers: str, classes: str) -> list[str]:
     """The cells before the scores, in the order of LEADING."""
     cells = {"Method": method, "Source": source, "Numbers": numbers, "Classes": classes}
     cells |= {name: _mark(marks.get(name.lower())) for name in ("MIR", "IRC", "MRD")}
@@ -235,7 +247,7 @@ def _mark(mark: Any) -> str:
 
 
 def _require_metrics(
-    number: int, metrics: Sequence[Mapping[str, Any]], methods: Mapping[str, Mapping[str, Any]]
+    number: str, metrics: Sequence[Mapping[str, Any]], methods: Mapping[str, Mapping[str, Any]]
 ) -> None:
     """Raise InputError unless there are metrics, all of the table's protocols and of named methods."""
     if not metrics:
@@ -249,7 +261,7 @@ def _require_metrics(
             raise InputError(f"table {number}: method {method} has no title; set methods.{method}.title")
 
 
-def _data_source(number: int, metrics: Sequence[Mapping[str, Any]]) -> str:
+def _data_source(number: str, metrics: Sequence[Mapping[str, Any]]) -> str:
     """The data source of all rows. Raises InputError where rows differ in it."""
     found = sorted({content["data_source"] for content in metrics})
     if len(found) > 1:
@@ -263,12 +275,12 @@ def _caveats(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(caveat for row in found for caveat in row))
 
 
-def _notes(number: int, metrics: Sequence[Mapping[str, Any]]) -> list[str]:
+def _notes(number: str, metrics: Sequence[Mapping[str, Any]]) -> list[str]:
     """What stands below the table: the ablation's marks, and what ± means."""
     seeds = sorted({len(content["seeds"]) for content in metrics} - {1})
-    notes = [MARKS_NOTE] if number == 3 else []
+    notes = [MARKS_NOTE] if "MIR" in LEADING[number] else []
     # Published flow maps come with the apex that their authors chose.
-    if number == 3 and metrics[0]["data_source"] != "public_flow":
+    if number == "3" and metrics[0]["data_source"] != "public_flow":
         notes.insert(0, MIDPOINT_NOTE)
     if seeds:
         several = " or ".join(map(str, seeds))

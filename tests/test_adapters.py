@@ -8,16 +8,8 @@ import pytest
 from openpyxl import Workbook
 
 from ra_icl.datasets import DEFAULTS, NAMES, TITLES, build_index, casme2, casme3, samm, smic
-from ra_icl.datasets.index import (
-    COLUMNS,
-    frame_files,
-    index_frame,
-    read_index_csv,
-    read_table,
-    sequence_frames,
-    validate,
-)
-from ra_icl.errors import InputError
+from ra_icl.datasets.index import COLUMNS, index_frame, read_index_csv, read_table, validate
+from ra_icl.errors import Faults, InputError
 from ra_icl.files import write_csv
 
 CASME2_HEADER = [
@@ -108,7 +100,7 @@ def test_casme2_drops_the_rows_outside_every_protocol_before_it_checks(tmp_path)
     index = build_index("casme2", options)
     assert list(index["sequence"]) == ["EP18_03"]
     assert list(index["emotion"]) == ["surprise"]
-    whole = casme2.read_index(tmp_path, tmp_path / DEFAULTS["casme2"]["annotation"], tmp_path)
+    whole = casme2.read_index(tmp_path, tmp_path / DEFAULTS["casme2"]["annotation"], tmp_path, Faults())
     assert len(whole) == 7
     assert list(whole.index) == list(range(2, 9))
 
@@ -198,7 +190,7 @@ def test_samm_unknown_fault_names_its_spreadsheet_row(tmp_path):
 def test_samm_without_header_says_what_is_missing(tmp_path):
     path = write_sheet(tmp_path / "a.xlsx", ["nothing", "here"], ["006", "006_1_2"])
     with pytest.raises(InputError, match=r"a\.xlsx: no header row that starts with 'Subject'"):
-        samm.read_index(tmp_path, path, tmp_path)
+        samm.read_index(tmp_path, path, tmp_path, Faults())
 
 
 # SMIC-HS
@@ -324,7 +316,7 @@ def test_casme3_rows_against_the_rule_are_dropped_and_do_not_stop(tmp_path):
     )
     assert list(build_index("casme3", options)["sequence"]) == ["d_10"]
     path = tmp_path / DEFAULTS["casme3"]["annotation"]
-    assert len(casme3.read_index(tmp_path, path, tmp_path / "part_A")) == 4
+    assert len(casme3.read_index(tmp_path, path, tmp_path / "part_A", Faults())) == 4
 
 
 def test_casme3_duplicate_of_the_other_case_is_found(tmp_path):
@@ -422,49 +414,6 @@ def test_validate_takes_an_empty_apex_and_both_ends():
         validate(an_index(apex=13), "x")
 
 
-def test_frame_number_is_the_last_run_of_digits(tmp_path):
-    touch(tmp_path, "006_05562.jpg", "reg_img46.JPG", "img7.png", "10.bmp", "0011.jpeg")
-    touch(tmp_path, "Thumbs.db", "notes_12.txt", ".img13.jpg", "face.jpg")
-    assert [(n, file.name) for n, file in frame_files(tmp_path).items()] == [
-        (7, "img7.png"),
-        (10, "10.bmp"),
-        (11, "0011.jpeg"),
-        (46, "reg_img46.JPG"),
-        (5562, "006_05562.jpg"),
-    ]
-
-
-def test_two_files_of_one_frame_are_refused(tmp_path):
-    touch(tmp_path, "img7.jpg", "reg_img007.jpg")
-    with pytest.raises(InputError, match=r"img7\.jpg and reg_img007\.jpg are both frame 7"):
-        frame_files(tmp_path)
-
-
-def test_sequence_frames_are_the_existing_ones_in_order(tmp_path):
-    touch(tmp_path, *[f"006_{n:05d}.jpg" for n in (5, 6, 7, 8, 10, 12, 13)])
-    index = an_index(tmp_path)
-    expected = [(n, tmp_path / f"006_{n:05d}.jpg") for n in (7, 8, 10, 12)]
-    assert sequence_frames(index.iloc[0]) == expected
-    assert sequence_frames(next(index.itertuples())) == expected
-
-
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (None, r"frame folder \S+ is missing; .*datasets\.samm\.frames"),
-        ([], r"holds no frames"),
-        (["8.jpg", "9.jpg"], r"the onset frame 7 is missing"),
-        (["6.jpg", "7.jpg", "13.jpg"], r"no frame after the onset, 8\.\.12,"),
-    ],
-)
-def test_sequence_without_its_frames_is_named(tmp_path, names, message):
-    folder = tmp_path / "006_1_2"
-    if names is not None:
-        touch(folder, *names)
-    with pytest.raises(InputError, match=rf"^samm 006/006_1_2: .*{message}"):
-        sequence_frames(an_index(folder).iloc[0])
-
-
 def test_reading_an_index_needs_no_frames_except_for_smic(tmp_path):
     # the workflow reads it at every start: three datasets must not list their frame folders
     build_index("casme2", casme2_root(tmp_path / "2", casme2_row(1, "EP01_01", 1, 3, 9)))
@@ -472,7 +421,7 @@ def test_reading_an_index_needs_no_frames_except_for_smic(tmp_path):
     index = build_index("casme3", casme3_root(tmp_path / "3", casme3_row("spNO.1", "A", 1, 2, 3)))
     assert index.loc[0, "frames"].endswith("spNO.1/a/color")
     with pytest.raises(InputError):
-        smic.read_index(tmp_path, None, tmp_path / "3")
+        smic.read_index(tmp_path, None, tmp_path / "3", Faults())
 
 
 def test_import_is_light():

@@ -260,7 +260,7 @@ def test_crop_subject_writes_a_tensor_per_sequence(photograph, tmp_path):
     paths = write(tmp_path / "EP01", clip[:3], first=46)
     write(tmp_path / "EP02", clip[1:], first=46)[1].unlink()
     out = tmp_path / "crops" / "sub01.safetensors"
-    options = FaceOptions(size=64)
+    options = FaceOptions(size=64, missing_frames=0.5)
     crop_subject(subject_index(tmp_path, ["EP01", "EP02"]), out, options)
     tensors, metadata = files.load_tensors(out)
     crops, info = crop_sequence(paths, options, "s")

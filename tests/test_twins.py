@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ra_icl.datasets import DEFAULTS, build_index, protocols, twin_motion, twins
-from ra_icl.datasets.index import frame_files, sequence_frames
+from ra_icl.datasets.frames import frame_files, sequence_frames
 from ra_icl.datasets.twin_faces import FACE_WIDTH, draw_face, draw_look, pose
 from ra_icl.datasets.twin_plan import LAYOUTS, TwinOptions, clips, plan
 from ra_icl.errors import InputError

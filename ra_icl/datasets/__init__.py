@@ -1,20 +1,21 @@
-"""The four datasets: from the folder on a user's disk to one index table."""
+"""The four datasets, and a user's own: from the folder on a user's disk to one index table."""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from ra_icl.datasets import casme2, casme3, samm, smic
+from ra_icl.datasets import casme2, casme3, own, samm, smic
 from ra_icl.datasets.index import validate
 from ra_icl.datasets.protocols import exclude
-from ra_icl.errors import InputError
+from ra_icl.errors import Faults, InputError
 
-TITLES = {"casme2": "CASME II", "samm": "SAMM", "smic": "SMIC-HS", "casme3": "CAS(ME)³"}
+TITLES = {"casme2": "CASME II", "samm": "SAMM", "smic": "SMIC-HS", "casme3": "CAS(ME)³", "own": "Own data"}
 NAMES = tuple(TITLES)
 
 # Where each official release keeps its annotation and its frames, below the dataset's root.
-DEFAULTS = {
+DEFAULTS: dict[str, dict[str, Any]] = {
     "casme2": {"annotation": "CASME2-coding-20140508.xlsx", "frames": "CASME2_RAW_selected"},
     "samm": {"annotation": "SAMM_Micro_FACS_Codes_v2.xlsx", "frames": "."},
     "smic": {"annotation": "", "frames": "SMIC_all_raw/HS"},
@@ -22,32 +23,46 @@ DEFAULTS = {
         "annotation": "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
         "frames": "part_A",
     },
+    "own": {"annotation": "annotation.csv", "frames": ".", "labels": {}, "excluded": []},
 }
 _READERS = {
     "casme2": casme2.read_index,
     "samm": samm.read_index,
     "smic": smic.read_index,
     "casme3": casme3.read_index,
+    "own": own.read_index,
 }
 
 
-def build_index(dataset: str, options: Mapping[str, str]) -> pd.DataFrame:
+def build_index(dataset: str, options: Mapping[str, Any]) -> pd.DataFrame:
     """Read the index of a dataset: the sequences that some protocol uses, validated.
 
     options: `root` (folder), `annotation` and `frames` (below root or absolute; DEFAULTS where
-    left out; an empty annotation means none, which SMIC-HS alone allows).
+    left out; an empty annotation means none, which SMIC-HS alone allows); for own data `labels`
+    and `excluded` as well (see `own.read_index`).
     Returns the columns of `index.COLUMNS`, rows numbered from 0, in the order of the annotation.
-    Raises InputError that names the config key of a missing folder or file, or the row at fault.
+    Raises ManyFaultsError: each fault names the config key of a missing folder or file, or the row.
     """
+    rows, faults = survey(dataset, options)
+    faults.raise_any()
+    return rows
+
+
+def survey(dataset: str, options: Mapping[str, Any]) -> tuple[pd.DataFrame, Faults]:
+    """`build_index` without stopping: the rows that can be read, and all faults of the annotation."""
     if dataset not in _READERS:
         raise InputError(f"dataset {dataset!r} is not known; choose one of {', '.join(NAMES)}")
-    root, annotation, frames = _paths(dataset, DEFAULTS[dataset] | dict(options))
-    used = exclude(_READERS[dataset](root, annotation, frames))
-    validate(used, annotation or frames)
-    return used.reset_index(drop=True)
+    options = DEFAULTS[dataset] | dict(options)
+    labels = {key: options[key] for key in ("labels", "excluded") if key in options}
+    root, annotation, frames = _paths(dataset, options)
+    faults = Faults()
+    used = exclude(_READERS[dataset](root, annotation, frames, faults, **labels))
+    with faults.catching():
+        validate(used, annotation or frames)
+    return used.reset_index(drop=True), faults
 
 
-def _paths(dataset: str, options: Mapping[str, str]) -> tuple[Path, Path | None, Path]:
+def _paths(dataset: str, options: Mapping[str, Any]) -> tuple[Path, Path | None, Path]:
     key = f"datasets.{dataset}"
     if not options.get("root"):
         raise InputError(f"{key}.root: is empty; set it in config/config.yaml")

@@ -6,12 +6,13 @@ from pathlib import Path
 import pandas as pd
 
 from ra_icl.datasets import index
+from ra_icl.errors import Faults
 
 FPS = 30
 _TIMING = ("Onset", "Apex", "Offset", "emotion")
 
 
-def read_index(root: Path, annotation: Path | None, frames: Path) -> pd.DataFrame:
+def read_index(root: Path, annotation: Path | None, frames: Path, faults: Faults) -> pd.DataFrame:
     """Read cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx (sheet `label`) as an index: every row.
 
     frames: the folder that holds either edition, told apart folder by folder:
@@ -19,17 +20,16 @@ def read_index(root: Path, annotation: Path | None, frames: Path) -> pd.DataFram
     compared without case (spNo and spNO, j and J both occur). A sequence is the file's letter in
     lower case and the onset, "a_355", since one file may hold several expressions.
     Rows that break onset < apex <= offset are kept: the protocols drop them.
-    The result is indexed by spreadsheet row and not validated. Raises InputError for a file that
-    cannot be read, a missing column or a cell that is no frame number.
+    The result is indexed by spreadsheet row and not validated; rows with a cell that cannot be read
+    are left out and added to `faults`. Raises InputError for a file that cannot be read or a missing
+    column.
     """
     table = index.read_table(annotation, ("Subject", "Filename", *_TIMING), sheet="label")
     folder_of = partial(_folder, frames, index.subfolders(frames), {})
-    rows = [_row(number, cells, annotation, folder_of) for number, cells in table.iterrows()]
-    return index.index_frame(rows, table.index)
+    return index.read_rows(table, annotation, partial(_row, folder_of), faults)
 
 
-def _row(number: int, cells: pd.Series, annotation: Path, folder_of) -> dict:
-    source = f"{annotation}, row {number}"
+def _row(folder_of, source: str, cells: pd.Series) -> dict:
     subject = f"spNO.{index.id_number(cells['Subject'], 'Subject', source)}"
     letter = index.text_cell(cells["Filename"], "Filename", source).lower()
     onset = index.frame_number(cells["Onset"], "Onset", source)
@@ -37,13 +37,15 @@ def _row(number: int, cells: pd.Series, annotation: Path, folder_of) -> dict:
         "dataset": "casme3",
         "subject": subject,
         "sequence": f"{letter}_{onset}",
-        "frames": str(folder_of(subject, letter, onset)),
+        "frames": str(folder_of(subject, letter, onset, source)),
         "fps": FPS,
         **index.timing(cells, _TIMING, source),
     }
 
 
-def _folder(frames: Path, names: dict[str, str], videos: dict, subject: str, letter: str, onset: int) -> Path:
+def _folder(
+    frames: Path, names: dict[str, str], videos: dict, subject: str, letter: str, onset: int, source: str
+) -> Path:
     """The sequence's frame folder; `videos` caches the video folders of each subject."""
     clip = names.get(f"{subject}_{letter}_{onset}".lower())
     if clip:
@@ -51,4 +53,4 @@ def _folder(frames: Path, names: dict[str, str], videos: dict, subject: str, let
     parent = frames / names.get(subject.lower(), subject)
     if subject not in videos:
         videos[subject] = index.subfolders(parent)
-    return parent / videos[subject].get(letter, letter) / "color"
+    return index.below(parent, videos[subject].get(letter, letter), "color", source=source)

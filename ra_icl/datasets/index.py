@@ -3,13 +3,13 @@
 import os
 import re
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ra_icl.errors import InputError
+from ra_icl.errors import Faults, InputError
 
 # Column -> dtype. An apex may be empty; a subject such as "006" must stay text.
 _DTYPES = {
@@ -20,12 +20,11 @@ _DTYPES = {
     "onset": "int64",
     "apex": "Int64",
     "offset": "int64",
-    "fps": "int64",
+    "fps": "float64",
     "emotion": "str",
 }
 COLUMNS = list(_DTYPES)
 _KEY = ["dataset", "subject", "sequence"]
-_IMAGES = {".jpg", ".jpeg", ".png", ".bmp"}
 _EMPTY = {"", "/", "-", "nan", "none"}
 _HEADER_SEARCH = 60  # rows; SAMM's header follows 13 rows of notes
 
@@ -63,11 +62,11 @@ def read_index_csv(path: str | Path) -> pd.DataFrame:
 def validate(frame: pd.DataFrame, source: str | Path) -> None:
     """Check an index: no key twice, onset < offset, a given apex within [onset, offset].
 
-    `source` is the file or folder that the index was read from. Raises InputError that names it,
-    the first row at fault (the spreadsheet's row where known) and the remedy.
+    `source` is the file or folder that the index was read from. Raises ManyFaultsError: each fault names
+    it, the row (the spreadsheet's row where known) and the remedy.
     """
     outside = (frame["apex"] < frame["onset"]) | (frame["apex"] > frame["offset"])
-    faults = [
+    checks = [
         (frame.duplicated(_KEY), "is listed twice; remove one of the two"),
         (
             frame["offset"] <= frame["onset"],
@@ -78,59 +77,12 @@ def validate(frame: pd.DataFrame, source: str | Path) -> None:
             "apex {apex} is outside onset..offset ({onset}..{offset}); correct it or empty the cell",
         ),
     ]
-    for wrong, text in faults:
-        if wrong.any():
-            row = frame[wrong].iloc[0]
-            place = f"{source}, row {row.name}" if frame.index.name == "row" else f"{source}"
-            raise InputError(f"{place}: {row.subject}/{row.sequence}: {text.format(**row)}")
-
-
-def frame_files(folder: str | Path) -> dict[int, Path]:
-    """List the image files of a folder by frame number, in order of the numbers.
-
-    The number is the last run of digits of the file's stem, with or without zero padding. Hidden
-    files and other types are passed over. Raises InputError where two files have one number and
-    FileNotFoundError where there is no such folder.
-    """
-    found: dict[int, Path] = {}
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            stem, suffix = os.path.splitext(entry.name)
-            digits = re.findall(r"[0-9]+", stem)
-            if suffix.lower() not in _IMAGES or not digits or stem.startswith("."):
-                continue
-            number = int(digits[-1])
-            if number in found:
-                raise InputError(
-                    f"{folder}: {found[number].name} and {entry.name} are both frame {number}; keep one of them"
-                )
-            found[number] = Path(folder, entry.name)
-    return dict(sorted(found.items()))
-
-
-def sequence_frames(row) -> list[tuple[int, Path]]:
-    """Find the frames onset..offset of an index row (a Series or a named tuple) on disk.
-
-    Returns (frame number, file) in order, the onset first; frames that are missing in between are
-    left out. Raises InputError that names the sequence where the folder, the onset frame or
-    everything after it is missing.
-    """
-    name = f"{row.dataset} {row.subject}/{row.sequence}"
-    if not Path(row.frames).is_dir():
-        raise InputError(
-            f"{name}: frame folder {row.frames} is missing; restore it or check datasets.{row.dataset}.frames"
-        )
-    files = frame_files(row.frames)
-    if not files:
-        raise InputError(f"{name}: {row.frames} holds no frames (jpg, png or bmp); restore them")
-    if row.onset not in files:
-        raise InputError(f"{name}: the onset frame {row.onset} is missing in {row.frames}; restore it")
-    found = [(n, file) for n, file in files.items() if row.onset <= n <= row.offset]
-    if len(found) < 2:
-        raise InputError(
-            f"{name}: no frame after the onset, {row.onset + 1}..{row.offset}, is in {row.frames}; restore them"
-        )
-    return found
+    faults = Faults()
+    for wrong, text in checks:
+        for number, row in frame[wrong].iterrows():
+            place = f"{source}, row {number}" if frame.index.name == "row" else f"{source}"
+            faults.append(f"{place}: {row.subject}/{row.sequence}: {text.format(**row)}")
+    faults.raise_any()
 
 
 def read_table(path: str | Path, columns: Sequence[str], sheet: str | None = None) -> pd.DataFrame:
@@ -166,6 +118,34 @@ def read_table(path: str | Path, columns: Sequence[str], sheet: str | None = Non
     return table.set_axis(pd.Index(list(kept), name="row", dtype="int64"))
 
 
+def read_rows(
+    table: pd.DataFrame,
+    annotation: Path,
+    row_of: Callable[[str, pd.Series], Mapping[str, Any] | None],
+    faults: Faults,
+) -> pd.DataFrame:
+    """Make an index of a table of cells, indexed by the file's row numbers.
+
+    row_of: takes "file, row number" and the cells; returns a mapping of COLUMNS, or None to leave the
+    row out. Rows that it raises InputError for are left out, and their faults added to `faults`.
+    """
+    rows = {}
+    for number, cells in table.iterrows():
+        with faults.catching():
+            row = row_of(f"{annotation}, row {number}", cells)
+            if row is not None:
+                rows[number] = row
+    return index_frame(rows.values(), list(rows))
+
+
+def below(folder: Path, *names: str, source: str) -> Path:
+    """Join names to a folder. Raises InputError where the result leaves the folder (.. or an absolute path)."""
+    path = os.path.normpath(folder.joinpath(*names))
+    if not Path(path).is_relative_to(os.path.normpath(folder)):
+        raise InputError(f"{source}: {'/'.join(names)!r} leaves the folder {folder}; give a name below it")
+    return Path(path)
+
+
 def is_empty(cell: Any) -> bool:
     """Say whether a spreadsheet cell holds nothing: blank, "/", "-" or not-a-number."""
     return cell is None or cell != cell or str(cell).strip().lower() in _EMPTY
@@ -188,12 +168,18 @@ def timing(cells: pd.Series, columns: Sequence[str], source: str) -> dict[str, A
     `columns` are the spreadsheet's names of these four, in this order; `source` names file and row.
     """
     onset, apex, offset, emotion = columns
-    return {
-        "onset": frame_number(cells[onset], onset, source),
-        "apex": None if is_empty(cells[apex]) else frame_number(cells[apex], apex, source),
-        "offset": frame_number(cells[offset], offset, source),
-        "emotion": text_cell(cells[emotion], emotion, source).lower(),
+    readers = {
+        "onset": lambda: frame_number(cells[onset], onset, source),
+        "apex": lambda: None if is_empty(cells[apex]) else frame_number(cells[apex], apex, source),
+        "offset": lambda: frame_number(cells[offset], offset, source),
+        "emotion": lambda: text_cell(cells[emotion], emotion, source).lower(),
     }
+    values, faults = {}, Faults()
+    for name, read in readers.items():
+        with faults.catching():
+            values[name] = read()
+    faults.raise_any()
+    return values
 
 
 def text_cell(cell: Any, column: str, source: str) -> str:

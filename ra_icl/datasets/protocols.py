@@ -2,14 +2,14 @@
 
 import logging
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from ra_icl.errors import InputError
+from ra_icl.errors import Faults, InputError
 
-_DATASETS = ("casme2", "samm", "smic", "casme3")
+_DATASETS = ("casme2", "samm", "smic", "casme3", "own")
 _CLASSES_3 = ("negative", "positive", "surprise")
 _CLASSES_7 = ("happiness", "surprise", "sadness", "disgust", "fear", "anger", "others")
 
@@ -65,8 +65,26 @@ PROTOCOLS = {
             {"casme3": _CASME3_4},
         ),
         Protocol("casme3_7", "CAS(ME)³, 7 classes", ("casme3",), _CLASSES_7, {"casme3": _CASME3_7}),
+        # Its classes stand in the config (see `protocol_of`); its index holds them in place of emotions.
+        Protocol("own", "Own data", ("own",), (), {"own": {}}),
     )
 }
+
+
+def protocol_of(name: str, classes: Sequence[str] = ()) -> Protocol:
+    """A protocol by its name; `classes`, in label order, are those of own data.
+
+    Raises InputError for an unknown name, and for own data without classes.
+    """
+    if name not in PROTOCOLS:
+        raise InputError(f"protocol {name!r} is not known; choose one of {', '.join(PROTOCOLS)}")
+    protocol = PROTOCOLS[name]
+    if protocol.classes:
+        return protocol
+    if len(classes) < 2:
+        raise InputError(f"protocol {name}: no classes; set datasets.own.labels in the config")
+    return replace(protocol, classes=tuple(classes))
+
 
 # Emotions of a dataset that no protocol uses.
 UNUSED_EMOTIONS = {"casme2": {"others", "sadness", "fear"}, "samm": {"other", "others"}}
@@ -130,11 +148,15 @@ def select(indexes: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Take the rows of a protocol from the index of one or more datasets.
 
     Returns them with an int64 column `label`, the position in `protocol.classes`, rows numbered
-    from 0. Raises InputError that names the sequence for an emotion that is neither mapped nor
+    from 0. Raises ManyFaultsError that names each sequence whose emotion is neither mapped nor
     known to be left out.
     """
     rows = exclude(indexes[indexes["dataset"].isin(protocol.datasets)])
-    classes = [_class_of(row, protocol) for row in rows.itertuples()]
+    classes, faults = [], Faults()
+    for row in rows.itertuples():
+        with faults.catching():
+            classes.append(_class_of(row, protocol))
+    faults.raise_any()
     labels = [-1 if name is None else protocol.classes.index(name) for name in classes]
     labelled = rows.assign(label=pd.Series(labels, index=rows.index, dtype="int64"))
     return labelled[labelled["label"] >= 0].reset_index(drop=True)

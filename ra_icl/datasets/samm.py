@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ra_icl.datasets import index
+from ra_icl.errors import Faults
 
 FPS = 200
 _TIMING = ("Onset Frame", "Apex Frame", "Offset Frame", "Estimated Emotion")
@@ -20,28 +21,27 @@ REPAIRS = {
 _LONGEST = 200  # frames, one second: a repaired offset further from the onset belongs to other data
 
 
-def read_index(root: Path, annotation: Path | None, frames: Path) -> pd.DataFrame:
+def read_index(root: Path, annotation: Path | None, frames: Path, faults: Faults) -> pd.DataFrame:
     """Read SAMM_Micro_FACS_Codes_v2.xlsx as an index: every row, in the file's order.
 
     frames: the folder that holds 006/006_1_2/... The header is found below the notes at the top;
     subject ids are padded to three digits; REPAIRS are applied.
-    The result is indexed by spreadsheet row and not validated. Raises InputError for a file that
-    cannot be read, a missing column or a cell that is no frame number.
+    The result is indexed by spreadsheet row and not validated; rows with a cell that cannot be read
+    are left out and added to `faults`. Raises InputError for a file that cannot be read or a missing
+    column.
     """
     table = index.read_table(annotation, ("Subject", "Filename", *_TIMING))
-    rows = [_row(number, cells, annotation, frames) for number, cells in table.iterrows()]
-    return index.index_frame([_repaired(row) for row in rows], table.index)
+    return index.read_rows(table, annotation, lambda source, cells: _repaired(_row(frames, source, cells)), faults)
 
 
-def _row(number: int, cells: pd.Series, annotation: Path, frames: Path) -> dict:
-    source = f"{annotation}, row {number}"
+def _row(frames: Path, source: str, cells: pd.Series) -> dict:
     subject = f"{index.id_number(cells['Subject'], 'Subject', source):03d}"
     sequence = index.text_cell(cells["Filename"], "Filename", source)
     return {
         "dataset": "samm",
         "subject": subject,
         "sequence": sequence,
-        "frames": str(frames / subject / sequence),
+        "frames": str(index.below(frames, subject, sequence, source=source)),
         "fps": FPS,
         **index.timing(cells, _TIMING, source),
     }

@@ -6,50 +6,54 @@ from pathlib import Path
 import pandas as pd
 
 from ra_icl.datasets import index
-from ra_icl.errors import InputError
+from ra_icl.datasets.frames import frame_files
+from ra_icl.errors import Faults, InputError
 
 FPS = 100
 EMOTIONS = ("negative", "positive", "surprise")
 _SHEET_COLUMNS = ("Subject", "Filename", "OnsetF", "OffsetF", "Emotion")
 
 
-def read_index(root: Path, annotation: Path | None, frames: Path) -> pd.DataFrame:
+def read_index(root: Path, annotation: Path | None, frames: Path, faults: Faults) -> pd.DataFrame:
     """Read the folders s1/micro/negative/s1_ne_01/ below `frames` as an index, sorted by id.
 
     A folder holds exactly the clip: its first frame is the onset, its last the offset. The apex is
     empty. Subjects are padded, in sequence names as well: "s01", "s01_ne_01". An optional
     SMIC-HS-E_annotation.xlsx gives onset and offset of the clips that it lists instead.
-    Raises InputError where `frames` holds no clips, a clip no frames, a folder's name does not fit,
-    or the annotation contradicts a folder's emotion.
+    A clip without frames, a folder's name that does not fit, or an annotation that contradicts a
+    folder's emotion are added to `faults` and left out. Raises InputError where `frames` holds no clips.
     """
-    clips = [
-        _row(subject, emotion, clip, frames / folder / "micro" / emotion_folder / clip)
-        for subject, folder in sorted(_subjects(frames).items())
+    folders = [
+        (subject, emotion, clip, frames / folder / "micro" / emotion_folder / clip)
+        for subject, folder in sorted(_subjects(frames, faults).items())
         for emotion, emotion_folder in sorted(index.subfolders(frames / folder / "micro").items())
         for clip in sorted(index.subfolders(frames / folder / "micro" / emotion_folder).values())
         if emotion in EMOTIONS
     ]
-    if not clips:
+    if not folders:
         raise InputError(f"{frames}: no clips such as s1/micro/negative/s1_ne_01; check datasets.smic.frames")
-    listed = {} if annotation is None else _read_ranges(annotation)
-    clips = [_with_range(row, listed, annotation) for row in clips]
+    listed = {} if annotation is None else _read_ranges(annotation, faults)
+    clips = []
+    for folder in folders:
+        with faults.catching():
+            clips.append(_with_range(_row(*folder), listed))
     return index.index_frame(sorted(clips, key=lambda row: (row["subject"], row["sequence"])))
 
 
-def _subjects(frames: Path) -> dict[str, str]:
+def _subjects(frames: Path, faults: Faults) -> dict[str, str]:
     # "s1" and "s01" are the same subject; anything else beside them is not a subject
     names = [name for name in index.subfolders(frames).values() if re.fullmatch(r"[sS][0-9]+", name)]
     subjects: dict[str, str] = {}
     for name in names:
         subject = f"s{int(name[1:]):02d}"
         if subject in subjects:
-            raise InputError(f"{frames}: {subjects[subject]} and {name} are one subject; keep one of them")
+            faults.append(f"{frames}: {subjects[subject]} and {name} are one subject; keep one of them")
         subjects[subject] = name
     return subjects
 
 
 def _row(subject: str, emotion: str, clip: str, folder: Path) -> dict:
-    numbers = list(index.frame_files(folder)) if folder.is_dir() else []
+    numbers = list(frame_files(folder)) if folder.is_dir() else []
     if not numbers:
         raise InputError(f"{folder}: holds no frames; restore them, or remove it to do without this clip")
     return {
@@ -74,23 +78,24 @@ def _sequence(clip: str, subject: str, source: str) -> str:
     return f"{subject}{parts[2].lower()}"
 
 
-def _read_ranges(annotation: Path) -> dict[str, tuple[int, int, str, str]]:
+def _read_ranges(annotation: Path, faults: Faults) -> dict[str, tuple[int, int, str, str]]:
     """Onset, offset, emotion and place in the spreadsheet, by sequence."""
     ranges = {}
     for number, cells in index.read_table(annotation, _SHEET_COLUMNS).iterrows():
         source = f"{annotation}, row {number}"
-        subject = f"s{index.id_number(cells['Subject'], 'Subject', source):02d}"
-        clip = index.text_cell(cells["Filename"], "Filename", source)
-        ranges[_sequence(clip, subject, source)] = (
-            index.frame_number(cells["OnsetF"], "OnsetF", source),
-            index.frame_number(cells["OffsetF"], "OffsetF", source),
-            index.text_cell(cells["Emotion"], "Emotion", source).lower(),
-            source,
-        )
+        with faults.catching():
+            subject = f"s{index.id_number(cells['Subject'], 'Subject', source):02d}"
+            clip = index.text_cell(cells["Filename"], "Filename", source)
+            ranges[_sequence(clip, subject, source)] = (
+                index.frame_number(cells["OnsetF"], "OnsetF", source),
+                index.frame_number(cells["OffsetF"], "OffsetF", source),
+                index.text_cell(cells["Emotion"], "Emotion", source).lower(),
+                source,
+            )
     return ranges
 
 
-def _with_range(row: dict, listed: dict, annotation: Path | None) -> dict:
+def _with_range(row: dict, listed: dict) -> dict:
     if row["sequence"] not in listed:
         return row
     onset, offset, emotion, source = listed[row["sequence"]]

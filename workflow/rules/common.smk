@@ -20,8 +20,8 @@ except InputError as error:
 
 
 wildcard_constraints:
-    dataset="casme2|samm|smic|casme3",
-    protocol="cde|casme3_3|casme3_4|casme3_7",
+    dataset="casme2|samm|smic|casme3|own",
+    protocol="cde|casme3_3|casme3_4|casme3_7|own",
     subject="[^/]+",
     sampling="[^/]+",
     method="[^/]+",
@@ -43,8 +43,31 @@ def casme3():
     return [name for name in plan.selected if name.startswith("casme3")]
 
 
-def table_methods(number):
-    return config["tables"][f"table{number}"]
+def own():
+    return [name for name in plan.selected if name == "own"]
+
+
+def score_tables():
+    """{name: its protocols} of the tables of scores that this run can print."""
+    protocols = {"table1": cde(), "table2": casme3(), "table3": cde(), "table_own": own()}
+    return {name: found for name, found in protocols.items() if found and config["tables"][name]}
+
+
+def count_tables():
+    """{name: its datasets} of the tables of counts; Table 5 takes all CAS(ME)³ protocols from the one index."""
+    datasets = {"table4": plan.datasets("cde") if cde() else [], "table5": ["casme3"] if casme3() else []}
+    return {name: found for name, found in datasets.items() if found}
+
+
+def confusion_figures():
+    """{name: its protocols} of the figures of confusion matrices that this run can draw."""
+    protocols = {"figure4": cde(), "figure11": casme3(), "figure_own": own()}
+    return {name: found for name, found in protocols.items() if found}
+
+
+def short(name):
+    """What the command line calls a table or figure: "table1" is 1, "table_own" is own."""
+    return name.removeprefix("table").removeprefix("figure").removeprefix("_")
 
 
 def metrics_of(protocols, methods):
@@ -61,16 +84,18 @@ def stem(wildcards, output):
 
 def paper_targets():
     """Every table and figure that the protocols of the config allow."""
-    tables = {1: cde(), 2: casme3(), 3: cde()}
-    figures = {4: cde(), 11: casme3()}
-    made = [f"<results>/tables/table{number}.md" for number in tables if tables[number] and table_methods(number)]
-    return made + [f"<results>/figures/figure{number}.png" for number in figures if figures[number]]
+    tables = [f"<results>/tables/{name}.md" for name in (*score_tables(), *count_tables())]
+    return tables + [f"<results>/figures/{name}.png" for name in confusion_figures()]
 
 
 def paper_folds():
     """Every fold behind those tables and figures, so that one that was deleted is trained again."""
-    tables = {1: cde(), 2: casme3(), 3: cde()}
-    runs = {(protocol, method) for number in tables for protocol in tables[number] for method in table_methods(number)}
+    runs = {
+        (protocol, method)
+        for name, protocols in score_tables().items()
+        for protocol in protocols
+        for method in config["tables"][name]
+    }
     runs |= {(protocol, config["confusion"]) for protocol in plan.selected}
     return [
         f"<results>/folds/{Path(path).with_suffix(suffix)}"

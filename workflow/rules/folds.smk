@@ -27,6 +27,7 @@ rule fold:
     params:
         code=code("fold.py", "training.py", "losses.py", "augmentation.py", "instances.py", "model/*.py"),
         options=lambda wildcards: plan.training_slice(wildcards.method),
+        classes=lambda wildcards: plan.classes(wildcards.protocol),
         index=lambda wildcards, input: [f"--index={path}" for path in input.index],
         flow=lambda wildcards, input: Path(input.flow).parent,
         out=lambda wildcards, output: Path(output.csv).with_suffix(""),
@@ -34,6 +35,6 @@ rule fold:
     message:
         "Fold {wildcards.fold} of {wildcards.method} under {wildcards.protocol}, seed {wildcards.seed}"
     shell:
-        "ra-icl fold --protocol {wildcards.protocol} --method {wildcards.method} --name {wildcards.fold:q} "
+        "ra-icl fold --protocol {wildcards.protocol} --classes {params.classes:q} --method {wildcards.method} --name {wildcards.fold:q} "
         "--seed {wildcards.seed} --data-source {params.source} --threads {threads} {params.index:q} "
         "--flow {params.flow:q} --options {params.options:q} --out {params.out:q} 2> {log:q}"

@@ -14,70 +14,96 @@ rule metrics:
         "../../environment.yml"
     params:
         code=code("metrics.py"),
+        classes=lambda wildcards: plan.classes(wildcards.protocol),
     message:
         "Scores of {wildcards.method} under {wildcards.protocol}"
     shell:
         "ra-icl metrics {input.folds:q} --protocol {wildcards.protocol} --method {wildcards.method} "
-        "--out {output:q} 2> {log:q}"
+        "--classes {params.classes:q} --out {output:q} 2> {log:q}"
 
 
-# Table 1 and Table 3 show methods under CDE, Table 2 under each CAS(ME)³ protocol.
-for number, protocols in {1: cde(), 2: casme3(), 3: cde()}.items():
-    if not protocols or not table_methods(number):
-        continue
+# Table 1 and Table 3 show methods under CDE, Table 2 under each CAS(ME)³ protocol, table_own those on a user's own data.
+for table, protocols in score_tables().items():
 
     rule:
         name:
-            f"table{number}"
+            table
         input:
-            metrics=metrics_of(protocols, table_methods(number)),
+            metrics=metrics_of(protocols, config["tables"][table]),
             published="config/published.csv",
         output:
             report(
-                with_suffixes(f"<results>/tables/table{number}", ["csv", "md", "tex"]),
-                caption=f"../report/table{number}.rst",
+                with_suffixes(f"<results>/tables/{table}", ["csv", "md", "tex"]),
+                caption=f"../report/{table}.rst",
                 category="Tables",
             ),
         log:
-            f"<logs>/tables/table{number}.log",
+            f"<logs>/tables/{table}.log",
         conda:
             "../../environment.yml"
         params:
             code=code("tables.py"),
-            number=number,
-            rows=plan.row_slice(table_methods(number)),
+            number=short(table),
+            rows=plan.row_slice(config["tables"][table]),
             out=stem,
         message:
-            f"Table {number}"
+            f"Table {short(table)}"
         shell:
             "ra-icl table {params.number} {input.metrics:q} --published {input.published:q} "
             "--methods {params.rows:q} --out {params.out:q} 2> {log:q}"
 
 
-for number, protocols in {4: cde(), 11: casme3()}.items():
-    if not protocols:
-        continue
+# Tables 4 and 5: sequences per class, counted from the annotation.
+for table, datasets in count_tables().items():
 
     rule:
         name:
-            f"figure{number}"
+            table
+        input:
+            index=[f"<results>/index/{dataset}.csv" for dataset in datasets],
+        output:
+            report(
+                with_suffixes(f"<results>/tables/{table}", ["csv", "md", "tex"]),
+                caption=f"../report/{table}.rst",
+                category="Tables",
+            ),
+        log:
+            f"<logs>/tables/{table}.log",
+        conda:
+            "../../environment.yml"
+        params:
+            code=code("count_tables.py", "tables.py", "datasets/protocols.py"),
+            number=short(table),
+            source=plan.source,
+            out=stem,
+        message:
+            f"Table {short(table)}"
+        shell:
+            "ra-icl counts {params.number} {input.index:q} --data-source {params.source} --out {params.out:q} 2> {log:q}"
+
+
+for figure, protocols in confusion_figures().items():
+
+    rule:
+        name:
+            figure
         input:
             metrics=metrics_of(protocols, [config["confusion"]]),
         output:
             report(
-                with_suffixes(f"<results>/figures/figure{number}", ["pdf", "png"]),
-                caption=f"../report/figure{number}.rst",
+                with_suffixes(f"<results>/figures/{figure}", ["pdf", "png"]),
+                caption=f"../report/{figure}.rst",
                 category="Confusion matrices",
             ),
         log:
-            f"<logs>/figures/figure{number}.log",
+            f"<logs>/figures/{figure}.log",
         conda:
             "../../environment.yml"
         params:
             code=code("figures.py"),
-            number=number,
+            number=short(figure),
             out=stem,
         message:
-            f"Figure {number}: confusion matrices"
+            f"Figure {short(figure)}: confusion matrices"
         shell:
             "ra-icl confusion {params.number} {input.metrics:q} --out {params.out:q} 2> {log:q}"

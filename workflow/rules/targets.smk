@@ -3,7 +3,7 @@
 
 rule confusion:
     input:
-        [f"<results>/figures/figure{number}.png" for number, found in {4: cde(), 11: casme3()}.items() if found],
+        [f"<results>/figures/{name}.png" for name in confusion_figures()],
 
 
 # One method again, with a table of its own: ablation_m1 .. ablation_m10 and whatever the config adds.
