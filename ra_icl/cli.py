@@ -198,6 +198,37 @@ def counts(
     write_counts(number, pd.concat([read_index_csv(path) for path in index], ignore_index=True), out, data_source)
 
 
+@app.command("qc-subject")
+def qc_subject(
+    index: Index,
+    subject: Subject,
+    crops: Annotated[Path, typer.Option(help="the subject's crops")],
+    flow: Annotated[Path, typer.Option(help="the subject's flow")],
+    out: Annotated[Path, typer.Option(help="path without suffix: .json and .png are written")],
+    data_source: Annotated[str, typer.Option(help="datasets or twins")] = "datasets",
+) -> None:
+    """Measure how odd a subject's sequences look and draw their motion energy."""
+    from ra_icl.qc import measure_subject
+    from ra_icl.qc_figures import draw_subject
+
+    rows = _rows_of(index, subject)
+    draw_subject(measure_subject(rows, crops, flow, f"{out}.json"), f"{out}.png", data_source)
+
+
+@app.command("qc-dataset")
+def qc_dataset(
+    measures: Annotated[list[Path], typer.Argument(help="JSON files of qc-subject")],
+    crops: Annotated[Path, typer.Option(help="folder of the dataset's crops")],
+    out: Annotated[Path, typer.Option(help="path without suffix: .csv, .html and .png are written")],
+    data_source: Annotated[str, typer.Option(help="datasets or twins")] = "datasets",
+) -> None:
+    """List a dataset's sequences by how odd they look, and draw a contact sheet of their onset crops."""
+    from ra_icl.qc import rank
+    from ra_icl.qc_figures import contact_sheet
+
+    contact_sheet(rank(measures, out), crops, f"{out}.png", data_source)
+
+
 @app.command()
 def confusion(
     figure: Annotated[str, typer.Argument(help="4 (CDE), 11 (CAS(ME)³) or own")],

@@ -102,5 +102,8 @@ def _notes(number: str, found: Counts, compared: Counts, data_source: str) -> tu
 
 
 def _left_out(sequences: Mapping[tuple[str, str], str]) -> str:
-    named = ", ".join(f"{subject}/{clip} ({reason})" for (subject, clip), reason in sequences.items())
+    by_reason: dict[str, list[str]] = {}
+    for (subject, clip), reason in sequences.items():
+        by_reason.setdefault(reason, []).append(f"{subject}/{clip}")
+    named = ", ".join(f"{', '.join(names)} ({reason})" for reason, names in by_reason.items())
     return f"Left out of CASME II: others, sadness, fear, and {named}; of SAMM: other"

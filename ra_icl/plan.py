@@ -93,6 +93,10 @@ class Plan:
         """The datasets of a protocol, in its order."""
         return list(PROTOCOLS[protocol].datasets)
 
+    def all_datasets(self) -> list[str]:
+        """The datasets of all protocols of this run."""
+        return datasets_of(list(self.selected))
+
     def subjects(self, dataset: str) -> list[str]:
         """The subjects of a dataset that some protocol of this run uses."""
         rows = pd.concat(self.selected.values(), ignore_index=True)

@@ -49,10 +49,10 @@ def test_every_fault_is_found_in_one_pass(twin):
     shutil.rmtree(folders[0])
     for file in folders[1].iterdir():
         file.unlink()
-    cut, small = list(frame_files(folders[2]).values())[2:4]
+    cut, small = list(frame_files(folders[2]).values())[4:6]
     cut.write_bytes(cut.read_bytes()[:300])
     cv2.imwrite(str(small), np.zeros((20, 30), np.uint8))
-    min(frame_files(folders[3]).items())[1].unlink()
+    frame_files(folders[3])[rows["onset"][3]].unlink()
     _, faults = check_dataset("casme2", {"root": str(twin)})
     wanted = [
         "'sub01/../../other' leaves the folder",

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ra_icl.model import torchvision_blocks
-from ra_icl.model.backbone import Backbone
+from ra_icl.model.backbone import Backbone, Projection
 from ra_icl.model.options import BackboneOptions, ModelOptions, RegionOptions
 from ra_icl.model.regions import RegionDiscovery, region_heatmaps, sine_positions, sinkhorn
 from ra_icl.model.siamese import Siamese
@@ -111,3 +111,21 @@ def test_ema_moves_the_target_as_eq_3_says():
 def test_bad_options_are_refused_by_name(cls, values, word):
     with pytest.raises(ValueError, match=word):
         cls(**values)
+
+
+@pytest.mark.parametrize("shape", [(4, 8, 64, 64), (2, 3, 7, 7), (4, 16, 15, 15)])
+def test_the_projection_is_a_strided_convolution(shape):
+    """Against PyTorch's own in contiguous memory, whose backward pass is sound."""
+    torch.manual_seed(0)
+    projection = Projection(shape[1], 6, 2)
+    maps = torch.randn(shape)
+    ours = maps.contiguous(memory_format=torch.channels_last).requires_grad_()
+    theirs = maps.clone().requires_grad_()
+    weight = projection.weight.detach().clone().requires_grad_()
+    found = projection(ours)
+    expected = torch.nn.functional.conv2d(theirs, weight, stride=2)
+    torch.testing.assert_close(found, expected)
+    found.square().sum().backward()
+    expected.square().sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
+    torch.testing.assert_close(projection.weight.grad, weight.grad, rtol=1e-4, atol=1e-3)

@@ -93,9 +93,9 @@ UNUSED_EMOTIONS = {"casme2": {"others", "sadness", "fear"}, "samm": {"other", "o
 UNUSED_CASME2 = {
     ("sub04", "EP12_01f"): "no apex is annotated",
     ("sub05", "EP09_05f"): "the apex is the onset",
-    ("sub24", "EP07_01"): "not among the 145 of Table 4 (sadness in some editions)",
-    ("sub24", "EP07_04f"): "not among the 145 of Table 4 (sadness in some editions)",
-    ("sub24", "EP10_03"): "not among the 145 of Table 4 (sadness in some editions)",
+    ("sub24", "EP07_01"): "not among the 145 of Table 4; sadness in some editions",
+    ("sub24", "EP07_04f"): "not among the 145 of Table 4; sadness in some editions",
+    ("sub24", "EP10_03"): "not among the 145 of Table 4; sadness in some editions",
 }
 
 # Tables 4 and 5: {protocol: {dataset: {class: sequences}}}.

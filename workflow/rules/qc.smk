@@ -1,0 +1,82 @@
+# What happened to every sequence, for a person to look at: `snakemake --cores all qc`.
+
+if plan.source != "public_flow":
+
+    QC_SAMPLING = plan.sampling(config["confusion"])
+
+    rule qc_subject:
+        input:
+            index="<results>/index/{dataset}.csv",
+            crops="<results>/crops/{dataset}/{subject}.safetensors",
+            flow=f"<results>/flow/{QC_SAMPLING}/{{dataset}}/{{subject}}.safetensors",
+        output:
+            json="<results>/qc/{dataset}/{subject}.json",
+            png=report(
+                "<results>/qc/{dataset}/{subject}.png",
+                caption="../report/qc_subject.rst",
+                category="Quality control",
+                subcategory="{dataset}",
+                labels={"what": "motion energy", "subject": "{subject}"},
+            ),
+        log:
+            "<logs>/qc/{dataset}/{subject}.log",
+        conda:
+            "../../environment.yml"
+        params:
+            code=code("qc.py", "qc_figures.py"),
+            source=plan.source,
+            out=lambda wildcards, output: Path(output.json).with_suffix(""),
+        message:
+            "Motion energy of {wildcards.dataset} {wildcards.subject}"
+        shell:
+            "ra-icl qc-subject --index {input.index:q} --subject {wildcards.subject:q} --crops {input.crops:q} "
+            "--flow {input.flow:q} --data-source {params.source} --out {params.out:q} 2> {log:q}"
+
+    rule qc_dataset:
+        input:
+            measures=lambda wildcards: [
+                f"<results>/qc/{wildcards.dataset}/{subject}.json" for subject in plan.subjects(wildcards.dataset)
+            ],
+            crops=lambda wildcards: [
+                f"<results>/crops/{wildcards.dataset}/{subject}.safetensors"
+                for subject in plan.subjects(wildcards.dataset)
+            ],
+        output:
+            csv="<results>/qc/{dataset}.csv",
+            html=report(
+                "<results>/qc/{dataset}.html",
+                caption="../report/qc_list.rst",
+                category="Quality control",
+                subcategory="{dataset}",
+                labels={"what": "sequences by oddness", "subject": "all"},
+            ),
+            png=report(
+                "<results>/qc/{dataset}.png",
+                caption="../report/qc_sheet.rst",
+                category="Quality control",
+                subcategory="{dataset}",
+                labels={"what": "onset crops", "subject": "all"},
+            ),
+        log:
+            "<logs>/qc/{dataset}.log",
+        conda:
+            "../../environment.yml"
+        params:
+            code=code("qc.py", "qc_figures.py"),
+            source=plan.source,
+            crops=lambda wildcards, input: Path(input.crops[0]).parent,
+            out=lambda wildcards, output: Path(output.csv).with_suffix(""),
+        message:
+            "Contact sheet of {wildcards.dataset}"
+        shell:
+            "ra-icl qc-dataset {input.measures:q} --crops {params.crops:q} --data-source {params.source} "
+            "--out {params.out:q} 2> {log:q}"
+
+    rule qc:
+        input:
+            [f"<results>/qc/{dataset}.{suffix}" for dataset in plan.all_datasets() for suffix in ("csv", "html", "png")],
+            [
+                f"<results>/qc/{dataset}/{subject}.png"
+                for dataset in plan.all_datasets()
+                for subject in plan.subjects(dataset)
+            ],
