@@ -2,12 +2,18 @@
 
 import json
 import os
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ra_icl.errors import InputError
+
+_SAFETENSORS_TYPES = {"uint8": "U8", "float16": "F16", "float32": "F32"}
 
 
 @contextmanager
@@ -52,6 +58,28 @@ def save_tensors(path: str | Path, tensors: dict[str, Any], metadata: dict[str, 
 
     with atomic(path) as temporary:
         save_file(tensors, temporary, metadata={"ra_icl": json.dumps(metadata, sort_keys=True)})
+
+
+def save_tensor_stream(path: str | Path, tensors: Iterable[tuple[str, Any]], metadata: dict[str, Any]) -> None:
+    """Write (name, numpy array) pairs as one safetensors file, atomically, with one array in memory at a time.
+
+    metadata: read when the last array is written, so that it may be filled on the way. A safetensors
+    file opens with the sizes of all arrays, so they go to a file beside it first.
+    """
+    header: dict[str, Any] = {}
+    with atomic(path) as temporary, tempfile.TemporaryFile(dir=Path(path).parent) as data:
+        for name, array in tensors:
+            start = data.tell()
+            data.write(memoryview(np.ascontiguousarray(array)).cast("B"))
+            kind = _SAFETENSORS_TYPES[array.dtype.name]
+            header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [start, data.tell()]}
+        header["__metadata__"] = {"ra_icl": json.dumps(metadata, sort_keys=True)}
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of 8
+        data.seek(0)
+        with open(temporary, "wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            shutil.copyfileobj(data, file, 1 << 20)
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -66,7 +66,7 @@ else:
         conda:
             "../../environment.yml"
         params:
-            code=code("faces.py"),
+            code=code("faces/*.py", "datasets/frames.py"),
             options=slice_of(config["faces"]),
         message:
             "Cropping the faces of {wildcards.dataset} {wildcards.subject}"
