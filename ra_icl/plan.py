@@ -211,7 +211,7 @@ def _select(config: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     names = datasets_of(config["protocols"])
     index = pd.concat([read_index(config, name) for name in names], ignore_index=True)
     selected = select_all(config, index)
-    if config["data"]["source"] != "twins":
+    if config["data"]["source"] != "twins" or config["twins"].get("census") == "full":
         for name, rows in selected.items():
             check_counts(rows, PROTOCOLS[name], config["data"]["count_mismatch"])
     return selected

@@ -65,6 +65,7 @@ def test_the_layout_is_the_official_one(dataset, rendered):
         ".jpg",
         ".bmp",
         ".xlsx",
+        ".safetensors",
     }
 
 

@@ -1,9 +1,13 @@
 """The motion of the synthetic twins: an emotion moves action units, an action unit moves skin.
 
-Action units and the emotions they make up follow the Facial Action Coding System (Ekman, Friesen
-and Hager 2002, with the prototypes of EMFACS) and, for repression, the coding of CASME II (Yan et
-al. 2014). A displacement field is a sum of Gaussian bumps at the places where the muscles pull, so
-its true value is known everywhere.
+Which action units show an emotion follows the coding that the datasets' authors publish: CASME II (Yan et al.,
+PLoS ONE 9(1), 2014: disgust 9, 10, 4+7; happiness 12, 6+12; surprise 1+2, 25, 5; repression 15, 17, 14; sadness 1, 4,
+15), the objective classes of CASME II and SAMM (Davison, Merghani and Yap, J. Imaging 4(10), 2018: happiness 6, 12,
+25; surprise 1, 2, 5, 26; anger 4, 7, 23; disgust 9, 10, 4; sadness 1, 4, 15, 17; fear 1+2+4, 5, 20; contempt 12 and
+14 on one side) and, where these name a unit alone, its company in the Facial Action Coding System (Ekman, Friesen and
+Hager, 2002). CAS(ME)³ (Li et al., TPAMI 45(3), 2023) codes by the same system. SMIC-HS has no units: its negative
+takes those of disgust, sadness, fear and anger. A displacement field is a sum of Gaussian bumps at the places where
+the muscles pull, so its true value is known everywhere.
 """
 
 from collections.abc import Iterator
@@ -15,7 +19,7 @@ import numpy as np
 from ra_icl.datasets.twin_faces import Face, Look
 
 CROP_WIDTH = 1.1  # width of a detected face in face widths, as the Haar cascade finds these faces
-_STEP = 4  # the field is smooth: it is computed on every fourth pixel and enlarged
+STEP = 4  # the field is smooth: it is computed on every fourth pixel and enlarged
 
 # emotion -> the ways to show it; of each the first unit always shows, the others mostly
 EMOTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -82,7 +86,7 @@ class Motion:
         grid = np.indices(forward.shape[:2], np.float32)[::-1].transpose(1, 2, 0)
         backward = forward
         for _ in range(4):  # b(x) = d(x - b(x)), by fixed point: d changes slowly over the face
-            source = grid - backward / _STEP
+            source = grid - backward / STEP
             backward = cv2.remap(forward, source, None, cv2.INTER_LINEAR, borderMode=1)
         return self._enlarged(backward)
 
@@ -91,8 +95,13 @@ class Motion:
         return np.ascontiguousarray(field.transpose(1, 2, 0))
 
     def _enlarged(self, coarse: np.ndarray) -> np.ndarray:
-        size = (coarse.shape[1] * _STEP, coarse.shape[0] * _STEP)
-        return cv2.resize(coarse, size)[: self.size[1], : self.size[0]]
+        return enlarged(coarse, self.size)
+
+
+def enlarged(coarse: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A field (h, w, 2) on every STEP-th pixel as one of the frame's size (width, height)."""
+    whole = (coarse.shape[1] * STEP, coarse.shape[0] * STEP)
+    return cv2.resize(coarse, whole)[: size[1], : size[0]]
 
 
 def draw_motion(face: Face, emotion: str, length: int, apex: int, strength: float, rng: np.random.Generator) -> Motion:
@@ -172,9 +181,9 @@ def _unit_field(face: Face, unit: str, rng: np.random.Generator) -> np.ndarray:
 
 def _face_grid(face: Face) -> tuple[np.ndarray, np.ndarray]:
     """Face coordinates (h, w) of the middle of each block of pixels, as cv2.resize has it."""
-    height, width = (-(-side // _STEP) for side in face.image.shape[:2])
-    middle = (_STEP - 1) / 2
-    x, y = np.meshgrid(np.arange(width) * _STEP + middle, np.arange(height) * _STEP + middle)
+    height, width = (-(-side // STEP) for side in face.image.shape[:2])
+    middle = (STEP - 1) / 2
+    x, y = np.meshgrid(np.arange(width) * STEP + middle, np.arange(height) * STEP + middle)
     grid = np.stack([x - face.centre[0], y - face.centre[1]]) / face.width
     x, y = _turned(grid, -face.tilt)
     return x, y

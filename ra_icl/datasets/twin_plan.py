@@ -13,6 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from ra_icl.datasets.index import index_frame
+from ra_icl.datasets.protocols import PROTOCOLS
+from ra_icl.datasets.twin_census import census
 from ra_icl.options import require_choice
 
 
@@ -25,10 +27,13 @@ class TwinOptions:
     and SAMM; SMIC-HS films at half their rate and CAS(ME)³ at less, so their clips are shorter.
     scale: of the official frame size. strength: range of the peak displacement in pixels of a
     128-pixel face crop. noise: standard deviation of the sensor in grey levels. excluded: also
-    write clips that no protocol uses. Raises ValueError for a value out of range.
+    write clips that no protocol uses. census: demo, by `subjects` and `per_class`; full, with exactly
+    the subjects and class counts of Tables 4 and 5, 442 + 801 clips. Raises ValueError for a value out
+    of range.
     """
 
     seed: int = 0
+    census: str = "demo"
     subjects: int = 2
     per_class: int = 2
     frames: tuple[int, int] = (20, 30)
@@ -38,6 +43,7 @@ class TwinOptions:
     excluded: bool = True
 
     def __post_init__(self):
+        require_choice("census", self.census, ("demo", "full"))
         _require(self.subjects >= 2, f"subjects is {self.subjects}; leave-one-subject-out needs 2")
         _require(self.per_class >= 1, f"per_class is {self.per_class}; give 1 or more")
         _require(_is_range(self.frames, 8, 400), f"frames is {self.frames}; give 8 <= min <= max")
@@ -151,7 +157,8 @@ def plan(dataset: str, root: str | Path, options: TwinOptions) -> pd.DataFrame:
 def clips(dataset: str, options: TwinOptions) -> list[Clip]:
     """All clips of the twin, subject by subject. Raises ValueError for an unknown dataset."""
     require_choice("dataset", dataset, tuple(LAYOUTS))
-    return [clip for subject in range(options.subjects) for clip in _subject_clips(dataset, subject, options)]
+    of_subjects = enumerate(_emotions_of_subjects(dataset, options))
+    return [clip for subject, shown in of_subjects for clip in _subject_clips(dataset, subject, shown, options)]
 
 
 def subject_name(dataset: str, number: int) -> str:
@@ -169,11 +176,11 @@ def stream(options: TwinOptions, *key: str) -> random.Random:
     return random.Random("/".join([str(options.seed), *key]))
 
 
-def _subject_clips(dataset: str, subject: int, options: TwinOptions) -> Iterator[Clip]:
+def _subject_clips(dataset: str, subject: int, shown: list[tuple[str, bool]], options: TwinOptions) -> Iterator[Clip]:
     name = subject_name(dataset, subject)
     rng = stream(options, dataset, name, "plan")
     number_of_frame = rng.randint(40, 400)
-    for number, (emotion, used) in enumerate(_emotions(dataset, subject, options)):
+    for number, (emotion, used) in enumerate(shown):
         length, apex = _timing(rng, LAYOUTS[dataset], options)
         onset = number_of_frame + _FIRST_FRAME.get(dataset, 0)
         sequence, folder = _NAMES[dataset](subject, number, onset, emotion)
@@ -194,14 +201,28 @@ def _subject_clips(dataset: str, subject: int, options: TwinOptions) -> Iterator
         number_of_frame += length + rng.randint(20, 300)
 
 
-def _emotions(dataset: str, subject: int, options: TwinOptions) -> Iterator[tuple[str, bool]]:
+def _emotions_of_subjects(dataset: str, options: TwinOptions) -> list[list[tuple[str, bool]]]:
+    """For each subject its clips: emotion, and whether a protocol uses it."""
     layout = LAYOUTS[dataset]
-    count = -(-options.per_class // 2) if dataset == "casme3" else options.per_class
-    for emotions in layout.emotions:
-        for turn in range(count):
-            yield emotions[(subject * count + turn) % len(emotions)], True
-    if options.excluded and layout.excluded:
-        yield layout.excluded[subject % len(layout.excluded)], False
+    if options.census == "full":
+        names = PROTOCOLS["casme3_7" if dataset == "casme3" else "cde"].classes
+        classes = dict(zip(names, layout.emotions, strict=True))
+        shown = census(dataset, classes, stream(options, dataset, "census"))
+    else:
+        count = -(-options.per_class // 2) if dataset == "casme3" else options.per_class
+        shown = [
+            [
+                emotions[(subject * count + turn) % len(emotions)]
+                for emotions in layout.emotions
+                for turn in range(count)
+            ]
+            for subject in range(options.subjects)
+        ]
+    excluded = layout.excluded if options.excluded else ()
+    return [
+        [*((emotion, True) for emotion in mine), *((excluded[subject % len(excluded)], False) for _ in excluded[:1])]
+        for subject, mine in enumerate(shown)
+    ]
 
 
 def _timing(rng: random.Random, layout: Layout, options: TwinOptions) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from ra_icl.datasets.twin_faces import FACE_WIDTH, Face, draw_face, draw_look, pose
 from ra_icl.datasets.twin_motion import Motion, draw_motion
 from ra_icl.datasets.twin_plan import LAYOUTS, Clip, Layout, TwinOptions, clips, stream
+from ra_icl.datasets.twin_truth import truth_file, write_truth
 from ra_icl.errors import InputError
 
 _BEYOND = {"casme2": 2, "samm": 1}  # frames that the folders hold before onset and after offset
@@ -26,7 +27,7 @@ _MARGIN = 64  # the noise is one large field, read at another place for every fr
 
 
 def render(dataset: str, root: str | Path, options: TwinOptions) -> None:
-    """Write the twin of `dataset` into folder `root`: frames, and its spreadsheet (SMIC has none).
+    """Write the twin of `dataset` into folder `root`: frames, true motion, and its spreadsheet (SMIC has none).
 
     The folder appears when all of it is written. Raises InputError where `root` already holds
     something, ValueError for an unknown dataset.
@@ -105,6 +106,7 @@ def _write_clip(root: Path, clip: Clip, face: Face, noise: np.ndarray, options: 
     folder = root / LAYOUTS[clip.dataset].frames / clip.folder
     folder.mkdir(parents=True, exist_ok=True)
     posed, motion = clip_motion(face, clip, options)
+    write_truth(truth_file(root, clip.subject, clip.sequence), motion, clip.onset)
     rng = _generator(options, clip, "noise")
     frames = list(render_clip(posed, motion, noise, options.noise, rng))
     beyond = _BEYOND.get(clip.dataset, 0)

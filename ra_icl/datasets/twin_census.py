@@ -1,0 +1,69 @@
+"""How many clips each subject of a full-size twin has: exactly the subjects and class counts of Tables 4 and 5.
+
+Nobody publishes which subject has how many clips of which class; what is known is that subjects of
+the CDE protocol have from 1 to 39, the median being 4, and that 8 of the 68 have a single one. The
+twins keep that, and are made up otherwise.
+"""
+
+import random
+from collections.abc import Iterator
+from itertools import cycle
+
+from ra_icl.datasets.protocols import EXPECTED, EXPECTED_SUBJECTS
+
+# dataset -> clips of its most frequent subject, and subjects with a single clip
+_EXTREMES = {"casme2": (28, 3), "samm": (26, 4), "smic": (39, 1), "casme3": (48, 0)}
+
+
+def census(dataset: str, emotions: dict[str, tuple[str, ...]], rng: random.Random) -> list[list[str]]:
+    """The emotions of every subject's clips, in the subject's order.
+
+    emotions: {class of Table 4, or of Table 5's 7 classes: the emotions that its clips take in turn}.
+    CAS(ME)³ has subjects with clips of `others` alone, whom the 3-class protocol does not know.
+    """
+    counts = EXPECTED["casme3_7" if dataset == "casme3" else "cde"][dataset]
+    deck = [emotion for name, count in counts.items() for emotion in _in_turn(emotions[name], count)]
+    rng.shuffle(deck)
+    subjects = EXPECTED_SUBJECTS["casme3_7" if dataset == "casme3" else "cde"][dataset]
+    largest, singles = _EXTREMES[dataset]
+    sizes = subject_sizes(subjects, len(deck), largest, singles)
+    if dataset != "casme3":
+        return [[deck.pop() for _ in range(size)] for size in sizes]
+    return _with_subjects_of_others(deck, sizes, subjects - EXPECTED_SUBJECTS["casme3_3"]["casme3"])
+
+
+def subject_sizes(subjects: int, total: int, largest: int, singles: int) -> list[int]:
+    """Clips of each subject, falling like a power of the rank: `largest` first, `singles` of one last."""
+    many = subjects - singles
+    low, high = 0.0, 5.0
+    for _ in range(50):  # the more, the slower they fall: bisect on the power
+        power = (low + high) / 2
+        low, high = (power, high) if sum(_falling(many, largest, power)) > total - singles else (low, power)
+    sizes = _falling(many, largest, high)
+    for rank in range(total - singles - sum(sizes)):  # what rounding left over
+        sizes[1 + rank % (many - 1)] += 1
+    return sizes + [1] * singles
+
+
+def _falling(subjects: int, largest: int, power: float) -> list[int]:
+    return [max(2, round(largest * (rank + 1) ** -power)) for rank in range(subjects)]
+
+
+def _in_turn(emotions: tuple[str, ...], count: int) -> Iterator[str]:
+    turn = cycle(emotions)
+    return (next(turn) for _ in range(count))
+
+
+def _with_subjects_of_others(deck: list[str], sizes: list[int], only_others: int) -> list[list[str]]:
+    """Deal the deck so that the last `only_others` subjects have `others` alone and every other one something else."""
+    others = [emotion for emotion in deck if emotion == "others"]
+    rest = [emotion for emotion in deck if emotion != "others"]
+    last = [[others.pop() for _ in range(size)] for size in sizes[len(sizes) - only_others :]]
+    first = [[rest.pop()] for _ in sizes[: len(sizes) - only_others]]
+    # Spread what is left of `others` evenly through the rest, which is shuffled.
+    step = max(1, len(rest) // max(len(others), 1))
+    for number, emotion in enumerate(others):
+        rest.insert(number * (step + 1), emotion)
+    for clips, size in zip(first, sizes, strict=False):
+        clips += [rest.pop() for _ in range(size - 1)]
+    return first + last

@@ -1,0 +1,125 @@
+"""Full-size twins, and the truth beside the frames: against the frames themselves and against estimated flow."""
+
+import statistics
+
+import cv2
+import numpy as np
+import pytest
+
+from ra_icl.datasets import protocols, twins
+from ra_icl.datasets.frames import read_image, sequence_frames
+from ra_icl.datasets.twin_motion import EMOTIONS
+from ra_icl.datasets.twin_plan import LAYOUTS, TwinOptions, clips, plan
+from ra_icl.datasets.twin_truth import read_truth, truth_file
+from ra_icl.errors import InputError
+from ra_icl.faces import FaceOptions, crop_sequence
+from ra_icl.flow import FlowOptions, flow
+
+FULL = TwinOptions(census="full")
+SIZE = 128
+
+
+@pytest.mark.parametrize("name", protocols.PROTOCOLS.keys() - {"own"})
+def test_a_full_twin_has_exactly_the_papers_subjects_and_class_counts(name):
+    protocol = protocols.PROTOCOLS[name]
+    for dataset in protocol.datasets:
+        index = plan(dataset, "twin", FULL)
+        assert not index.duplicated(["subject", "sequence"]).any()
+        rows = protocols.select(index, protocol)
+        counts = protocols.EXPECTED[name][dataset]
+        assert {c: int((rows["label"] == n).sum()) for n, c in enumerate(protocol.classes)} == counts
+        assert rows["subject"].nunique() == protocols.EXPECTED_SUBJECTS[name][dataset]
+
+
+def test_subjects_of_a_full_twin_are_as_unequal_as_the_real_ones():
+    sizes = []
+    for dataset in protocols.PROTOCOLS["cde"].datasets:
+        sizes += plan(dataset, "twin", FULL).groupby("subject").size().tolist()
+    assert (len(sizes), sum(sizes), min(sizes), max(sizes)) == (68, 442, 1, 39)
+    assert sizes.count(1) == 8
+    assert statistics.median(sizes) == 4
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory):
+    root = tmp_path_factory.mktemp("twin") / "casme2"
+    options = TwinOptions(per_class=1, frames=(20, 20), scale=1.0, strength=(2.0, 2.5), noise=0.0)
+    twins.render("casme2", root, options)
+    return root, plan("casme2", root, options)
+
+
+def test_the_truth_is_what_moved_the_frames(twin):
+    """The onset frame pulled along the true flow is the apex frame, but for light, JPEG and interpolation."""
+    root, index = twin
+    row = index.iloc[0]
+    truth = read_truth(truth_file(root, row.subject, row.sequence))
+    frames = {number: read_image(path, grey=True).astype(np.float32) for number, path in sequence_frames(row)}
+    position = row.apex - row.onset
+    field = truth.flow(position)
+    assert truth.onset == row.onset
+    grid = np.indices(frames[row.onset].shape, np.float32)[::-1]
+    backward = field
+    for _ in range(4):
+        backward = np.stack([cv2.remap(one, *(grid - backward), cv2.INTER_LINEAR, borderMode=1) for one in field])
+    pulled = cv2.remap(frames[row.onset], *(grid - backward), cv2.INTER_LINEAR, borderMode=1)
+    off = [np.abs(image - frames[row.apex])[truth.active()].mean() for image in (frames[row.onset], pulled)]
+    assert off[1] < 0.5 * off[0]
+    np.testing.assert_array_equal(truth.flow(0), 0)
+
+
+def test_estimated_flow_follows_the_truth_inside_the_crop(twin):
+    root, index = twin
+    for row in index.head(2).itertuples():
+        truth = read_truth(truth_file(root, row.subject, row.sequence))
+        numbers, paths = zip(*sequence_frames(row), strict=True)
+        crops, info = crop_sequence(paths, FaceOptions(size=SIZE), "s")
+        position = numbers.index(row.apex)
+        estimated = flow(crops[0], crops[[position]], FlowOptions(backend="opencv"))[0]
+        true = truth.crop_flow(position, info["transform"], SIZE)
+        active = truth.crop_active(info["transform"], SIZE)
+        assert 0.01 < active.mean() < 0.6
+        assert np.corrcoef(estimated[:, active].ravel(), true[:, active].ravel())[0, 1] > 0.9
+        largest = np.hypot(*true).max()
+        assert 0.3 < largest < 4.5
+        still = ~cv2.dilate(active.astype(np.uint8), np.ones((25, 25))).astype(bool)
+        assert np.hypot(*true)[still].mean() < 0.4 * largest
+
+
+def test_the_crops_turn_and_scale_apply_to_the_true_flow(twin):
+    root, index = twin
+    row = index.iloc[0]
+    truth = read_truth(truth_file(root, row.subject, row.sequence))
+    apex = row.apex - row.onset
+    quarter = [[0, 2.0, 0], [-2.0, 0, 2 * truth.size[0]]]  # a turn by 90 degrees, twice the size
+    right, down = truth.flow(apex)
+    turned = truth.crop_flow(apex, quarter, 640)
+    x, y = 300, 200
+    cx, cy = (np.array(quarter) @ (x + 0.5, y + 0.5, 1)).astype(int)
+    if 0 <= cx < 640 and 0 <= cy < 640:
+        np.testing.assert_allclose(turned[:, cy, cx], (2 * down[y, x], -2 * right[y, x]), atol=0.02)
+
+
+def test_a_file_without_truth_is_named(twin, tmp_path):
+    with pytest.raises(InputError, match="nowhere"):
+        read_truth(tmp_path / "nowhere.safetensors")
+
+
+def test_every_emotion_of_every_layout_has_its_action_units():
+    for layout in LAYOUTS.values():
+        for emotion in (*sum(layout.emotions, ()), *layout.excluded):
+            assert EMOTIONS[emotion]
+
+
+def test_every_face_of_a_sample_of_the_full_twins_is_found():
+    """The detector's first try finds the neutral face of subjects it was not tuned on."""
+    from ra_icl.faces import find_face
+
+    for dataset in LAYOUTS:
+        first = {}
+        for clip in clips(dataset, FULL):
+            first.setdefault(clip.subject, clip)
+        for clip in list(first.values())[3::11]:
+            options = TwinOptions(census="full", scale=0.5)
+            face, _ = twins.clip_motion(twins.subject_face(clip, options), clip, options)
+            image = face.image if face.image.ndim == 2 else cv2.cvtColor(face.image, cv2.COLOR_BGR2RGB)
+            assert find_face(image, FaceOptions(), f"{dataset} {clip.subject}")["found"] == "eyes"
