@@ -1,7 +1,9 @@
 """Optical flow and strain from a subject's face crops: the instance sets of MIR (Eqs. 1-2)."""
 
 from dataclasses import asdict, dataclass, fields
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -13,22 +15,23 @@ from ra_icl.flow.strain import optical_strain
 from ra_icl.options import require_choice
 from ra_icl.sampling import Sampling, apex_position, sample
 
-BACKENDS = ("opencv",)
+BACKENDS = ("numba", "opencv")
 
 
 @dataclass(frozen=True)
 class FlowOptions:
-    """TV-L1 and its parameters; the defaults are OpenCV's.
+    """TV-L1 and its parameters; the defaults are those of OpenCV's DualTVL1.
 
-    backend: opencv (cv2.optflow.DualTVL1OpticalFlow).
+    backend: numba (the same scheme with an exact warp, compiled, whatever the version of OpenCV) or opencv
+    (cv2.optflow.DualTVL1OpticalFlow, the reference).
     tau, theta: step and tightness of the scheme; lambda_: weight of the data term, smaller is smoother.
     scales, scale_step: pyramid levels and the ratio between them; warps: warps per level.
     epsilon: stopping threshold; inner_iterations, outer_iterations: at most so many per warp.
-    gamma: weight of the illumination term, 0 is off; median_filter: size of the filter, 1 is off.
+    gamma: weight of the illumination term, 0 is off (opencv alone has it); median_filter: size of the filter, 1 is off.
     Raises ValueError for a value out of range.
     """
 
-    backend: str = "opencv"
+    backend: str = "numba"
     tau: float = 0.25
     lambda_: float = 0.15
     theta: float = 0.3
@@ -47,6 +50,10 @@ class FlowOptions:
         for field in fields(self):
             if field.type is not str:
                 _require_positive(field.name, getattr(self, field.name), field.type)
+        if self.gamma and self.backend != "opencv":
+            raise ValueError(
+                f"gamma is {self.gamma}; backend {self.backend} has no illumination term: set 0, or opencv"
+            )
         if self.scale_step >= 1:
             raise ValueError(f"scale_step is {self.scale_step}; give a ratio below 1")
 
@@ -60,10 +67,7 @@ def flow(onset: np.ndarray, frames: np.ndarray, options: FlowOptions) -> np.ndar
     """
     onset, frames = np.asarray(onset), _stack(frames)
     _check(onset, frames)
-    # cv2 comes with the backend, so that reading FlowOptions does not wait for it.
-    from ra_icl.flow.tvl1_opencv import tvl1
-
-    return tvl1(_grey(onset), _grey(frames), **_parameters(options))
+    return _backend(options.backend).tvl1(_grey(onset), _grey(frames), **_parameters(options))
 
 
 def flow_maps(onset: np.ndarray, frames: np.ndarray, options: FlowOptions) -> np.ndarray:
@@ -112,14 +116,17 @@ def _used_frames(numbers: list[int], apex, sampling: Sampling, key: str) -> dict
 
 
 def _metadata(sampling: Sampling, options: FlowOptions) -> dict:
-    from ra_icl.flow.tvl1_opencv import VERSION
-
     return {
         "sampling": asdict(sampling) | {"name": sampling.name},
         "options": asdict(options),
         "backend": options.backend,
-        "version": VERSION,
+        "version": _backend(options.backend).VERSION,
     }
+
+
+def _backend(name: str) -> ModuleType:
+    """The backend's module; imported when it is used, so that reading FlowOptions waits for nothing."""
+    return import_module(f"ra_icl.flow.tvl1_{name}")
 
 
 def _parameters(options: FlowOptions) -> dict:

@@ -1,0 +1,145 @@
+"""TV-L1 by Numba against OpenCV: seconds a pair, their ratio, where the time goes, and two processes side by side.
+
+    python benchmarks/flow.py [--size 224] [--pairs 9] [--out results/benchmarks/flow.json]
+
+Pairs are a photograph's face under known motion of 0.3 to 2.5 px with noise of 0 to 2 grey levels, on the CPU.
+OPERATIONS and BYTES are counted from the inner loop's source, for a pixel and an iteration.
+"""
+
+import argparse
+import multiprocessing
+import time
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from skimage import data
+
+from ra_icl.files import write_json
+from ra_icl.flow import FlowOptions, numba_kernels, tvl1_numba, tvl1_opencv
+
+CDE_PAIRS = 7072  # 442 sequences of 16 instances
+OPERATIONS = 48  # float32 operations: threshold 8, primal 2 x 8, dual 2 x 12 of which a root and a division each
+BYTES = 64  # ten planes read, six written, were none of them in a cache
+
+
+def pairs_of(size: int, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Onset and frame, (size, size) uint8 each."""
+    grey = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2GRAY)[60:190, 160:290]
+    frame = cv2.resize(grey, (size, size), interpolation=cv2.INTER_CUBIC).astype(np.float32)
+    x, y = np.indices(frame.shape, np.float32)[::-1]
+    rng = np.random.default_rng(0)
+    found = []
+    for number in range(count):
+        centre, direction = rng.uniform(0.2 * size, 0.8 * size, 2), rng.normal(size=2)
+        bump = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * (0.1 * size) ** 2))
+        moved = bump * (direction * (0.3, 1.0, 2.5)[number % 3] / np.linalg.norm(direction))[:, None, None]
+        onset = cv2.remap(frame, (x + moved[0]).astype("f4"), (y + moved[1]).astype("f4"), cv2.INTER_CUBIC)
+        noisy = [image + (number // 3 % 3) * rng.normal(size=image.shape) for image in (onset, frame)]
+        found.append(tuple(np.clip(np.rint(image), 0, 255).astype(np.uint8) for image in noisy))
+    return found
+
+
+def run(backend, pairs) -> float:
+    """Seconds that all pairs take."""
+    options = asdict(FlowOptions())
+    del options["backend"]
+    start = time.perf_counter()
+    for onset, frame in pairs:
+        backend.tvl1(onset, frame[None], **options)
+    return time.perf_counter() - start
+
+
+def parts_of(pairs) -> dict[str, float]:
+    """Milliseconds a pair in each part of the compiled flow."""
+    spent: dict[str, float] = {}
+
+    def timed(function, name, *arguments):
+        start = time.perf_counter()
+        result = function(*arguments)
+        spent[name] = spent.get(name, 0) + 1000 * (time.perf_counter() - start) / len(pairs)
+        return result
+
+    names = ("inner_loop", "warp", "resize", "centred_gradient")
+    kept = {name: getattr(tvl1_numba, name) for name in names}
+    median = cv2.medianBlur
+    try:
+        for name, function in kept.items():
+            setattr(tvl1_numba, name, partial(timed, function, name))
+        cv2.medianBlur = partial(timed, median, "median filter")
+        total = 1000 * run(tvl1_numba, pairs) / len(pairs)
+    finally:
+        cv2.medianBlur = median
+        for name, function in kept.items():
+            setattr(tvl1_numba, name, function)
+    return spent | {"rest": total - sum(spent.values())}
+
+
+def inner_loop_speed(size: int, iterations: int = 300) -> float:
+    """Nanoseconds a pixel and iteration of the inner loop."""
+    area = (size + 2) * (size + 1)
+    rng = np.random.default_rng(0)
+    planes = [rng.normal(size=(count, area)).astype("f4") * scale for count, scale in ((4, 0.01), (2, 0), (4, 0))]
+    step = [np.float32(value) for value in (0.045, 0.3, 0.83, -1)]
+    numba_kernels.inner_loop(*planes, size, size, *step, 1)
+    start = time.perf_counter()
+    numba_kernels.inner_loop(*planes, size, size, *step, iterations)
+    return 1e9 * (time.perf_counter() - start) / iterations / size**2
+
+
+def side_by_side(pairs, processes: int = 2) -> float:
+    """How many times the pairs a second of one process that several reach, each with all pairs."""
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        pool.map(warm, range(processes))
+        alone = pool.apply(timed_run, (pairs,))
+        together = max(pool.map(timed_run, [pairs] * processes, chunksize=1))
+    return processes * alone / together
+
+
+def main() -> None:
+    """Measure, print a table, keep it as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--pairs", type=int, default=9)
+    parser.add_argument("--out", type=Path, default=Path("results/benchmarks/flow.json"))
+    arguments = parser.parse_args()
+    pairs = pairs_of(arguments.size, arguments.pairs)
+    run(tvl1_numba, pairs[:1])  # compiled, or read from the cache
+    opencv, numba = run(tvl1_opencv, pairs) / len(pairs), run(tvl1_numba, pairs) / len(pairs)
+    speed = inner_loop_speed(arguments.size)
+    found = {
+        "size": arguments.size,
+        "opencv": {"version": tvl1_opencv.VERSION, "seconds_a_pair": opencv},
+        "numba": {"version": tvl1_numba.VERSION, "seconds_a_pair": numba},
+        "ratio": opencv / numba,
+        "milliseconds": parts_of(pairs),
+        "inner_loop_ns": speed,
+        "inner_loop_gflops": OPERATIONS / speed,
+        "inner_loop_gb_s": BYTES / speed,
+        "two_processes": side_by_side(pairs * 4),
+    }
+    found["cde_minutes_on_two_cores"] = CDE_PAIRS * numba / found["two_processes"] / 60
+    times = f"OpenCV {1000 * opencv:.1f} ms, Numba {1000 * numba:.1f} ms"
+    print(f"{arguments.size} px, a pair: {times}: {found['ratio']:.1f} times")
+    for name, milliseconds in found["milliseconds"].items():
+        print(f"  {name:>16} {milliseconds:6.2f} ms")
+    rates = f"{found['inner_loop_gflops']:.0f} GFLOP/s, {found['inner_loop_gb_s']:.0f} GB/s"
+    print(f"inner loop: {speed:.2f} ns a pixel and iteration, {rates}")
+    print(f"two processes: {found['two_processes']:.2f} times one; CDE: {found['cde_minutes_on_two_cores']:.1f} min")
+    write_json(arguments.out, found)
+
+
+def warm(_: int) -> None:
+    """Compile, or read the cache, in a process of the pool."""
+    run(tvl1_numba, pairs_of(32, 1))
+
+
+def timed_run(pairs) -> float:
+    """`run` of the compiled flow, for a pool."""
+    return run(tvl1_numba, pairs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""TV-L1 optical flow compiled by Numba: OpenCV's DualTVL1 with an exact warp, in single precision, one thread."""
+
+import cv2
+import numpy as np
+
+from ra_icl.flow.numba_kernels import VERSION, centred_gradient, inner_loop, resize, warp
+
+__all__ = ["VERSION", "tvl1"]
+
+_SMALLEST = 16  # pixels: a level with a shorter side is left out, as in OpenCV
+
+
+def tvl1(
+    onset: np.ndarray,
+    frames: np.ndarray,
+    *,
+    tau: float,
+    lambda_: float,
+    theta: float,
+    scales: int,
+    warps: int,
+    epsilon: float,
+    inner_iterations: int,
+    outer_iterations: int,
+    gamma: float,
+    scale_step: float,
+    median_filter: int,
+) -> np.ndarray:
+    """Return the TV-L1 flow from `onset` to each of `frames`, one thread.
+
+    Shapes, units and parameters as `tvl1_opencv.tvl1`; gamma has to be 0. The scheme is DualTVL1's, step by step:
+    pyramid, warps, median filter before each outer iteration, stopping rule, borders. Two things differ: positions of
+    the warp are exact (OpenCV 4 rounds them to 1/32 px), and sums run in single precision.
+    """
+    cv2.setNumThreads(1)
+    onsets = _pyramid(onset, scales, scale_step)
+    result = np.empty((len(frames), 2, *onset.shape), np.float32)
+    for out, frame in zip(result, frames, strict=True):
+        field = None
+        for level, moved in zip(reversed(onsets), reversed(_pyramid(frame, scales, scale_step)), strict=True):
+            field = _start(field, level.shape, scale_step)
+            stop = epsilon * epsilon * level.size
+            steps = tuple(map(np.float32, (lambda_ * theta, theta, tau / theta, stop)))
+            _one_scale(level, moved, field, steps, warps, (inner_iterations, outer_iterations), median_filter)
+        out[:] = field
+    return result
+
+
+def _pyramid(image: np.ndarray, scales: int, step: float) -> list[np.ndarray]:
+    """float32 levels, the whole image first."""
+    levels = [image.astype(np.float32)]
+    for _ in range(scales - 1):
+        height, width = (round(side * step) for side in levels[-1].shape)
+        if min(height, width) < _SMALLEST:
+            break
+        levels.append(resize(levels[-1], height, width, 1 / step))
+    return levels
+
+
+def _start(coarser: np.ndarray | None, shape: tuple[int, int], step: float) -> np.ndarray:
+    """The flow (2, H, W) that a level starts from: the coarser level's, enlarged, or none."""
+    if coarser is None:
+        return np.zeros((2, *shape), np.float32)
+    height, width = shape
+    across, down = coarser.shape[2] / width, coarser.shape[1] / height
+    scaled = [resize(one, height, width, across, down) for one in coarser]
+    return np.stack(scaled) * np.float32(1 / step)
+
+
+def _one_scale(
+    onset: np.ndarray,
+    frame: np.ndarray,
+    field: np.ndarray,
+    steps: tuple[np.float32, ...],
+    warps: int,
+    iterations: tuple[int, int],
+    median_filter: int,
+) -> None:
+    """Refine `field` (2, H, W) in place on one level of the pyramid.
+
+    steps: lambda theta, theta, tau / theta and the sum of squared changes that ends a warp; iterations: inner, outer.
+    """
+    inner, outer = iterations
+    height, width = onset.shape
+    planes = np.empty((height, width, 3), np.float32)
+    centred_gradient(frame, planes)
+    # Planes with a border, flat, as `inner_loop` wants them, and the flow inside as a view.
+    warped, padded, dual = (np.zeros((count, (height + 2) * (width + 1)), np.float32) for count in (4, 2, 4))
+    inside = padded.reshape(2, height + 2, width + 1)[:, 1:-1, :-1]
+    inside[:] = field
+    for _ in range(warps):
+        warp(onset, planes, inside, warped)
+        for _ in range(outer):
+            if median_filter > 1:
+                for one in inside:
+                    one[:] = cv2.medianBlur(one, median_filter)
+            if inner_loop(warped, padded, dual, height, width, *steps, inner):
+                break
+    field[:] = inside

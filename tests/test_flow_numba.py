@@ -1,0 +1,202 @@
+"""The compiled TV-L1: against OpenCV, known motion and plain loops; its cache."""
+
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from scipy.ndimage import map_coordinates
+from skimage import data
+
+from ra_icl.errors import InputError
+from ra_icl.flow import FlowOptions, compile_cache, flow, optical_strain
+from ra_icl.flow import numba_kernels as kernels
+from ra_icl.options import from_mapping
+
+BORDER = 8  # pixels
+
+
+@pytest.fixture(scope="module")
+def face():
+    return cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2GRAY)[60:190, 160:290].astype(np.float32)
+
+
+def moving_pair(face, size, peak, noise, seed):
+    """Onset and frame, uint8, and the true flow (2, size, size): a few bumps of sub-pixel motion on a face."""
+    rng = np.random.default_rng(seed)
+    frame = cv2.resize(face, (size, size), interpolation=cv2.INTER_CUBIC)
+    x, y = np.indices(frame.shape, np.float32)[::-1]
+    motion = np.zeros((2, size, size))
+    for _ in range(4):
+        centre, direction = rng.uniform(0.18 * size, 0.82 * size, 2), rng.normal(size=2)
+        radius = rng.uniform(0.055, 0.11) * size
+        bump = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * radius**2))
+        motion += bump * (direction / np.linalg.norm(direction))[:, None, None]
+    motion *= peak / np.linalg.norm(motion, axis=0).max()
+    onset = map_coordinates(frame, [y + motion[1], x + motion[0]], order=5, mode="nearest")
+    images = [image + noise * rng.normal(size=image.shape) for image in (onset, frame)]
+    return *(np.clip(np.rint(image), 0, 255).astype(np.uint8) for image in images), motion
+
+
+def distance(first, second):
+    """Mean endpoint difference inside the border."""
+    return np.linalg.norm(first - second, axis=0)[BORDER:-BORDER, BORDER:-BORDER].mean()
+
+
+def test_it_agrees_with_opencv_and_with_known_motion_on_48_pairs(face):
+    """At most 0.02 px from OpenCV 4, which rounds its warp to 1/32 px, and no farther from the truth."""
+    between, strains = [], []
+    errors, true_strains = {"opencv": [], "numba": []}, {"opencv": [], "numba": []}
+    inside = (slice(BORDER, -BORDER),) * 2
+    for number in range(48):
+        size, peak, noise = (128, 224, 256)[number % 3], (0.2, 0.6, 1.2, 2.5)[number % 4], number // 4 % 3
+        onset, frame, motion = moving_pair(face, size, peak, noise, seed=number)
+        found = {name: flow(onset, frame[None], FlowOptions(backend=name))[0] for name in errors}
+        between.append(distance(found["opencv"], found["numba"]))
+        strain = {name: optical_strain(field)[inside].ravel() for name, field in found.items()}
+        strains.append(np.corrcoef(strain["opencv"], strain["numba"])[0, 1])
+        for name, field in found.items():
+            errors[name].append(distance(field, motion))
+            true_strains[name].append(np.corrcoef(strain[name], optical_strain(motion)[inside].ravel())[0, 1])
+    errors, true_strains = ({name: np.mean(of) for name, of in both.items()} for both in (errors, true_strains))
+    print(f"between {np.mean(between):.4f} px, against the truth {errors}")
+    print(f"strain: between {np.mean(strains):.3f} (least {np.min(strains):.3f}), with the truth {true_strains}")
+    assert np.mean(between) <= 0.02
+    assert errors["numba"] <= errors["opencv"] + 0.001
+    assert true_strains["numba"] >= true_strains["opencv"] - 0.01
+
+
+def naive_iteration(gx, gy, inverse, rho, u, v, p, limit, theta, taut):
+    """One step of the scheme, pixel by pixel, as the paper of Zach, Pock and Bischof writes it."""
+    height, width = u.shape
+    change = 0.0
+    old_p = p.copy()
+    for y in range(height):
+        for x in range(width):
+            d = np.clip(-(rho[y, x] + gx[y, x] * u[y, x] + gy[y, x] * v[y, x]) * inverse[y, x], -limit, limit)
+            for field, slope, k in ((u, gx, 0), (v, gy, 2)):
+                divergence = old_p[k, y, x] + old_p[k + 1, y, x]
+                divergence -= old_p[k, y, x - 1] if x else 0
+                divergence -= old_p[k + 1, y - 1, x] if y else 0
+                step = d * slope[y, x] + theta * divergence
+                field[y, x] += step
+                change += step**2
+    for y in range(height):
+        for x in range(width):
+            for field, k in ((u, 0), (v, 2)):
+                right = field[y, x + 1] - field[y, x] if x + 1 < width else 0
+                down = field[y + 1, x] - field[y, x] if y + 1 < height else 0
+                scale = 1 + taut * np.hypot(right, down)
+                p[k, y, x] = (p[k, y, x] + taut * right) / scale
+                p[k + 1, y, x] = (p[k + 1, y, x] + taut * down) / scale
+    return change
+
+
+@pytest.mark.parametrize(("height", "width"), [(17, 23), (kernels.BLOCK, 9), (2 * kernels.BLOCK + 1, 16)])
+def test_the_inner_loop_is_the_scheme_pixel_by_pixel(height, width):
+    rng = np.random.default_rng(0)
+    gx, gy, rho = rng.normal(size=(3, height, width))
+    inverse = 1 / (gx**2 + gy**2)
+    u, v = 0.1 * rng.normal(size=(2, height, width))
+    p = np.zeros((4, height, width))
+    planes = [np.zeros((count, height + 2, width + 1), np.float32) for count in (4, 2, 4)]
+    planes[0][:, 1:-1, :-1] = gx, gy, inverse, rho
+    planes[1][:, 1:-1, :-1] = u, v
+    flat = [plane.reshape(len(plane), -1) for plane in planes]
+    step = [np.float32(value) for value in (0.045, 0.3, 0.8)]
+    for _ in range(4):
+        change = naive_iteration(gx, gy, inverse, rho, u, v, p, 0.045, 0.3, 0.8)
+        assert not kernels.inner_loop(*flat, height, width, *step, np.float32(0.999 * change), 1)
+        np.testing.assert_allclose(planes[1][:, 1:-1, :-1], (u, v), atol=1e-5)
+        np.testing.assert_allclose(planes[2][:, 1:-1, :-1], p, atol=1e-5)
+    change = naive_iteration(gx, gy, inverse, rho, u, v, p, 0.045, 0.3, 0.8)
+    assert kernels.inner_loop(*flat, height, width, *step, np.float32(1.001 * change), 1)
+
+
+def test_the_warp_is_cubic_convolution_with_zeros_outside():
+    rng = np.random.default_rng(0)
+    height, width = 12, 15
+    frame, onset = rng.uniform(0, 255, (2, height, width)).astype(np.float32)
+    field = rng.uniform(-3, 3, (2, height, width)).astype(np.float32)
+    planes = np.empty((height, width, 3), np.float32)
+    kernels.centred_gradient(frame, planes)
+    np.testing.assert_array_equal(planes[..., 0], frame)
+    warped = np.zeros((4, (height + 2) * (width + 1)), np.float32)
+    kernels.warp(onset, planes, field, warped)
+    found = warped.reshape(4, height + 2, width + 1)[:, 1:-1, :-1]
+
+    def weight(t, a=-0.75):
+        t = abs(t)
+        near = (a + 2) * t**3 - (a + 3) * t**2 + 1
+        return near if t <= 1 else (a * t**3 - 5 * a * t**2 + 8 * a * t - 4 * a if t < 2 else 0.0)
+
+    for y in range(height):
+        for x in range(width):
+            px, py = x + field[0, y, x], y + field[1, y, x]
+            sums = np.zeros(3)
+            for ty in range(height):
+                for tx in range(width):
+                    sums += weight(px - tx) * weight(py - ty) * planes[ty, tx]
+            level, *slopes = sums
+            np.testing.assert_allclose(found[:2, y, x], slopes, atol=2e-3)
+            rho = level - slopes[0] * field[0, y, x] - slopes[1] * field[1, y, x] - onset[y, x]
+            assert abs(found[3, y, x] - rho) < 1e-2
+
+
+def test_the_resize_is_opencvs_to_rounding():
+    image = np.random.default_rng(0).uniform(0, 255, (50, 61)).astype(np.float32)
+    expected = cv2.resize(image, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_LINEAR)
+    found = kernels.resize(image, *expected.shape, 1 / 0.8)
+    np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+@pytest.mark.parametrize("side", [3, 7, 16, 20])
+def test_small_and_constant_pictures_do_not_move(side):
+    still = np.full((side, side + 2), 90, np.uint8)
+    np.testing.assert_allclose(flow(still, still[None], FlowOptions()), 0, atol=1e-6)
+    bright = np.random.default_rng(0).integers(0, 255, still.shape).astype(np.uint8)
+    assert np.isfinite(flow(still, bright[None], FlowOptions())).all()
+
+
+def test_the_illumination_term_is_refused():
+    with pytest.raises(InputError, match="backend numba has no illumination term"):
+        from_mapping(FlowOptions, {"gamma": 0.1}, "flow")
+
+
+SCRIPT = """
+import numpy as np
+from ra_icl.flow import FlowOptions, flow
+rng = np.random.default_rng(0)
+onset, frame = rng.integers(0, 255, (2, 24, 24)).astype(np.uint8)
+print(float(np.abs(flow(onset, frame[None], FlowOptions())).sum()))
+"""
+
+
+def test_two_processes_with_a_cold_cache_do_not_break_each_other(tmp_path):
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    start = [
+        subprocess.Popen([sys.executable, "-c", SCRIPT], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    printed = {process.communicate()[0] for process in start}
+    assert [process.returncode for process in start] == [0, 0]
+    assert len(printed) == 1
+    kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")}
+    assert kept
+    subprocess.run([sys.executable, "-c", SCRIPT], env=environment, check=True, capture_output=True)
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")} == kept  # nothing compiled again
+
+
+def test_a_home_that_cannot_be_written_to_is_survived(monkeypatch, tmp_path):
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    compile_cache.prepare_cache()
+    assert "NUMBA_CACHE_DIR" not in os.environ
+    monkeypatch.setattr(compile_cache, "_writable", lambda folder: False)
+    monkeypatch.setattr(compile_cache.tempfile, "gettempdir", lambda: str(tmp_path))
+    compile_cache.prepare_cache()
+    assert os.environ["NUMBA_CACHE_DIR"].startswith(str(tmp_path))
+    monkeypatch.undo()
+    (tmp_path / "file").write_text("")
+    assert not compile_cache._writable(tmp_path / "file" / "below")
