@@ -44,8 +44,7 @@ def pairs_of(size: int, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def run(backend, pairs) -> float:
     """Seconds that all pairs take."""
-    options = asdict(FlowOptions())
-    del options["backend"]
+    options = asdict(FlowOptions().parameters)
     start = time.perf_counter()
     for onset, frame in pairs:
         backend.tvl1(onset, frame[None], **options)

@@ -9,6 +9,7 @@ from skimage import data
 from ra_icl import files
 from ra_icl.errors import InputError
 from ra_icl.flow import FlowOptions, flow, flow_maps, flow_subject
+from ra_icl.flow.options import Schedule
 from ra_icl.flow.strain import optical_strain
 from ra_icl.options import from_mapping
 from ra_icl.sampling import Sampling
@@ -88,7 +89,7 @@ def test_colour_is_taken_as_its_grey(photograph):
 
 def test_options_reach_the_backend(photograph):
     frame = np.roll(photograph, 3, axis=1)[None]
-    one_scale = flow(photograph, frame, FlowOptions(scales=1, warps=1))
+    one_scale = flow(photograph, frame, FlowOptions(opencv=Schedule(scales=1, warps=1)))
     assert np.abs(one_scale - flow(photograph, frame, FlowOptions())).mean() > 0.1
 
 
@@ -116,13 +117,16 @@ def test_bad_input_is_refused(onset, frames, part):
     ("values", "part"),
     [
         ({"backend": "farneback"}, "flow: backend is 'farneback'; choose one of numba, opencv"),
-        ({"median_filter": 4}, "median_filter is 4; choose one of 1, 3, 5"),
-        ({"scales": 2.5}, "scales is 2.5; give an integer"),
-        ({"warps": 0}, "warps is 0"),
-        ({"tau": "1e-3"}, "write 0.001"),
-        ({"scale_step": 1.0}, "scale_step is 1.0"),
-        ({"gamma": -1}, "gamma is -1"),
+        ({"opencv": {"median_filter": 4}}, "median_filter is 4; choose one of 1, 3, 5"),
+        ({"opencv": {"scales": 2.5}}, "scales is 2.5; give an integer"),
+        ({"opencv": {"warps": 0}}, "warps is 0"),
+        ({"opencv": {"tau": "1e-3"}}, "write 0.001"),
+        ({"opencv": {"scale_step": 1.0}}, "scale_step is 1.0"),
+        ({"opencv": {"gamma": -1}}, "gamma is -1"),
         ({"lamda": 1}, "unknown key flow.lamda"),
+        ({"opencv": {"lamda": 1}}, "unknown key flow.opencv.lamda"),
+        ({"schedule": "tvl2"}, "schedule is 'tvl2'; choose one of opencv, ipol"),
+        ({"backend": "opencv", "schedule": "ipol"}, "smooths the images, which backend opencv cannot"),
     ],
 )
 def test_bad_options_are_refused(values, part):
@@ -193,7 +197,7 @@ def test_flow_subject_writes_maps_and_says_which_frames(subject, tmp_path):
     assert metadata["sequences"]["a"] == {"positions": [2, 3, 4], "frames": [48, 50, 51], "apex": 4}
     assert metadata["sequences"]["b"]["apex"] is None
     assert metadata["sampling"]["name"] == "middle-3"
-    assert metadata["options"]["lambda_"] == 0.15
+    assert metadata["options"]["opencv"]["lambda_"] == 0.15
     assert metadata["backend"] == "numba"
     assert metadata["version"].startswith("numba ")
     expected = flow_maps(clips["b"][0], clips["b"][[2, 3, 4]], FlowOptions())

@@ -68,6 +68,20 @@ def test_it_agrees_with_opencv_and_with_known_motion_on_48_pairs(face):
     assert true_strains["numba"] >= true_strains["opencv"] - 0.01
 
 
+def test_each_schedule_follows_known_motion(face):
+    """Errors of the two on the same pairs; the second pre-smooths, halves its levels and has no median filter."""
+    errors = {"opencv": [], "ipol": []}
+    for number in range(12):
+        onset, frame, motion = moving_pair(face, 128, (0.3, 0.8, 1.5, 2.5)[number % 4], number // 4 % 3, seed=number)
+        for name, found in errors.items():
+            field = flow(onset, frame[None], FlowOptions(schedule=name))[0]
+            found.append((distance(field, motion), distance(0 * motion, motion)))
+    means = {name: np.mean(found, axis=0) for name, found in errors.items()}
+    print({name: f"{error:.4f} px of {size:.4f} px" for name, (error, size) in means.items()})
+    for error, size in means.values():
+        assert error < 0.5 * size
+
+
 def naive_iteration(gx, gy, inverse, rho, u, v, p, limit, theta, taut):
     """One step of the scheme, pixel by pixel, as the paper of Zach, Pock and Bischof writes it."""
     height, width = u.shape
@@ -162,7 +176,7 @@ def test_small_and_constant_pictures_do_not_move(side):
 
 def test_the_illumination_term_is_refused():
     with pytest.raises(InputError, match="backend numba has no illumination term"):
-        from_mapping(FlowOptions, {"gamma": 0.1}, "flow")
+        from_mapping(FlowOptions, {"opencv": {"gamma": 0.1}}, "flow")
 
 
 SCRIPT = """

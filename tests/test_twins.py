@@ -240,3 +240,17 @@ def test_noise_has_the_deviation_that_the_options_ask_for():
     residual = frame.astype(float)[inside] - face.image[inside]
     assert residual.std() == pytest.approx(1.5, rel=0.1)
     assert abs(residual.mean()) < 0.1
+
+
+def test_subjects_differ_in_strength():
+    """Two clips of one subject are nearer in strength than two of different subjects, over many."""
+    options = TwinOptions(subjects=12, per_class=4, scale=0.2, strength=(0.5, 4.0))
+    peaks = {}
+    for clip in clips("smic", options):
+        _, motion = twins.clip_motion(twins.subject_face(clip, options), clip, options)
+        count = len(motion.units)
+        field = np.tensordot(motion.intensity[:count].max(axis=1), motion.fields[:count], axes=1)
+        peaks.setdefault(clip.subject, []).append(np.linalg.norm(field, axis=0).max())
+    within = np.mean([np.var(found) for found in peaks.values()])
+    between = np.var([np.mean(found) for found in peaks.values()])
+    assert between > 0.5 * within

@@ -51,7 +51,10 @@ def clip_motion(face: Face, clip: Clip, options: TwinOptions) -> tuple[Face, Mot
     """The face as it sits in this clip, and how it moves from onset to offset."""
     rng = _generator(options, clip, "motion")
     face = pose(face, rng.uniform(-0.04, 0.04, 2), rng.uniform(0.96, 1.04), rng.uniform(-3, 3))
-    strength = rng.uniform(*options.strength)
+    # Half of it is the subject's: some people show little of anything.
+    low, high = options.strength
+    own = stream(options, clip.dataset, clip.subject, "strength").random()
+    strength = low + (high - low) * (own + rng.random()) / 2
     length = clip.offset - clip.onset + 1
     return face, draw_motion(face, clip.emotion, length, clip.apex - clip.onset, strength, rng)
 

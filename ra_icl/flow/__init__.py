@@ -1,6 +1,6 @@
 """Optical flow and strain from a subject's face crops: the instance sets of MIR (Eqs. 1-2)."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -11,51 +11,11 @@ from tqdm import tqdm
 
 from ra_icl import files
 from ra_icl.errors import InputError
+from ra_icl.flow.options import FlowOptions
 from ra_icl.flow.strain import optical_strain
-from ra_icl.options import require_choice
 from ra_icl.sampling import Sampling, apex_position, sample
 
-BACKENDS = ("numba", "opencv")
-
-
-@dataclass(frozen=True)
-class FlowOptions:
-    """TV-L1 and its parameters; the defaults are those of OpenCV's DualTVL1.
-
-    backend: numba (the same scheme with an exact warp, compiled, whatever the version of OpenCV) or opencv
-    (cv2.optflow.DualTVL1OpticalFlow, the reference).
-    tau, theta: step and tightness of the scheme; lambda_: weight of the data term, smaller is smoother.
-    scales, scale_step: pyramid levels and the ratio between them; warps: warps per level.
-    epsilon: stopping threshold; inner_iterations, outer_iterations: at most so many per warp.
-    gamma: weight of the illumination term, 0 is off (opencv alone has it); median_filter: size of the filter, 1 is off.
-    Raises ValueError for a value out of range.
-    """
-
-    backend: str = "numba"
-    tau: float = 0.25
-    lambda_: float = 0.15
-    theta: float = 0.3
-    scales: int = 5
-    warps: int = 5
-    epsilon: float = 0.01
-    inner_iterations: int = 30
-    outer_iterations: int = 10
-    gamma: float = 0.0
-    scale_step: float = 0.8
-    median_filter: int = 5
-
-    def __post_init__(self) -> None:
-        require_choice("backend", self.backend, BACKENDS)
-        require_choice("median_filter", self.median_filter, (1, 3, 5))
-        for field in fields(self):
-            if field.type is not str:
-                _require_positive(field.name, getattr(self, field.name), field.type)
-        if self.gamma and self.backend != "opencv":
-            raise ValueError(
-                f"gamma is {self.gamma}; backend {self.backend} has no illumination term: set 0, or opencv"
-            )
-        if self.scale_step >= 1:
-            raise ValueError(f"scale_step is {self.scale_step}; give a ratio below 1")
+__all__ = ["FlowOptions", "flow", "flow_maps", "flow_subject", "optical_strain"]
 
 
 def flow(onset: np.ndarray, frames: np.ndarray, options: FlowOptions) -> np.ndarray:
@@ -67,7 +27,7 @@ def flow(onset: np.ndarray, frames: np.ndarray, options: FlowOptions) -> np.ndar
     """
     onset, frames = np.asarray(onset), _stack(frames)
     _check(onset, frames)
-    return _backend(options.backend).tvl1(_grey(onset), _grey(frames), **_parameters(options))
+    return _backend(options.backend).tvl1(_grey(onset), _grey(frames), **asdict(options.parameters))
 
 
 def flow_maps(onset: np.ndarray, frames: np.ndarray, options: FlowOptions) -> np.ndarray:
@@ -129,12 +89,6 @@ def _backend(name: str) -> ModuleType:
     return import_module(f"ra_icl.flow.tvl1_{name}")
 
 
-def _parameters(options: FlowOptions) -> dict:
-    values = asdict(options)
-    del values["backend"]
-    return values
-
-
 def _stack(frames: np.ndarray) -> np.ndarray:
     try:
         return np.asarray(frames)
@@ -160,13 +114,3 @@ def _grey(images: np.ndarray) -> np.ndarray:
     if images.shape[-1] != 3 or images.ndim < 3:
         return np.ascontiguousarray(images)
     return np.rint(images @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)
-
-
-def _require_positive(name: str, value: float, kind: type) -> None:
-    """Raise ValueError unless `value` is a positive number of `kind`; gamma may be zero."""
-    if kind is int and type(value) is not int:
-        raise ValueError(f"{name} is {value!r}; give an integer")
-    if type(value) not in (int, float):
-        raise ValueError(f"{name} is {value!r}; give a number (YAML takes 1e-3 as text: write 0.001)")
-    if not (value > 0 or (name == "gamma" and value == 0)) or value == float("inf"):
-        raise ValueError(f"{name} is {value}; give a positive number")

@@ -1,7 +1,11 @@
 """TV-L1 optical flow compiled by Numba: OpenCV's DualTVL1 with an exact warp, in single precision, one thread."""
 
+from functools import partial
+from math import sqrt
+
 import cv2
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from ra_icl.flow.numba_kernels import VERSION, centred_gradient, inner_loop, resize, warp
 
@@ -25,19 +29,23 @@ def tvl1(
     gamma: float,
     scale_step: float,
     median_filter: int,
+    presmooth: float = 0.0,
+    pyramid_smooth: float = 0.0,
 ) -> np.ndarray:
     """Return the TV-L1 flow from `onset` to each of `frames`, one thread.
 
     Shapes, units and parameters as `tvl1_opencv.tvl1`; gamma has to be 0. The scheme is DualTVL1's, step by step:
     pyramid, warps, median filter before each outer iteration, stopping rule, borders. Two things differ: positions of
-    the warp are exact (OpenCV 4 rounds them to 1/32 px), and sums run in single precision.
+    the warp are exact (OpenCV 4 rounds them to 1/32 px), and sums run in single precision. presmooth and pyramid_smooth
+    are those of `options.Schedule`.
     """
     cv2.setNumThreads(1)
-    onsets = _pyramid(onset, scales, scale_step)
+    levels = partial(_pyramid, scales=scales, step=scale_step, presmooth=presmooth, smooth=pyramid_smooth)
+    onsets = levels(onset)
     result = np.empty((len(frames), 2, *onset.shape), np.float32)
     for out, frame in zip(result, frames, strict=True):
         field = None
-        for level, moved in zip(reversed(onsets), reversed(_pyramid(frame, scales, scale_step)), strict=True):
+        for level, moved in zip(reversed(onsets), reversed(levels(frame)), strict=True):
             field = _start(field, level.shape, scale_step)
             stop = epsilon * epsilon * level.size
             steps = tuple(map(np.float32, (lambda_ * theta, theta, tau / theta, stop)))
@@ -46,15 +54,20 @@ def tvl1(
     return result
 
 
-def _pyramid(image: np.ndarray, scales: int, step: float) -> list[np.ndarray]:
+def _pyramid(image: np.ndarray, scales: int, step: float, presmooth: float, smooth: float) -> list[np.ndarray]:
     """float32 levels, the whole image first."""
-    levels = [image.astype(np.float32)]
+    levels = [_smoothed(image.astype(np.float32), presmooth)]
+    before = smooth * sqrt(1 / step**2 - 1)
     for _ in range(scales - 1):
         height, width = (round(side * step) for side in levels[-1].shape)
         if min(height, width) < _SMALLEST:
             break
-        levels.append(resize(levels[-1], height, width, 1 / step))
+        levels.append(resize(_smoothed(levels[-1], before), height, width, 1 / step))
     return levels
+
+
+def _smoothed(image: np.ndarray, deviation: float) -> np.ndarray:
+    return gaussian_filter(image, deviation, mode="nearest") if deviation else image
 
 
 def _start(coarser: np.ndarray | None, shape: tuple[int, int], step: float) -> np.ndarray:

@@ -21,10 +21,13 @@ def tvl1(
     gamma: float,
     scale_step: float,
     median_filter: int,
+    presmooth: float = 0.0,
+    pyramid_smooth: float = 0.0,
 ) -> np.ndarray:
     """Return the TV-L1 flow from `onset` to each of `frames`, one thread.
 
-    onset: (H, W) uint8. frames: (N, H, W) uint8. The parameters are DualTVL1's, under its names.
+    onset: (H, W) uint8. frames: (N, H, W) uint8. The parameters are DualTVL1's, under its names;
+    it has no smoothing, so the last two have to be 0.
     Returns (N, 2, H, W) float32: u (right) and v (down) in pixels, so that
     frame(x + u, y + v) = onset(x, y).
     OpenCV 4 rounds warp coordinates to 1/32 px and 5 does not: keep VERSION beside what comes out.
