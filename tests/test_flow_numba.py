@@ -210,7 +210,11 @@ def test_a_home_that_cannot_be_written_to_is_survived(monkeypatch, tmp_path):
     monkeypatch.setattr(compile_cache, "_writable", lambda folder: False)
     monkeypatch.setattr(compile_cache.tempfile, "gettempdir", lambda: str(tmp_path))
     compile_cache.prepare_cache()
-    assert os.environ["NUMBA_CACHE_DIR"].startswith(str(tmp_path))
+    ours = tmp_path / f"ra-icl-numba-{os.getuid()}"
+    assert os.environ["NUMBA_CACHE_DIR"] == str(ours)
+    ours.chmod(0o777)  # where others may have put something, it is not used
+    monkeypatch.setattr(compile_cache.tempfile, "mkdtemp", lambda prefix: f"{prefix}private")
+    assert compile_cache._folder_of_this_user().name == "ra-icl-numba-private"
     monkeypatch.undo()
     (tmp_path / "file").write_text("")
     assert not compile_cache._writable(tmp_path / "file" / "below")

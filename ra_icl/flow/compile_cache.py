@@ -1,7 +1,9 @@
 """Where Numba keeps what it compiled, so that a second process does not compile again."""
 
 import os
+import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -15,8 +17,20 @@ def prepare_cache() -> None:
         return
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     if not any(_writable(place) for place in (Path(__file__).parent / "__pycache__", home / "numba")):
-        folder = Path(tempfile.gettempdir(), f"ra-icl-numba-{os.getuid()}")
-        os.environ["NUMBA_CACHE_DIR"] = str(folder)
+        os.environ["NUMBA_CACHE_DIR"] = str(_folder_of_this_user())
+
+
+def _folder_of_this_user() -> Path:
+    """A temporary folder that nobody else can have put code into: the cache is loaded without a check.
+
+    The same one each time, so that a second process finds what the first compiled; another where that name is taken.
+    """
+    folder = Path(tempfile.gettempdir(), f"ra-icl-numba-{os.getuid()}")
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+    return folder if mine else Path(tempfile.mkdtemp(prefix="ra-icl-numba-"))
 
 
 def _writable(folder: Path) -> bool:

@@ -1,6 +1,7 @@
 # The plan of this run, and what the rules ask of it. The package decides how; Snakemake decides what runs.
 import shutil
 from hashlib import sha256
+from importlib.metadata import version as package_version
 from pathlib import Path
 
 import yaml

@@ -46,6 +46,7 @@ else:
             "../../environment.yml"
         params:
             code=code("flow/*.py", "sampling.py"),
+            version=package_version({"numba": "numba", "opencv": "opencv-contrib-python"}[config["flow"]["backend"]]),
             sampling=lambda wildcards: plan.sampling_slice(wildcards.sampling),
             options=slice_of(config["flow"]),
         message:
