@@ -137,6 +137,8 @@ def fold(
     data_source: Annotated[str, typer.Option(help="datasets, twins or public_flow")] = "datasets",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads")] = 1,
+    checkpoint: Annotated[Path | None, typer.Option(help="file that keeps the state, to go on from")] = None,
+    checkpoint_seconds: Annotated[float, typer.Option(help="at least so long between two writes of it")] = 60,
     options: Options = "{}",
 ) -> None:
     """Train one leave-one-subject-out fold and predict the held-out subject."""
@@ -149,7 +151,9 @@ def fold(
 
     torch.set_num_threads(threads)
     identity = Fold(protocol, method, name, seed, data_source, tuple(json.loads(classes)))
-    run_fold(identity, index, flow, out, parse(MethodOptions, options, "options"), device)
+    run_fold(
+        identity, index, flow, out, parse(MethodOptions, options, "options"), device, checkpoint, checkpoint_seconds
+    )
 
 
 @app.command()

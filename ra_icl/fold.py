@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from ra_icl import __version__
+from ra_icl.checkpoint import Checkpoint, digest_of
 from ra_icl.datasets.index import read_index_csv
 from ra_icl.datasets.protocols import protocol_of, select
 from ra_icl.errors import InputError
@@ -44,11 +45,19 @@ class Fold:
 
 
 def run_fold(
-    fold: Fold, indexes: list[Path], flow: Path, out: Path, options: MethodOptions, device: str = "auto"
+    fold: Fold,
+    indexes: list[Path],
+    flow: Path,
+    out: Path,
+    options: MethodOptions,
+    device: str = "auto",
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 60.0,
 ) -> None:
     """Train and predict one fold; write `out`.csv, .json and .safetensors, all or none.
 
-    indexes: the index CSV of every dataset of the protocol; flow: the folder flow/{sampling}.
+    indexes: the index CSV of every dataset of the protocol; flow: the folder flow/{sampling}. checkpoint: a file that
+    keeps the state while the fold trains, from which the same fold goes on; it is removed at the end.
     Raises InputError where the held-out subject is unknown or files are missing.
     """
     device = resolve_device(device)
@@ -60,8 +69,32 @@ def run_fold(
         "%s %s %s: %d training sequences, %d held out, on %s",
         *(fold.protocol, fold.method, fold.name, len(training), len(held_out), device),
     )
-    trained = train(training, held_out, len(protocol.classes), options, fold.training_seed, device)
-    write_fold(out, fold, held_out, trained, options, device)
+    arguments = (training, held_out, len(protocol.classes), options, fold.training_seed, device)
+    if checkpoint is None:
+        write_fold(out, fold, held_out, train(*arguments), options, device)
+        return
+    identity = _identity(fold, indexes, flow, sets, options, device)
+    with Checkpoint(checkpoint, identity, checkpoint_seconds) as kept:
+        write_fold(out, fold, held_out, train(*arguments, kept), options, device)
+        kept.remove()
+
+
+def _identity(
+    fold: Fold, indexes: list[Path], flow: Path, sets: InstanceSets, options: MethodOptions, device: str
+) -> dict:
+    """What the training depends on: another of these, and a checkpoint is not resumed."""
+    pairs = sets.table[["dataset", "subject"]].drop_duplicates().itertuples(index=False)
+    maps = [flow / dataset / f"{subject}.safetensors" for dataset, subject in pairs]
+    package = Path(__file__).parent
+    code = [package / name for name in ("training.py", "losses.py", "augmentation.py", "instances.py")]
+    return {
+        "fold": asdict(fold),
+        "options": asdict(options),
+        "device": device,
+        "torch": torch.__version__,
+        "data": digest_of([*indexes, *maps]),
+        "code": digest_of([*code, *sorted((package / "model").glob("*.py"))]),
+    }
 
 
 def resolve_device(device: str) -> str:

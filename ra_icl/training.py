@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from ra_icl import losses
 from ra_icl.augmentation import AugmentationOptions, mirror, share, transform
+from ra_icl.checkpoint import Checkpoint, State
 from ra_icl.errors import InputError
 from ra_icl.instances import InputOptions, InstanceSets
 from ra_icl.losses import LossOptions
@@ -153,10 +154,12 @@ def train(
     options: MethodOptions,
     seed: int,
     device: str,
+    checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Train on `training` and predict `held_out`, which is looked at once, after the last epoch.
 
-    Raises InputError where the loss is no longer finite.
+    checkpoint: keeps the state after epochs, and gives it back to go on from; the result is that of a training without
+    a break (bit for bit on a CPU). Raises InputError where the loss is no longer finite, Stopped where it was asked to.
     """
     start = time.perf_counter()
     torch.manual_seed(seed)
@@ -164,16 +167,27 @@ def train(
     model = Siamese(classes, options.model, discover=options.loss.regions > 0)
     model = model.to(device, memory_format=torch.channels_last).train()
     trainer = _Trainer(model, training, classes, options, generator, device)
-    curve, best = [], (-1.0, 0, None)
-    for epoch in range(1, options.training.epochs + 1):
-        curve.append(trainer.epoch(epoch))
+    state = State(model, trainer.optimiser, trainer.schedule, generator)
+    state.record = {"curve": [], "best": [-1.0, 0], "seconds": 0.0}
+    kept = checkpoint.load() if checkpoint else None
+    if kept:
+        state.restore(*kept)
+        log.info("resumed after epoch %d", len(state.record["curve"]))
+    record, before = state.record, state.record["seconds"]
+    for epoch in range(len(record["curve"]) + 1, options.training.epochs + 1):
+        record["curve"].append(trainer.epoch(epoch))
         if options.training.select == "best_on_held_out":
-            best = max(best, _leaky_score(trainer, held_out, epoch), key=lambda entry: entry[0])
-    if best[2] is not None:
-        model.load_state_dict(best[2])
+            score, network = _leaky_score(trainer, held_out)
+            if score > record["best"][0]:
+                record["best"], state.best = [score, epoch], network
+        record["seconds"] = before + time.perf_counter() - start
+        if checkpoint:
+            checkpoint.after_epoch(state)
+    if state.best:
+        model.load_state_dict(state.best)
     probabilities = trainer.predict(held_out)
-    seconds = time.perf_counter() - start
-    return Trained(model, curve, probabilities, best[1] or options.training.epochs, seconds)
+    seconds = before + time.perf_counter() - start
+    return Trained(model, record["curve"], probabilities, record["best"][1] or options.training.epochs, seconds)
 
 
 class _Trainer:
@@ -250,11 +264,11 @@ def balanced_weights(labels: torch.Tensor, classes: int) -> torch.Tensor:
     return len(labels) / (classes * counts.float())
 
 
-def _leaky_score(trainer: _Trainer, held_out: InstanceSets, epoch: int) -> tuple[float, int, dict]:
+def _leaky_score(trainer: _Trainer, held_out: InstanceSets) -> tuple[float, dict]:
     """Accuracy on the held-out subject and the network that reached it: only for select "best_on_held_out"."""
     hits = trainer.predict(held_out).argmax(axis=1) == held_out.table["label"].to_numpy()
     state = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
-    return float(hits.mean()), epoch, state
+    return float(hits.mean()), state
 
 
 def _format(means: dict) -> str:

@@ -4,8 +4,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,23 @@ def test_the_run_leaves_tables_figures_and_records(results):
 
 
 @pytest.mark.workflow
+def test_the_counts_are_those_of_the_twins_and_nothing_is_left_to_resume(results):
+    assert "18" in (results / "tables" / "table4.md").read_text()
+    assert "SYNTHETIC TWINS" in (results / "tables" / "table5.csv").read_text()
+    assert list((results / "checkpoints").rglob("*.safetensors")) == []
+
+
+@pytest.mark.workflow
+def test_the_quality_control_shows_every_sequence(clone, results):
+    done = snakemake(clone, "qc")
+    assert done.returncode == 0, done.stderr[-3000:]
+    listed = (results / "qc" / "smic.csv").read_text().splitlines()
+    assert len(listed) == 1 + 6
+    for picture in ("smic.png", "smic/s01.png", "casme3.png"):
+        assert (results / "qc" / picture).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.workflow
 def test_a_second_run_does_nothing(clone, results):
     assert planned(clone) == {}
 
@@ -94,9 +113,46 @@ def test_an_edited_method_reruns_its_own_folds(clone, results):
     assert planned(clone, configs=configs) == {"fold": 6, "metrics": 1, "table3": 1, "all": 1}
 
 
+@pytest.mark.workflow
+def test_an_interrupted_run_goes_on_and_trains_nothing_twice(clone, results):
+    """Ctrl-C reaches Snakemake and its jobs; the same command then finishes what is left."""
+    (clone / "again.yaml").write_text("pathvars: {results: results/again}\nprotocols: [cde]\ntables: {table3: [m1]}")
+    shutil.copytree(results / "twins", clone / "results/again/twins")
+    files = ["config/demo.yaml", "tiny.yaml", "again.yaml"]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    command = [*SNAKEMAKE, "table3", "--rerun-triggers", "mtime", "--configfile", *files]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, cwd=clone, env=environment, start_new_session=True, **quiet)
+    folds = clone / "results/again/folds"
+    for _ in range(1200):
+        time.sleep(0.1)
+        if len(list(folds.rglob("*.csv"))) >= 4 or process.poll() is not None:
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait() != 0
+    done = {path: path.stat().st_mtime_ns for path in folds.rglob("*.csv")}
+    assert 4 <= len(done) < 6
+    assert subprocess.run(command, cwd=clone, env=environment, **quiet, check=False).returncode == 0
+    assert (clone / "results/again/tables/table3.md").exists()
+    assert len(list(folds.rglob("*.csv"))) == 6
+    finished = {path: when for path, when in done.items() if path.stat().st_mtime_ns == when}
+    assert len(finished) >= 2  # the last two may have been about to end
+
+
 def test_every_target_of_the_paper_has_a_name(clone):
     shown = snakemake(clone, "--list-target-rules").stdout.split()
-    wanted = {"all", "table1", "table2", "table3", "confusion", "sweep_instances", "sweep_lambda3"}
+    wanted = {
+        "all",
+        "table1",
+        "table2",
+        "table3",
+        "table4",
+        "table5",
+        "qc",
+        "confusion",
+        "sweep_instances",
+        "sweep_lambda3",
+    }
     assert wanted | {f"ablation_m{number}" for number in range(1, 11)} <= set(shown)
 
 

@@ -32,9 +32,13 @@ rule fold:
         flow=lambda wildcards, input: Path(input.flow).parent,
         out=lambda wildcards, output: Path(output.csv).with_suffix(""),
         source=plan.source,
+        # Not an output: what a job leaves behind when it fails is deleted, and this is what the next one goes on from.
+        checkpoint=lambda wildcards, output: Path(
+            config["pathvars"]["results"], "checkpoints", *Path(output.network).parts[-4:]
+        ),
     message:
         "Fold {wildcards.fold} of {wildcards.method} under {wildcards.protocol}, seed {wildcards.seed}"
     shell:
         "ra-icl fold --protocol {wildcards.protocol} --classes {params.classes:q} --method {wildcards.method} --name {wildcards.fold:q} "
         "--seed {wildcards.seed} --data-source {params.source} --threads {threads} {params.index:q} "
-        "--flow {params.flow:q} --options {params.options:q} --out {params.out:q} 2> {log:q}"
+        "--flow {params.flow:q} --checkpoint {params.checkpoint:q} --options {params.options:q} --out {params.out:q} 2> {log:q}"

@@ -1,0 +1,151 @@
+"""Checkpoints of a fold in training: what it takes to go on as if nothing had happened, without pickle."""
+
+import json
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ra_icl import files
+from ra_icl.errors import InputError
+
+log = logging.getLogger(__name__)
+
+Tensors = dict[str, torch.Tensor]
+
+
+class Stopped(InputError):  # noqa: N818 (what happened, not a mistake)
+    """The fold was asked to stop and has kept its state."""
+
+
+class Checkpoint:
+    """Where a fold keeps its state while it trains, and whether it was asked to stop.
+
+    path: the file, outside of what a workflow deletes when a job fails. identity: everything that the training
+    depends on; a file of another identity is not resumed. seconds: at least so long between two writes.
+    Inside `with`, SIGTERM (a time limit, pre-emption) only asks: the state is kept after the current epoch.
+    """
+
+    def __init__(self, path: Path, identity: dict[str, Any], seconds: float = 60.0) -> None:
+        self.path, self.seconds = Path(path), seconds
+        self.key = sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
+        self.written = time.monotonic()
+        self.asked = False
+
+    def __enter__(self) -> "Checkpoint":
+        # Only the main thread may set a handler; a fold that runs in another one has none of its own.
+        self._main = threading.current_thread() is threading.main_thread()
+        self._before = signal.signal(signal.SIGTERM, self._ask) if self._main else None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._main:
+            signal.signal(signal.SIGTERM, self._before)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+
+    def load(self) -> tuple[Tensors, dict[str, Any]] | None:
+        """The state that was kept, or None: no file, one that is not whole, or one of another identity."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                record = json.loads((file.metadata() or {}).get("ra_icl", "{}"))
+                if record.get("key") != self.key:
+                    log.warning("%s: is of other data, options or code; training starts over", self.path)
+                    return None
+                return {name: file.get_tensor(name) for name in file.keys()}, record  # noqa: SIM118 (not a dict)
+        except FileNotFoundError:
+            return None
+        except (OSError, SafetensorError, ValueError) as error:
+            log.warning("%s: cannot be read (%s); training starts over", self.path, error)
+            return None
+
+    def after_epoch(self, state: "State") -> None:
+        """Keep the state where it is time to, or where the fold was asked to stop, which raises Stopped."""
+        if self.asked or time.monotonic() - self.written >= self.seconds:
+            self.save(*state())
+        if self.asked:
+            raise Stopped(
+                f"{self.path}: stopped by a signal after this epoch; run the same command to go on from there"
+            )
+
+    def save(self, tensors: Tensors, record: dict[str, Any]) -> None:
+        """Write the state, all or nothing. Raises InputError where the disk does not take it."""
+        plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+        text = json.dumps(record | {"key": self.key})
+        try:
+            with files.atomic(self.path) as temporary:
+                save_file(plain, temporary, metadata={"ra_icl": text})
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"{self.path}: cannot be written ({error}); free the disk and run again") from error
+        self.written = time.monotonic()
+
+    def remove(self) -> None:
+        """Take the file away: the fold is finished."""
+        self.path.unlink(missing_ok=True)
+
+
+class State:
+    """The state of a training as named tensors and a JSON record: model, optimiser, schedule, random streams."""
+
+    def __init__(self, model: torch.nn.Module, optimiser, schedule, generator: torch.Generator) -> None:
+        self.model, self.optimiser, self.schedule, self.generator = model, optimiser, schedule, generator
+        self.record: dict[str, Any] = {}
+        self.best: Tensors = {}
+
+    def __call__(self) -> tuple[Tensors, dict[str, Any]]:
+        """Everything as it is now; `record` and `best` are the caller's own."""
+        kept = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        kept |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        moments = self.optimiser.state_dict()
+        for number, values in moments["state"].items():
+            kept |= {f"optimiser.{number}.{name}": torch.as_tensor(value) for name, value in values.items()}
+        kept |= {f"random.{name}": stream for name, stream in self._streams().items()}
+        schedule = {name: value for name, value in self.schedule.state_dict().items() if not name.startswith("_")}
+        return kept, self.record | {"groups": moments["param_groups"], "schedule": schedule}
+
+    def restore(self, tensors: Tensors, record: dict[str, Any]) -> None:
+        """Take over what `__call__` returned."""
+        self.model.load_state_dict(_below("model.", tensors))
+        self.best = _below("best.", tensors)
+        moments: dict[int, Tensors] = {}
+        for name, tensor in _below("optimiser.", tensors).items():
+            number, _, what = name.partition(".")
+            moments.setdefault(int(number), {})[what] = tensor
+        groups = [group | {"betas": tuple(group["betas"])} for group in record["groups"]]
+        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        self.schedule.load_state_dict(record["schedule"])
+        streams = _below("random.", tensors)
+        torch.set_rng_state(streams["cpu"])
+        self.generator.set_state(streams["fold"])
+        if "cuda" in streams:
+            torch.cuda.set_rng_state(streams["cuda"])
+        self.record = {key: value for key, value in record.items() if key not in ("groups", "schedule", "key")}
+
+    def _streams(self) -> Tensors:
+        streams = {"cpu": torch.get_rng_state(), "fold": self.generator.get_state()}
+        if self.generator.device.type == "cuda":
+            streams["cuda"] = torch.cuda.get_rng_state()
+        return streams
+
+
+def digest_of(paths: Iterable[Path]) -> str:
+    """SHA-256 over files in the order given."""
+    digest = sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            digest.update(sha256(file.read()).digest())
+    return digest.hexdigest()
+
+
+def _below(prefix: str, tensors: Tensors) -> Tensors:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

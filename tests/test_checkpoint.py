@@ -1,0 +1,123 @@
+"""A fold that is killed goes on where it was, and ends as one that was not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ra_icl import checkpoint as module
+from ra_icl.checkpoint import Checkpoint
+from ra_icl.datasets.index import COLUMNS
+from ra_icl.errors import InputError
+from ra_icl.files import save_tensors
+
+EPOCHS = 40
+
+
+@pytest.fixture
+def workspace(tmp_path, small_options):
+    """Three CASME II subjects with noise for flow, and the options of a fold with both modules and blur."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for subject in ("sub01", "sub02", "sub03"):
+        names = [f"EP0{n}" for n in range(6)]
+        emotions = ("disgust", "happiness", "surprise") * 2
+        rows += [("casme2", subject, n, "x", 1, 3, 5, 200, e) for n, e in zip(names, emotions, strict=True)]
+        maps = {name: rng.normal(size=(3, 3, 16, 16)).astype(np.float16) for name in names}
+        save_tensors(tmp_path / "flow" / "casme2" / f"{subject}.safetensors", maps, {})
+    pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(tmp_path / "casme2.csv", index=False)
+    small_options["augmentation"] = {"blur": 0.5, "shift": 1}
+    small_options["training"] |= {"epochs": EPOCHS, "batch": 4}
+    (tmp_path / "options.json").write_text(json.dumps(small_options))
+    return tmp_path
+
+
+def fold(workspace, name, wait=False, **changes):
+    """Start the fold; it keeps its state after every epoch."""
+    options = json.loads((workspace / "options.json").read_text())
+    options["training"] |= changes
+    arguments = {
+        **{"name": "casme2-sub01", "index": workspace / "casme2.csv", "flow": workspace / "flow"},
+        **{"out": workspace / name / "fold", "checkpoint": workspace / "kept.safetensors"},
+        **{"checkpoint-seconds": 0, "device": "cpu", "options": json.dumps(options)},
+    }
+    command = [sys.executable, "-c", "from ra_icl.cli import main; main()", "fold"]
+    command += [f"--{key}={value}" for key, value in arguments.items()]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    if wait:
+        process.errors = process.communicate()[1]
+    return process
+
+
+def stop_in_the_middle(workspace, name, number):
+    """Send the signal once some epochs are kept; returns the process."""
+    process = fold(workspace, name)
+    kept = Checkpoint(workspace / "kept.safetensors", {})
+    for _ in range(600):
+        time.sleep(0.05)
+        if kept.path.exists() and process.poll() is None:
+            break
+    process.send_signal(number)
+    process.errors = process.communicate()[1]
+    assert not (workspace / name).exists() or list((workspace / name).iterdir()) == []
+    assert kept.path.exists()
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_fold_that_is_killed_ends_as_one_that_was_not(workspace, number):
+    assert fold(workspace, "whole", wait=True).returncode == 0
+    assert not (workspace / "kept.safetensors").exists()
+    process = stop_in_the_middle(workspace, "broken", number)
+    if number == signal.SIGTERM:
+        assert process.returncode == 2
+        assert process.errors.splitlines()[-1].startswith("ra-icl: error: ")
+        assert "run the same command to go on" in process.errors
+    again = fold(workspace, "broken", wait=True)
+    assert again.returncode == 0, again.errors
+    assert "resumed after epoch" in again.errors
+    for suffix in (".csv", ".safetensors"):
+        whole, broken = ((workspace / name / f"fold{suffix}").read_bytes() for name in ("whole", "broken"))
+        assert whole == broken
+    curves = [json.loads((workspace / name / "fold.json").read_text())["curve"] for name in ("whole", "broken")]
+    assert curves[0] == curves[1]
+    assert len(curves[0]) == EPOCHS
+    assert not (workspace / "kept.safetensors").exists()
+
+
+def test_a_checkpoint_of_something_else_or_in_pieces_is_not_resumed(workspace):
+    stop_in_the_middle(workspace, "broken", signal.SIGKILL)
+    other = fold(workspace, "other", wait=True, epochs=2)
+    assert other.returncode == 0
+    assert "is of other data, options or code; training starts over" in other.errors
+    (workspace / "kept.safetensors").write_bytes(b"\x08" + bytes(40))
+    torn = fold(workspace, "torn", wait=True, epochs=2)
+    assert torn.returncode == 0
+    assert "cannot be read" in torn.errors
+    assert (workspace / "torn/fold.csv").read_bytes() == (workspace / "other/fold.csv").read_bytes()
+
+
+def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(module, "save_file", full)
+    with pytest.raises(InputError, match=r"kept\.safetensors: cannot be written \(No space left on device\); free"):
+        Checkpoint(tmp_path / "kept.safetensors", {}).save({}, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_handler_of_sigterm_is_put_back(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    with Checkpoint(tmp_path / "a", {}) as kept:
+        assert signal.getsignal(signal.SIGTERM) != before
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+        assert kept.asked
+    assert signal.getsignal(signal.SIGTERM) == before
