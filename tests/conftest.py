@@ -8,6 +8,12 @@ from ra_icl.training import MethodOptions
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Every test draws the same numbers on every run."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def small_options() -> dict:
     """A method small enough to train in a test, as a slice of the config."""
