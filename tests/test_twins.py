@@ -1,5 +1,9 @@
 """The synthetic twins: read back by the adapters, found by the detector, moved as they claim."""
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import fields
 
 import cv2
@@ -120,6 +124,32 @@ def test_rendering_is_deterministic_and_seeded(rendered, tmp_path):
 
     assert content(tmp_path / "again") == content(rendered / "smic")
     assert content(tmp_path / "other")[0] != content(rendered / "smic")[0]
+
+
+@pytest.mark.parametrize("dataset", ["casme2", "smic"])
+def test_another_process_renders_the_same_bits(dataset, rendered, tmp_path):
+    """Frames and truth; a workbook holds the time it was written."""
+    options = json.dumps({"frames": [8, 12], "scale": 0.2})
+    command = [
+        sys.executable,
+        "-c",
+        "from ra_icl.cli import main; main()",
+        "twins",
+        "--dataset",
+        dataset,
+        "--options",
+        options,
+    ]
+    environment = os.environ | {"PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "2"}
+    subprocess.run([*command, "--out", tmp_path / dataset], env=environment, check=True, capture_output=True)
+
+    def content(root):
+        files = (path for path in root.rglob("*.*") if path.is_file() and path.suffix != ".xlsx")
+        return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
+    expected = content(rendered / dataset)
+    assert sum(name.endswith(".safetensors") for name in expected) == len(clips(dataset, SMALL))
+    assert content(tmp_path / dataset) == expected
 
 
 def test_nothing_is_overwritten(rendered, tmp_path):
