@@ -40,9 +40,9 @@ def test_the_adapter_reads_back_the_plan(dataset, rendered):
     pd.testing.assert_frame_equal(read_back(dataset, root), plan(dataset, root, SMALL))
 
 
+@pytest.mark.parametrize("options", [TwinOptions(subjects=40, per_class=6), TwinOptions(census="full")])
 @pytest.mark.parametrize("dataset", ["casme2", "samm", "casme3"])
-def test_no_planned_clip_bears_a_name_that_adapters_repair(dataset, tmp_path):
-    options = TwinOptions(subjects=40, per_class=6)
+def test_no_planned_clip_bears_a_name_that_adapters_repair(dataset, options, tmp_path):
     planned = clips(dataset, options)
     twins.write_annotation(dataset, tmp_path, planned, dict.fromkeys(planned, "4"))
     (tmp_path / LAYOUTS[dataset].frames).mkdir(exist_ok=True)
