@@ -1,12 +1,10 @@
 """The motion of the synthetic twins: an emotion moves action units, an action unit moves skin.
 
-Which action units show an emotion follows the coding that the datasets' authors publish: CASME II (Yan et al.,
-PLoS ONE 9(1), 2014: disgust 9, 10, 4+7; happiness 12, 6+12; surprise 1+2, 25, 5; repression 15, 17, 14; sadness 1, 4,
-15), the objective classes of CASME II and SAMM (Davison, Merghani and Yap, J. Imaging 4(10), 2018: happiness 6, 12,
-25; surprise 1, 2, 5, 26; anger 4, 7, 23; disgust 9, 10, 4; sadness 1, 4, 15, 17; fear 1+2+4, 5, 20; contempt 12 and
-14 on one side) and, where these name a unit alone, its company in the Facial Action Coding System (Ekman, Friesen and
-Hager, 2002). CAS(ME)³ (Li et al., TPAMI 45(3), 2023) codes by the same system. SMIC-HS has no units: its negative
-takes those of disgust, sadness, fear and anger. A displacement field is a sum of Gaussian bumps at the places where
+Which action units show an emotion is a choice made here, in the spirit of the coding of CASME II (Yan et al., PLoS ONE
+9(1), 2014), of the objective classes of CASME II and SAMM (Davison, Merghani and Yap, J. Imaging 4(10), 2018) and of the
+Facial Action Coding System (Ekman, Friesen and Hager, 2002). It has NOT been checked unit by unit against the tables of
+these papers: do not cite it as theirs. SMIC-HS has no units: its negative takes those of disgust, sadness, fear and
+anger. A displacement field is a sum of Gaussian bumps at the places where
 the muscles pull, so its true value is known everywhere.
 """
 

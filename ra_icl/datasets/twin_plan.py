@@ -38,7 +38,7 @@ class TwinOptions:
     per_class: int = 2
     frames: tuple[int, int] = (20, 30)
     scale: float = 0.5
-    strength: tuple[float, float] = (0.8, 2.5)
+    strength: tuple[float, float] = (0.3, 1.4)
     noise: float = 1.0
     excluded: bool = True
 
