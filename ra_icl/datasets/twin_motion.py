@@ -1,11 +1,11 @@
 """The motion of the synthetic twins: an emotion moves action units, an action unit moves skin.
 
-Which action units show an emotion is a choice made here, in the spirit of the coding of CASME II (Yan et al., PLoS ONE
-9(1), 2014), of the objective classes of CASME II and SAMM (Davison, Merghani and Yap, J. Imaging 4(10), 2018) and of
-the Facial Action Coding System (Ekman, Friesen and Hager, 2002). It has NOT been checked unit by unit against the
-tables of these papers: do not cite it as theirs. SMIC-HS has no units: its negative takes those of disgust, sadness, fear
-and anger. A displacement field is a sum of Gaussian bumps at the places where
-the muscles pull, so its true value is known everywhere.
+Which action units show an emotion is a choice made here, in the spirit of the coding of CASME II (Yan et al.,
+PLoS ONE 9(1), 2014), of the objective classes of CASME II and SAMM (Davison, Merghani and Yap, J. Imaging
+4(10), 2018) and of the Facial Action Coding System (Ekman, Friesen and Hager, 2002). It has NOT been checked
+unit by unit against the tables of these papers: do not cite it as theirs. SMIC-HS has no units: its negative
+takes those of disgust, sadness, fear and anger. A displacement field is a sum of Gaussian bumps at the places
+where the muscles pull, so its true value is known everywhere.
 """
 
 from collections.abc import Iterator
