@@ -96,20 +96,22 @@ def crop(index: Index, subject: Subject, out: Out, options: Options = "{}") -> N
 @app.command()
 def flow(
     index: Index,
-    subject: Subject,
-    crops: Annotated[Path, typer.Option(help="the subject's crops")],
-    out: Out,
+    subject: Annotated[list[str], typer.Option(help="subject, as the index names it; may be given several times")],
+    crops: Annotated[Path, typer.Option(help="folder of the dataset's crops")],
+    out: Annotated[Path, typer.Option(help="folder to write into")],
     sampling: Annotated[str, typer.Option(help='JSON, e.g. {"mode": "middle", "instances": 16}')] = "{}",
     options: Options = "{}",
 ) -> None:
-    """Compute optical flow and strain between the onset and the sampled frames of one subject's sequences."""
-    from ra_icl.flow import FlowOptions, flow_subject
+    """Compute optical flow and strain between the onset and the sampled frames, for each subject a file in --out."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read as NumPy's BLAS starts: Snakemake gives a job one core
+    from ra_icl.flow import FlowOptions
+    from ra_icl.flow.subjects import flow_subjects
     from ra_icl.options import parse
     from ra_icl.sampling import Sampling
 
     chosen = {key: value for key, value in _object(sampling).items() if key != "source"}
     frames = parse(Sampling, json.dumps(chosen), "sampling")
-    flow_subject(crops, _rows_of(index, subject), out, frames, parse(FlowOptions, options, "flow"))
+    flow_subjects(_rows_of(index, *subject), crops, out, frames, parse(FlowOptions, options, "flow"))
 
 
 @app.command("published-flow")
@@ -266,15 +268,15 @@ def sweep(
     sweep_figure(json.loads(values), metrics, title, out)
 
 
-def _rows_of(index: Path, subject: str):
+def _rows_of(index: Path, *subjects: str):
     from ra_icl.datasets.index import read_index_csv
 
     table = read_index_csv(index)
-    rows = table[table["subject"] == subject]
-    if rows.empty:
-        known = ", ".join(sorted(table["subject"].unique()))
-        raise InputError(f"{index}: no subject {subject!r}; known: {known}")
-    return rows
+    known = set(table["subject"])
+    for subject in subjects:
+        if subject not in known:
+            raise InputError(f"{index}: no subject {subject!r}; known: {', '.join(sorted(known))}")
+    return table[table["subject"].isin(subjects)]
 
 
 def _object(text: str) -> dict:

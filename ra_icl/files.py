@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -22,11 +23,13 @@ _SAFETENSORS_TYPES = {"uint8": "U8", "float16": "F16", "float32": "F32"}
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` (same suffix); rename it onto `path` on success.
 
-    Parent folders are made. On any exception the temporary file is removed and `path` is untouched.
+    Parent folders are made. On any exception the temporary file is removed and `path` is untouched; what a killed
+    process left is removed by the next one that writes the same file, which no two do at once.
     Raises InputError where the disk takes no more.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield temporary
@@ -44,6 +47,26 @@ def _is_full_disk(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno in _DISK_FULL
     return any(f"os error {number})" in str(error) for number in _DISK_FULL)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of `path` whose process is no more."""
+    temporary = re.compile(rf"\.{re.escape(path.stem)}\.([0-9]+){re.escape(path.suffix)}")
+    for name in os.listdir(path.parent):
+        match = temporary.fullmatch(name)
+        if match and not _runs(int(match[1])):
+            path.with_name(name).unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether a process of this id runs on this machine."""
+    try:
+        os.kill(process, 0)  # signal 0 only asks
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
 
 
 def write_json(path: str | Path, value: Any) -> None:

@@ -19,6 +19,7 @@ from ra_icl.datasets.public_flow import PublishedOptions
 from ra_icl.datasets.twin_plan import TwinOptions
 from ra_icl.errors import InputError
 from ra_icl.options import from_mapping
+from ra_icl.packs import packs_of
 from ra_icl.sampling import Sampling
 
 TRAINING_KEYS = ("input", "model", "loss", "augmentation", "training")
@@ -76,11 +77,12 @@ def datasets_of(protocols: Sequence[str]) -> list[str]:
 class Plan:
     """What a run consists of.
 
-    selected: {protocol: its sequences with labels}; methods: {name: resolved options}, sweep methods included;
-    sweeps: {name: {"figure", "key", "methods": {value: method}}}.
+    index: all sequences of its datasets; selected: {protocol: its sequences with labels}; methods: {name: resolved
+    options}, sweep methods included; sweeps: {name: {"figure", "key", "methods": {value: method}}}.
     """
 
     config: Mapping[str, Any]
+    index: pd.DataFrame
     selected: dict[str, pd.DataFrame]
     methods: dict[str, dict[str, Any]]
     sweeps: dict[str, dict[str, Any]]
@@ -128,12 +130,14 @@ class Plan:
         """The name of a method's sampling: the folder below flow/."""
         return sampling_name(self.methods[method]["sampling"])
 
-    def sampling_slice(self, name: str) -> str:
-        """The options of the sampling called `name`, as JSON."""
-        for method in self.methods.values():
-            if sampling_name(method["sampling"]) == name:
-                return slice_of(method["sampling"])
-        raise InputError(f"sampling {name}: no method of the config uses it")
+    def samplings(self) -> dict[str, dict[str, Any]]:
+        """{name of a sampling: its options}, over all methods; of two of one name the first's."""
+        return {self.sampling(name): self.methods[name]["sampling"] for name in reversed(self.methods)}
+
+    def packs(self, dataset: str, sampling: Mapping[str, Any]) -> list[list[str]]:
+        """The subjects of a dataset, in the packs that one process each computes the flow of."""
+        rows = self.index[self.index["dataset"] == dataset]
+        return packs_of(rows, self.subjects(dataset), _sampling(sampling), self.config["faces"]["size"])
 
     def training_slice(self, method: str) -> str:
         """All of a method that its folds depend on, as JSON; the sampling stands in the flow's path."""
@@ -161,8 +165,8 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     methods = {name: resolve(config, name) for name in config["methods"]}
     sweeps = {name: _sweep(config, name, sweep, methods) for name, sweep in config["sweeps"].items()}
     _check_names(config, methods)
-    selected = _select(config)
-    return Plan(config, selected, methods, sweeps)
+    index = pd.concat([read_index(config, name) for name in datasets_of(config["protocols"])], ignore_index=True)
+    return Plan(config, index, _select(config, index), methods, sweeps)
 
 
 def resolve(config: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -174,8 +178,11 @@ def sampling_name(sampling: Mapping[str, Any]) -> str:
     """The name of a sampling as a folder: middle-16, apex, full, ... or published-{source}."""
     if sampling["mode"] == "published":
         return f"published-{sampling['source']}"
-    options = {key: value for key, value in sampling.items() if key != "source"}
-    return from_mapping(Sampling, options, "sampling").name
+    return _sampling(sampling).name
+
+
+def _sampling(options: Mapping[str, Any]) -> Sampling:
+    return from_mapping(Sampling, {key: value for key, value in options.items() if key != "source"}, "sampling")
 
 
 def slice_of(values: Any) -> str:
@@ -212,9 +219,7 @@ def row_marks(method: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _select(config: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
-    names = datasets_of(config["protocols"])
-    index = pd.concat([read_index(config, name) for name in names], ignore_index=True)
+def _select(config: Mapping[str, Any], index: pd.DataFrame) -> dict[str, pd.DataFrame]:
     selected = select_all(config, index)
     if config["data"]["source"] != "twins" or config["twins"].get("census") == "full":
         for name, rows in selected.items():

@@ -3,6 +3,7 @@
 import copy
 import json
 from dataclasses import fields, is_dataclass
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,27 @@ def test_the_plan_counts_folds_and_flow_files(demo):
     assert len(make_plan(change(demo, "seeds", [0, 1])).fold_files("cde", "m6")) == 12
     assert "middle-4/casme2/sub01.safetensors" in plan.flow_files("cde", "middle-4")
     assert plan.flow_files("casme3_7", plan.sampling("m6"))[0].startswith("middle-4/casme3/")
+
+
+def test_the_demo_has_one_pack_a_dataset(demo):
+    plan = make_plan(demo)
+    assert set(plan.samplings()) >= {"apex", "middle-4", "full", "random-4-seed0"}
+    for dataset in plan.all_datasets():
+        for options in plan.samplings().values():
+            assert plan.packs(dataset, options) == [plan.subjects(dataset)]
+
+
+def test_the_full_census_has_packs_that_hold_every_subject_once():
+    values = change(change(config(), "data.source", "twins"), "twins.census", "full")
+    plan = make_plan(change(values, "twins.frames", [24, 126]))
+    for dataset in plan.all_datasets():
+        counts = {name: len(plan.packs(dataset, options)) for name, options in plan.samplings().items()}
+        assert counts["apex"] == 1
+        assert (
+            counts["apex"] <= counts["middle-4"] <= counts["middle-16"] < counts["full"] < len(plan.subjects(dataset))
+        )
+        for options in plan.samplings().values():
+            assert list(chain(*plan.packs(dataset, options))) == plan.subjects(dataset)
 
 
 def test_the_plan_is_read_without_torch_and_opencv():

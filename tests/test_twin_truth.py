@@ -14,7 +14,8 @@ from ra_icl.datasets.twin_plan import LAYOUTS, TwinOptions, clips, plan
 from ra_icl.datasets.twin_truth import flow_errors, read_truth, truth_file
 from ra_icl.errors import InputError
 from ra_icl.faces import FaceOptions, crop_sequence, crop_subject
-from ra_icl.flow import FlowOptions, flow, flow_subject
+from ra_icl.flow import FlowOptions, flow
+from ra_icl.flow.subjects import flow_subject
 from ra_icl.sampling import Sampling
 
 FULL = TwinOptions(census="full")

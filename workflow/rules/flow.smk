@@ -32,28 +32,45 @@ if plan.source == "public_flow":
 
 else:
 
-    rule flow:
-        input:
-            index="<results>/index/{dataset}.csv",
-            crops="<results>/crops/{dataset}/{subject}.safetensors",
-        output:
-            "<results>/flow/{sampling}/{dataset}/{subject}.safetensors",
-        log:
-            "<logs>/flow/{sampling}/{dataset}/{subject}.log",
-        benchmark:
-            "<benchmarks>/flow/{sampling}/{dataset}/{subject}.tsv"
-        conda:
-            "../../environment.yml"
-        params:
-            code=code("flow/*.py", "sampling.py"),
-            version=package_version({"numba": "numba", "opencv": "opencv-contrib-python"}[config["flow"]["backend"]]),
-            sampling=lambda wildcards: plan.sampling_slice(wildcards.sampling),
-            options=slice_of(config["flow"]),
-        message:
-            "Optical flow and strain of {wildcards.dataset} {wildcards.subject}, sampling {wildcards.sampling}"
-        shell:
-            "ra-icl flow --index {input.index:q} --subject {wildcards.subject:q} --crops {input.crops:q} "
-            "--sampling {params.sampling:q} --options {params.options:q} --out {output:q} 2> {log:q}"
+    FLOW_CODE = code("flow/*.py", "sampling.py")
+    FLOW_VERSION = package_version({"numba": "numba", "opencv": "opencv-contrib-python"}[config["flow"]["backend"]])
+
+    # A job does a pack of subjects, so that start-up is a small part of it. Killed, it loses its pack, which is about
+    # half a minute on one core: Snakemake deletes the outputs of a failed job, whole or not.
+    for sampling, options in plan.samplings().items():
+        for dataset in plan.all_datasets():
+            for number, subjects in enumerate(plan.packs(dataset, options), start=1):
+
+                rule:
+                    name:
+                        f"flow_{sampling}_{dataset}_{number}".replace("-", "_")
+                    input:
+                        index=f"<results>/index/{dataset}.csv",
+                        crops=[f"<results>/crops/{dataset}/{subject}.safetensors" for subject in subjects],
+                    output:
+                        [f"<results>/flow/{sampling}/{dataset}/{subject}.safetensors" for subject in subjects],
+                    log:
+                        f"<logs>/flow/{sampling}/{dataset}/pack{number}.log",
+                    benchmark:
+                        f"<benchmarks>/flow/{sampling}/{dataset}/pack{number}.tsv"
+                    conda:
+                        "../../environment.yml"
+                    # A profile cannot name generated rules. Minutes enough for OpenCV's backend and every frame.
+                    resources:
+                        runtime=120,
+                    params:
+                        code=FLOW_CODE,
+                        version=FLOW_VERSION,
+                        subjects=[f"--subject={subject}" for subject in subjects],
+                        crops=lambda wildcards, input: Path(input.crops[0]).parent,
+                        out=lambda wildcards, output: Path(output[0]).parent,
+                        sampling=slice_of(options),
+                        options=slice_of(config["flow"]),
+                    message:
+                        f"Optical flow and strain of {dataset} {subjects[0]} to {subjects[-1]}, sampling {sampling}"
+                    shell:
+                        "ra-icl flow --index {input.index:q} {params.subjects:q} --crops {params.crops:q} "
+                        "--sampling {params.sampling:q} --options {params.options:q} --out {params.out:q} 2> {log:q}"
 
 
 # A fold reads the flow of all subjects. One file with their checksums stands for them: a thousand folds that named
