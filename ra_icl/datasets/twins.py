@@ -20,6 +20,7 @@ from ra_icl.datasets.twin_faces import FACE_WIDTH, Face, draw_face, draw_look, p
 from ra_icl.datasets.twin_motion import Motion, draw_motion
 from ra_icl.datasets.twin_plan import LAYOUTS, Clip, Layout, TwinOptions, clips, stream
 from ra_icl.datasets.twin_truth import truth_file, write_truth
+from ra_icl.datasets.twin_units import EMOTIONS
 from ra_icl.errors import InputError
 
 _BEYOND = {"casme2": 2, "samm": 1}  # frames that the folders hold before onset and after offset
@@ -56,7 +57,8 @@ def clip_motion(face: Face, clip: Clip, options: TwinOptions) -> tuple[Face, Mot
     own = stream(options, clip.dataset, clip.subject, "strength").random()
     strength = low + (high - low) * (own + rng.random()) / 2
     length = clip.offset - clip.onset + 1
-    return face, draw_motion(face, clip.emotion, length, clip.apex - clip.onset, strength, rng)
+    ways = EMOTIONS[clip.dataset][clip.emotion]
+    return face, draw_motion(face, ways, length, clip.apex - clip.onset, strength, rng)
 
 
 def subject_face(clip: Clip, options: TwinOptions) -> Face:
