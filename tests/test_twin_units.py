@@ -7,7 +7,7 @@ from ra_icl.datasets import twins
 from ra_icl.datasets.twin_faces import draw_face, draw_look
 from ra_icl.datasets.twin_motion import STEP, draw_motion
 from ra_icl.datasets.twin_plan import LAYOUTS, TwinOptions, clips
-from ra_icl.datasets.twin_units import ACTION_UNITS, EMOTIONS
+from ra_icl.datasets.twin_units import ACTION_UNITS, EMOTIONS, objective_class
 
 # Yan et al. 2014, Table 3: what has to be there
 CASME2 = {
@@ -50,6 +50,11 @@ def test_casme2_follows_the_criteria_of_its_authors(emotion):
 @pytest.mark.parametrize("emotion", OBJECTIVE)
 def test_samm_and_casme3_follow_the_objective_classes(dataset, emotion):
     assert sorted(map(sorted, shown(dataset, emotion))) == sorted(map(sorted, OBJECTIVE[emotion]))
+
+
+def test_an_emotion_has_its_objective_class():
+    named = ["happiness", "surprise", "anger", "disgust", "sadness", "fear", "contempt", "others"]
+    assert [objective_class(emotion) for emotion in named] == ["I", "II", "III", "IV", "V", "VI", "VII", "VII"]
 
 
 def test_what_the_sources_tell_apart_stays_apart():

@@ -38,6 +38,7 @@ _CLASSES: dict[str, Ways] = {
     "sadness": _ways("1 15 1+4 6+15 15+17"),  # V
     "fear": _ways("20 1+2+4"),  # VI
 }
+_NUMERALS = dict(zip(_CLASSES, ("I", "II", "III", "IV", "V", "VI"), strict=True))
 _OTHERS = _ways("14 24 28 14+24")
 
 # dataset -> emotion as it is annotated -> the ways to show it, of which a clip shows one, all its units
@@ -82,3 +83,8 @@ ACTION_UNITS: dict[str, tuple[tuple[str, tuple[float, float], float], ...]] = {
     "28": (("lower lip", (0.0, -1.0), 0.080), ("chin", (0.0, -0.6), 0.10)),
     "blink": (("upper lid", (0.0, 1.0), 0.050),),
 }
+
+
+def objective_class(emotion: str) -> str:
+    """The objective class that goes with an emotion, I to VI; VII with any other."""
+    return _NUMERALS.get(emotion, "VII")
