@@ -3,17 +3,17 @@
 Read in the sources named, unit by unit:
 
 - CASME II: happiness, surprise, disgust and repression by the criteria of Yan et al. (PLoS ONE 9(1), 2014, Table 3),
-  read as a thesis reprints them, since PLoS shows its tables as pictures. They are what an emotion needs at the least;
-  the twins show that and no more. Two emotions stand in the released coding only, read where `tvaranka/meb` lists the
+  read as a thesis reprints them: the table itself could not be read. They are what an emotion needs at the least; the
+  twins show that and no more. Two emotions stand in the released coding only, read where `tvaranka/meb` lists the
   units that it codes with several emotions: 1 with sadness (and surprise), 4, 14 and 4+12 with `others`. Of 17 clips
   with 14 alone 12 are `others` and 2 repression there: here 14 is no sign of repression.
 - SAMM, CAS(ME)³: the objective classes I to VI of Davison, Merghani and Yap (J. Imaging 4(10), 2018), read in their
-  own review (arXiv 1805.02397, Table 9); which emotion a class goes with, in Guo et al. (arXiv 1907.09160, Sec. IV).
+  own review (arXiv 1805.02397, Table 9); which emotion a class goes with, in Guo et al. (arXiv 1907.09160).
   That is one step away from the emotions: SAMM labels these by EMFACS and the stimulus, CAS(ME)³ by what the subject
   reports, so that unit 4 alone is found with all seven there (`tvaranka/meb`). Neither EMFACS nor the papers on these
   two datasets could be read.
-- Contempt: class VII, which lists no units. Units 12 and 14 on one side of the face, as FACS has it (reference of
-  biopac.com).
+- Contempt: class VII, which lists no units. Units 12 and 14 on one side of the face, as public references to
+  FACS have it (biopac.com; 12 with 14 in Wikipedia's list).
 
 Chosen here, as no source gives it: that all ways to show an emotion are equally frequent; fear in CASME II, as class
 VI; `others`, by units that CAS(ME)³ codes as such, and SAMM's `other` likewise; SMIC-HS, which has no units: positive
