@@ -37,6 +37,7 @@ class Stepper:
         self.steps = 0
         self._seen: dict[int, int] = {}
         self._recorded: dict[int, Callable[[torch.Tensor], None]] = {}
+        self._pool = torch.cuda.graph_pool_handle() if self.device.type == "cuda" else None
 
     def __call__(self, rows: torch.Tensor) -> None:
         self.steps += 1
@@ -46,7 +47,7 @@ class Stepper:
             return
         self._seen[size] = self._seen.get(size, 0) + 1
         if self.device.type == "cuda" and self._seen[size] > WARM_STEPS:
-            self._recorded[size] = record(self.step, rows, self.generator)
+            self._recorded[size] = record(self.step, rows, self.generator, self._pool)
             self._recorded[size](rows)
         else:
             self.step(rows)
@@ -93,17 +94,18 @@ class Stepper:
 
 
 def record(
-    step: Callable[[torch.Tensor], None], rows: torch.Tensor, generator: torch.Generator
+    step: Callable[[torch.Tensor], None], rows: torch.Tensor, generator: torch.Generator, pool: Any
 ) -> Callable[[torch.Tensor], None]:
     """Record `step` on rows of this shape as a CUDA graph, without running it; returns what replays it on other rows.
 
-    Has to be called on the stream that the fold runs on, which is not the device's default one.
+    Has to be called on the stream that the fold runs on, which is not the device's default one. pool: memory that the
+    graphs of a fold have in common, as they run one after the other and leave nothing in it for each other.
     """
     static, graph = rows.clone(), torch.cuda.CUDAGraph()
     graph.register_generator_state(generator)
     stream = torch.cuda.current_stream()
     # thread_local: what another fold of this process does meanwhile on its own stream is not refused.
-    with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+    with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
         step(static)
 
     def replay(chosen: torch.Tensor) -> None:

@@ -34,7 +34,7 @@ def test_steps_that_are_recorded_count_like_any_other(small_method, monkeypatch)
     plain, recording = stepper_of(small_method), stepper_of(small_method)
     recorded = []
 
-    def fake(step, rows, generator):
+    def fake(step, rows, generator, pool):
         assert generator is recording.generator
         recorded.append(len(rows))
         static = rows.clone()
