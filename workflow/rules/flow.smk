@@ -35,8 +35,8 @@ else:
     FLOW_CODE = code("flow/*.py", "sampling.py")
     FLOW_VERSION = package_version({"numba": "numba", "opencv": "opencv-contrib-python"}[config["flow"]["backend"]])
 
-    # A job does a pack of subjects, so that start-up is a small part of it. Killed, it loses its pack, which is about
-    # half a minute on one core: Snakemake deletes the outputs of a failed job, whole or not.
+    # A job does a pack of subjects, so that start-up is a small part of it. One that fails loses its pack, half a minute
+    # or one large subject: Snakemake deletes the outputs of a failed job, whole or not.
     for sampling, options in plan.samplings().items():
         for dataset in plan.all_datasets():
             for number, subjects in enumerate(plan.packs(dataset, options), start=1):
