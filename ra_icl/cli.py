@@ -141,21 +141,25 @@ def fold(
     threads: Annotated[int, typer.Option(help="CPU threads")] = 1,
     checkpoint: Annotated[Path | None, typer.Option(help="file that keeps the state, to go on from")] = None,
     checkpoint_seconds: Annotated[float, typer.Option(help="at least so long between two writes of it")] = 60,
+    flow_digest: Annotated[
+        Path | None, typer.Option(help="file of the flow's checksums, instead of reading it")
+    ] = None,
     options: Options = "{}",
 ) -> None:
     """Train one leave-one-subject-out fold and predict the held-out subject."""
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    # cuBLAS gives the same sums on every stream only with a workspace of a fixed size.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
     from ra_icl.fold import Fold, run_fold
+    from ra_icl.method import MethodOptions
     from ra_icl.options import parse
-    from ra_icl.training import MethodOptions
 
     torch.set_num_threads(threads)
     identity = Fold(protocol, method, name, seed, data_source, tuple(json.loads(classes)))
-    run_fold(
-        identity, index, flow, out, parse(MethodOptions, options, "options"), device, checkpoint, checkpoint_seconds
-    )
+    keep = (checkpoint, checkpoint_seconds, flow_digest)
+    run_fold(identity, index, flow, out, parse(MethodOptions, options, "options"), device, *keep)
 
 
 @app.command()

@@ -23,6 +23,11 @@ from ra_icl.packs import packs_of
 from ra_icl.sampling import Sampling
 
 TRAINING_KEYS = ("input", "model", "loss", "augmentation", "training")
+# The package's files that a trained fold depends on: a change of one trains it again.
+TRAINING_CODE = (
+    *("fold.py", "training.py", "stepper.py", "terms.py", "method.py"),
+    *("losses.py", "augmentation.py", "instances.py", "model/*.py"),
+)
 MIR_MARKS = {
     "middle": "✓",
     "apex": "→Apex*",

@@ -14,9 +14,9 @@ from ra_icl.datasets.twin_plan import TwinOptions
 from ra_icl.errors import InputError
 from ra_icl.faces import FaceOptions
 from ra_icl.flow import FlowOptions
+from ra_icl.method import MethodOptions
 from ra_icl.plan import _merge, check_config, make_plan, resolve, slice_of
 from ra_icl.sampling import Sampling
-from ra_icl.training import MethodOptions
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

@@ -8,7 +8,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 from ra_icl.errors import InputError
-from ra_icl.plan import check_config, make_plan, slice_of
+from ra_icl.plan import TRAINING_CODE, check_config, make_plan, slice_of
 
 SCHEMA = Path(workflow.basedir) / "schemas" / "config.schema.yaml"
 CODE = Path(workflow.basedir).parent / "ra_icl"

@@ -25,7 +25,7 @@ rule fold:
     resources:
         gpu=GPUS_PER_FOLD,
     params:
-        code=code("fold.py", "training.py", "losses.py", "augmentation.py", "instances.py", "model/*.py"),
+        code=code(*TRAINING_CODE),
         options=lambda wildcards: plan.training_slice(wildcards.method),
         classes=lambda wildcards: plan.classes(wildcards.protocol),
         index=lambda wildcards, input: [f"--index={path}" for path in input.index],
@@ -41,4 +41,4 @@ rule fold:
     shell:
         "ra-icl fold --protocol {wildcards.protocol} --classes {params.classes:q} --method {wildcards.method} --name {wildcards.fold:q} "
         "--seed {wildcards.seed} --data-source {params.source} --threads {threads} {params.index:q} "
-        "--flow {params.flow:q} --checkpoint {params.checkpoint:q} --options {params.options:q} --out {params.out:q} 2> {log:q}"
+        "--flow {params.flow:q} --flow-digest {input.flow:q} --checkpoint {params.checkpoint:q} --options {params.options:q} --out {params.out:q} 2> {log:q}"
