@@ -7,6 +7,7 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,12 @@ class Plan:
 
     def subjects(self, dataset: str) -> list[str]:
         """The subjects of a dataset that some protocol of this run uses."""
-        rows = pd.concat(self.selected.values(), ignore_index=True)
-        return sorted(rows.loc[rows["dataset"] == dataset, "subject"].unique())
+        return self._subjects[dataset]
+
+    @cached_property
+    def _subjects(self) -> dict[str, list[str]]:
+        rows = pd.concat(self.selected.values())[["dataset", "subject"]].drop_duplicates()
+        return {name: sorted(group["subject"]) for name, group in rows.groupby("dataset")}
 
     def classes(self, protocol: str) -> str:
         """The classes of a protocol in label order, as JSON."""
@@ -128,7 +133,11 @@ class Plan:
 
     def sampling(self, method: str) -> str:
         """The name of a method's sampling: the folder below flow/."""
-        return sampling_name(self.methods[method]["sampling"])
+        return self._sampling_names[method]
+
+    @cached_property
+    def _sampling_names(self) -> dict[str, str]:
+        return {name: sampling_name(method["sampling"]) for name, method in self.methods.items()}
 
     def samplings(self) -> dict[str, dict[str, Any]]:
         """{name of a sampling: its options}, over all methods; of two of one name the first's."""
@@ -141,7 +150,13 @@ class Plan:
 
     def training_slice(self, method: str) -> str:
         """All of a method that its folds depend on, as JSON; the sampling stands in the flow's path."""
-        return slice_of({key: self.methods[method][key] for key in TRAINING_KEYS})
+        return self._training_slices[method]
+
+    @cached_property
+    def _training_slices(self) -> dict[str, str]:
+        # Once for all methods: Snakemake asks for each of a thousand folds.
+        methods = self.methods.items()
+        return {name: slice_of({key: method[key] for key in TRAINING_KEYS}) for name, method in methods}
 
     def row_slice(self, methods: list[str]) -> str:
         """Titles and MIR, IRC and MRD marks of table rows, as JSON."""

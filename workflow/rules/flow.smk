@@ -73,10 +73,11 @@ else:
                         "--sampling {params.sampling:q} --options {params.options:q} --out {params.out:q} 2> {log:q}"
 
 
-# A fold reads the flow of all subjects. One file with their checksums stands for them: a thousand folds that named
-# 68 files each would keep Snakemake busy for longer than they train.
+# A fold reads the indexes and the flow of all subjects. One file with their checksums stands for them: a thousand folds
+# that named 70 files each would keep Snakemake busy for longer than they train.
 rule flow_set:
     input:
+        lambda wildcards: [f"<results>/index/{name}.csv" for name in plan.datasets(wildcards.protocol)],
         lambda wildcards: [f"<results>/flow/{path}" for path in plan.flow_files(wildcards.protocol, wildcards.sampling)],
     output:
         "<results>/flow/{sampling}/{protocol}.sha256",
