@@ -27,12 +27,18 @@ Subject = Annotated[str, typer.Option(help="subject, as the index names it")]
 
 
 def main() -> None:
-    """Run the command line; bad input becomes one line on stderr and exit status 2."""
+    """Run the command line; bad input, or a file that cannot be used, becomes one line on stderr and exit status 2."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what is wrong with a file is said here, in one line
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         app()
     except InputError as error:
         sys.exit(_report(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fault = f"{error.filename}: {error.strerror}; check the path, its permissions and the disk"
+        sys.exit(_report(InputError(fault)))
 
 
 def _report(error: InputError) -> int:

@@ -111,14 +111,13 @@ def _sequences(table: pd.DataFrame, folder: Path, read: Callable) -> Iterator[tu
 
 
 def normalise(maps: torch.Tensor, options: InputOptions) -> torch.Tensor:
-    """Scale one sequence's maps (N, 3, H, W) to network inputs in [0, 1], float32."""
-    maps = maps.float()
-    if options.normalise == "none":
-        return maps
+    """Scale one sequence's maps (N, 3, H, W) float32 to network inputs in [0, 1], in place; returns them."""
     if options.normalise == "instance":
-        low, high = maps.aminmax(dim=-1, keepdim=True)
-        low, high = low.amin(dim=-2, keepdim=True), high.amax(dim=-2, keepdim=True)
-        return (maps - low) / (high - low).clamp(min=1e-6)
-    motion, strain = maps[:, :2].abs().max(), maps[:, 2:].abs().max()
-    scaled = 0.5 + maps[:, :2] / (2 * motion.clamp(min=1e-6))
-    return torch.cat([scaled, maps[:, 2:] / strain.clamp(min=1e-6)], dim=1)
+        low = maps.amin(dim=(2, 3), keepdim=True)
+        span = maps.amax(dim=(2, 3), keepdim=True) - low
+        maps.sub_(low).div_(span.clamp(min=1e-6))
+    if options.normalise == "set":
+        motion, strain = maps[:, :2].abs().max(), maps[:, 2:].abs().max()
+        maps[:, :2].div_(2 * motion.clamp(min=1e-6)).add_(0.5)
+        maps[:, 2:].div_(strain.clamp(min=1e-6))
+    return maps

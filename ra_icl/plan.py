@@ -146,7 +146,7 @@ class Plan:
     def packs(self, dataset: str, sampling: Mapping[str, Any]) -> list[list[str]]:
         """The subjects of a dataset, in the packs that one process each computes the flow of."""
         rows = self.index[self.index["dataset"] == dataset]
-        return packs_of(rows, self.subjects(dataset), _sampling(sampling), self.config["faces"]["size"])
+        return packs_of(rows, self.subjects(dataset), sampling_of(sampling), self.config["faces"]["size"])
 
     def training_slice(self, method: str) -> str:
         """All of a method that its folds depend on, as JSON; the sampling stands in the flow's path."""
@@ -193,10 +193,10 @@ def sampling_name(sampling: Mapping[str, Any]) -> str:
     """The name of a sampling as a folder: middle-16, apex, full, ... or published-{source}."""
     if sampling["mode"] == "published":
         return f"published-{sampling['source']}"
-    return _sampling(sampling).name
+    return sampling_of(sampling).name
 
 
-def _sampling(options: Mapping[str, Any]) -> Sampling:
+def sampling_of(options: Mapping[str, Any]) -> Sampling:
     return from_mapping(Sampling, {key: value for key, value in options.items() if key != "source"}, "sampling")
 
 

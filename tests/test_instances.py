@@ -65,7 +65,7 @@ def test_a_subset_keeps_its_own_sequences(flow_folder):
 
 
 def test_scaling_per_instance_stretches_every_channel():
-    maps = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 3, 5, 5)))
+    maps = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 3, 5, 5)).astype(np.float32))
     scaled = normalise(maps, InputOptions("instance")).numpy()
     assert scaled.min(axis=(2, 3)) == pytest.approx(np.zeros((2, 3)), abs=1e-6)
     assert scaled.max(axis=(2, 3)) == pytest.approx(np.ones((2, 3)), abs=1e-6)

@@ -1,5 +1,4 @@
 # The plan of this run, and what the rules ask of it. The package decides how; Snakemake decides what runs.
-import shutil
 from hashlib import sha256
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -8,6 +7,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 from ra_icl.errors import InputError
+from ra_icl.gpu_share import folds_beside, gpu_mib
 from ra_icl.plan import TRAINING_CODE, check_config, make_plan, slice_of
 
 SCHEMA = Path(workflow.basedir) / "schemas" / "config.schema.yaml"

@@ -1,7 +1,10 @@
 # One job per held-out subject: train on the others, predict it.
 
-# Where there is a GPU each fold asks for it, so that `--resources gpu=K` says how many share it; a CPU runs one per core.
-GPUS_PER_FOLD = 1 if shutil.which("nvidia-smi") else 0
+# Where there is a GPU a fold asks for a share of it; a CPU runs one fold per core. `--resources gpu=K` says how many
+# share it; without that, as many as fit into its memory. On a cluster the profile says what a job asks for.
+GPU_MIB = gpu_mib()
+if GPU_MIB and workflow.is_main_process and workflow.local_exec and "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", folds_beside(plan, GPU_MIB, workflow.global_resources["_cores"].value or 1))
 
 
 rule fold:
@@ -22,7 +25,7 @@ rule fold:
         "../../environment.yml"
     threads: 1
     resources:
-        gpu=GPUS_PER_FOLD,
+        gpu=1 if GPU_MIB else 0,
     params:
         code=code(*TRAINING_CODE),
         options=lambda wildcards: plan.training_slice(wildcards.method),
