@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
+from ra_icl.config import merge, slice_of
 from ra_icl.datasets import NAMES, build_index, public_flow, twin_plan
 from ra_icl.datasets.protocols import PROTOCOLS, Protocol, check_counts, folds, protocol_of, select
 from ra_icl.datasets.public_flow import PublishedOptions
@@ -38,35 +38,6 @@ MIR_MARKS = {
     "uniform": "→Uniform",
     "published": "published",
 }
-
-
-def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
-    """Check a config against the JSON schema. Raises InputError that names the first key at fault."""
-    from jsonschema import Draft202012Validator
-
-    errors = Draft202012Validator(schema).iter_errors(_plain(config))
-    for error in sorted(errors, key=lambda error: (len(error.absolute_path), error.message)):
-        where = ".".join(map(str, error.absolute_path)) or "(top level)"
-        known = ", ".join(error.schema["properties"]) if error.validator == "additionalProperties" else ""
-        hint = f"; known keys: {known}" if known else ""
-        raise InputError(f"config: {where}: {error.message}{hint}; see config/README.md")
-
-
-def load_config(paths: Sequence[Path], schema: Path) -> dict[str, Any]:
-    """Read config files, each on top of those before it as Snakemake does, and check the result.
-
-    Raises InputError for a file that cannot be read, and as `check_config`.
-    """
-    config: dict[str, Any] = {}
-    for path in paths:
-        try:
-            found = yaml.safe_load(Path(path).read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path}: cannot be read as YAML ({reason}); correct it") from error
-        config = _merge(config, found)
-    check_config(config, yaml.safe_load(Path(schema).read_text()))
-    return config
 
 
 def datasets_of(protocols: Sequence[str]) -> list[str]:
@@ -186,7 +157,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
 
 def resolve(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The options of a method: config.base with the method's overrides."""
-    return _merge({"title": name} | config["base"], config["methods"][name])
+    return merge({"title": name} | config["base"], config["methods"][name])
 
 
 def sampling_name(sampling: Mapping[str, Any]) -> str:
@@ -198,11 +169,6 @@ def sampling_name(sampling: Mapping[str, Any]) -> str:
 
 def sampling_of(options: Mapping[str, Any]) -> Sampling:
     return from_mapping(Sampling, {key: value for key, value in options.items() if key != "source"}, "sampling")
-
-
-def slice_of(values: Any) -> str:
-    """A slice of the config as one string that does not depend on the order of keys."""
-    return json.dumps(_plain(values), sort_keys=True)
 
 
 def published_options(config: Mapping[str, Any]) -> dict[str, PublishedOptions]:
@@ -296,14 +262,6 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
     return f"{name!r} is not defined; known: {', '.join(known)}"
 
 
-def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(copy.deepcopy(base))
-    for key, value in changes.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
 def _replace(options: Mapping[str, Any], key: str, value: Any, where: str) -> dict[str, Any]:
     changed = copy.deepcopy(dict(options))
     *path, last = key.split(".")
@@ -314,7 +272,3 @@ def _replace(options: Mapping[str, Any], key: str, value: Any, where: str) -> di
         raise InputError(f"config: {where}: {key!r} is no key of a method; see base in config/config.yaml")
     place[last] = value
     return changed
-
-
-def _plain(values: Any) -> Any:
-    return json.loads(json.dumps(values))

@@ -6,9 +6,10 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
+from ra_icl.config import check_config, slice_of
 from ra_icl.errors import InputError
 from ra_icl.gpu_share import folds_beside, gpu_mib
-from ra_icl.plan import TRAINING_CODE, check_config, make_plan, slice_of
+from ra_icl.plan import TRAINING_CODE, make_plan
 
 SCHEMA = Path(workflow.basedir) / "schemas" / "config.schema.yaml"
 CODE = Path(workflow.basedir).parent / "ra_icl"
