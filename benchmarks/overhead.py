@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from ra_icl.config import load_config
 from ra_icl.files import save_tensors, write_csv, write_json
-from ra_icl.plan import Plan, load_config, make_plan
+from ra_icl.plan import Plan, make_plan
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"

@@ -7,12 +7,13 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
+from ra_icl.config import merge, slice_of
 from ra_icl.datasets import NAMES, build_index, public_flow, twin_plan
 from ra_icl.datasets.protocols import PROTOCOLS, Protocol, check_counts, folds, protocol_of, select
 from ra_icl.datasets.public_flow import PublishedOptions
@@ -37,35 +38,6 @@ MIR_MARKS = {
     "uniform": "→Uniform",
     "published": "published",
 }
-
-
-def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
-    """Check a config against the JSON schema. Raises InputError that names the first key at fault."""
-    from jsonschema import Draft202012Validator
-
-    errors = Draft202012Validator(schema).iter_errors(_plain(config))
-    for error in sorted(errors, key=lambda error: (len(error.absolute_path), error.message)):
-        where = ".".join(map(str, error.absolute_path)) or "(top level)"
-        known = ", ".join(error.schema["properties"]) if error.validator == "additionalProperties" else ""
-        hint = f"; known keys: {known}" if known else ""
-        raise InputError(f"config: {where}: {error.message}{hint}; see config/README.md")
-
-
-def load_config(paths: Sequence[Path], schema: Path) -> dict[str, Any]:
-    """Read config files, each on top of those before it as Snakemake does, and check the result.
-
-    Raises InputError for a file that cannot be read, and as `check_config`.
-    """
-    config: dict[str, Any] = {}
-    for path in paths:
-        try:
-            found = yaml.safe_load(Path(path).read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path}: cannot be read as YAML ({reason}); correct it") from error
-        config = _merge(config, found)
-    check_config(config, yaml.safe_load(Path(schema).read_text()))
-    return config
 
 
 def datasets_of(protocols: Sequence[str]) -> list[str]:
@@ -106,8 +78,12 @@ class Plan:
 
     def subjects(self, dataset: str) -> list[str]:
         """The subjects of a dataset that some protocol of this run uses."""
-        rows = pd.concat(self.selected.values(), ignore_index=True)
-        return sorted(rows.loc[rows["dataset"] == dataset, "subject"].unique())
+        return self._subjects[dataset]
+
+    @cached_property
+    def _subjects(self) -> dict[str, list[str]]:
+        rows = pd.concat(self.selected.values())[["dataset", "subject"]].drop_duplicates()
+        return {name: sorted(group["subject"]) for name, group in rows.groupby("dataset")}
 
     def classes(self, protocol: str) -> str:
         """The classes of a protocol in label order, as JSON."""
@@ -128,7 +104,11 @@ class Plan:
 
     def sampling(self, method: str) -> str:
         """The name of a method's sampling: the folder below flow/."""
-        return sampling_name(self.methods[method]["sampling"])
+        return self._sampling_names[method]
+
+    @cached_property
+    def _sampling_names(self) -> dict[str, str]:
+        return {name: sampling_name(method["sampling"]) for name, method in self.methods.items()}
 
     def samplings(self) -> dict[str, dict[str, Any]]:
         """{name of a sampling: its options}, over all methods; of two of one name the first's."""
@@ -141,7 +121,13 @@ class Plan:
 
     def training_slice(self, method: str) -> str:
         """All of a method that its folds depend on, as JSON; the sampling stands in the flow's path."""
-        return slice_of({key: self.methods[method][key] for key in TRAINING_KEYS})
+        return self._training_slices[method]
+
+    @cached_property
+    def _training_slices(self) -> dict[str, str]:
+        # Once for all methods: Snakemake asks for each of a thousand folds.
+        methods = self.methods.items()
+        return {name: slice_of({key: method[key] for key in TRAINING_KEYS}) for name, method in methods}
 
     def row_slice(self, methods: list[str]) -> str:
         """Titles and MIR, IRC and MRD marks of table rows, as JSON."""
@@ -171,7 +157,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
 
 def resolve(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The options of a method: config.base with the method's overrides."""
-    return _merge({"title": name} | config["base"], config["methods"][name])
+    return merge({"title": name} | config["base"], config["methods"][name])
 
 
 def sampling_name(sampling: Mapping[str, Any]) -> str:
@@ -183,11 +169,6 @@ def sampling_name(sampling: Mapping[str, Any]) -> str:
 
 def sampling_of(options: Mapping[str, Any]) -> Sampling:
     return from_mapping(Sampling, {key: value for key, value in options.items() if key != "source"}, "sampling")
-
-
-def slice_of(values: Any) -> str:
-    """A slice of the config as one string that does not depend on the order of keys."""
-    return json.dumps(_plain(values), sort_keys=True)
 
 
 def published_options(config: Mapping[str, Any]) -> dict[str, PublishedOptions]:
@@ -281,14 +262,6 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
     return f"{name!r} is not defined; known: {', '.join(known)}"
 
 
-def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(copy.deepcopy(base))
-    for key, value in changes.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
 def _replace(options: Mapping[str, Any], key: str, value: Any, where: str) -> dict[str, Any]:
     changed = copy.deepcopy(dict(options))
     *path, last = key.split(".")
@@ -299,7 +272,3 @@ def _replace(options: Mapping[str, Any], key: str, value: Any, where: str) -> di
         raise InputError(f"config: {where}: {key!r} is no key of a method; see base in config/config.yaml")
     place[last] = value
     return changed
-
-
-def _plain(values: Any) -> Any:
-    return json.loads(json.dumps(values))

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from ra_icl import gpu_share
+from ra_icl.config import load_config
 from ra_icl.gpu_share import FIXED_MIB, MIB, fold_mib, folds_beside, gpu_mib
-from ra_icl.plan import load_config, make_plan
+from ra_icl.plan import make_plan
 
 ROOT = Path(__file__).parents[1]
 

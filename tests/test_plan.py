@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ra_icl.config import check_config, merge, slice_of
 from ra_icl.datasets import DEFAULTS
 from ra_icl.datasets.twin_plan import TwinOptions
 from ra_icl.errors import InputError
 from ra_icl.faces import FaceOptions
 from ra_icl.flow import FlowOptions
 from ra_icl.method import MethodOptions
-from ra_icl.plan import _merge, check_config, make_plan, resolve, slice_of
+from ra_icl.plan import make_plan, resolve
 from ra_icl.sampling import Sampling
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +26,7 @@ SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text
 def config(*names):
     merged = {}
     for name in ("config", *names):
-        merged = _merge(merged, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
+        merged = merge(merged, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
     return merged
 
 
@@ -142,7 +143,7 @@ def test_methods_are_table_3s_rows():
 
 def test_three_lines_of_yaml_add_a_method(demo):
     added = yaml.safe_load("methods:\n  m6_no_blur:\n    title: M6 without blur\n    augmentation: {blur: 0}")
-    values = _merge(demo, added)
+    values = merge(demo, added)
     check_config(values, SCHEMA)
     plan = make_plan(values)
     ours, theirs = (json.loads(plan.training_slice(name)) for name in ("m6_no_blur", "m6"))

@@ -50,9 +50,9 @@ def results(clone):
     return clone / "results" / "demo"
 
 
-def planned(clone, **options):
+def planned(clone, targets=(), **options):
     """The rules that a dry run would run, with their numbers: the rows of its table of job statistics."""
-    shown = snakemake(clone, "--dry-run", **options)
+    shown = snakemake(clone, *targets, "--dry-run", **options)
     assert shown.returncode == 0, shown.stderr[-2000:]
     rows = re.findall(r"^([a-z]\w*) +([0-9]+)$", shown.stdout + shown.stderr, flags=re.MULTILINE)
     return {name: int(number) for name, number in rows if name != "total"}
@@ -94,6 +94,17 @@ def test_the_quality_control_shows_every_sequence(clone, results):
 @pytest.mark.workflow
 def test_a_second_run_does_nothing(clone, results):
     assert planned(clone) == {}
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize("suffix", [".json", ".safetensors"])
+def test_a_fold_is_its_three_files(clone, results, suffix):
+    fold = results / f"folds/cde/m1/seed0/casme2-sub01{suffix}"
+    shutil.move(fold, results / "kept")
+    try:
+        assert planned(clone)["fold"] == 1
+    finally:
+        shutil.move(results / "kept", fold)
 
 
 @pytest.mark.workflow
@@ -161,6 +172,33 @@ def test_every_target_of_the_paper_has_a_name(clone):
     shown = snakemake(clone, "--list-target-rules").stdout.split()
     wanted = {"all", "qc", "confusion", "sweep_instances", "sweep_lambda3", *(f"table{n}" for n in range(1, 6))}
     assert wanted | {f"ablation_m{number}" for number in range(1, 11)} <= set(shown)
+
+
+def test_the_snakefile_is_read_without_torch_and_opencv(clone):
+    """It is read again in every cluster job."""
+    program = (
+        "import sys; from snakemake.cli import main\n"
+        "try: main()\n"
+        "finally: print(sorted({'torch', 'cv2', 'numba', 'ra_icl.plan'} & set(sys.modules)), file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", program, "--list-target-rules", "--configfile", "config/demo.yaml"]
+    environment = os.environ | {"PYTHONPATH": str(clone)}
+    done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=False)
+    assert "table1" in done.stdout
+    assert done.stderr.splitlines()[-1] == "['ra_icl.plan']"
+
+
+@pytest.mark.workflow
+def test_a_killed_pack_is_computed_again(clone, results):
+    """One subject's file of the pack is gone: its job runs, and nothing else where the bytes are the same."""
+    flow = results / "flow/middle-2/casme2"
+    before = {path.name: path.read_bytes() for path in flow.iterdir()}
+    (flow / "sub01.safetensors").unlink()
+    assert planned(clone, targets=["results/demo/flow/middle-2/cde.sha256"]).keys() >= {"flow_middle_2_casme2_1"}
+    done = snakemake(clone, "results/demo/flow/middle-2/cde.sha256")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert {path.name: path.read_bytes() for path in flow.iterdir()} == before
+    assert planned(clone) == {}
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ else:
     FLOW_CODE = code("flow/*.py", "sampling.py")
     FLOW_VERSION = package_version({"numba": "numba", "opencv": "opencv-contrib-python"}[config["flow"]["backend"]])
 
-    # A job does a pack of subjects, so that start-up is a small part of it. Killed, it loses its pack, which is about
-    # half a minute on one core: Snakemake deletes the outputs of a failed job, whole or not.
+    # A job does a pack of subjects, so that start-up is a small part of it. One that fails loses its pack, half a minute
+    # or one large subject: Snakemake deletes the outputs of a failed job, whole or not.
     for sampling, options in plan.samplings().items():
         for dataset in plan.all_datasets():
             for number, subjects in enumerate(plan.packs(dataset, options), start=1):
@@ -73,10 +73,11 @@ else:
                         "--sampling {params.sampling:q} --options {params.options:q} --out {params.out:q} 2> {log:q}"
 
 
-# A fold reads the flow of all subjects. One file with their checksums stands for them: a thousand folds that named
-# 68 files each would keep Snakemake busy for longer than they train.
+# A fold reads the indexes and the flow of all subjects. One file with their checksums stands for them: a thousand folds
+# that named 70 files each would keep Snakemake busy for longer than they train.
 rule flow_set:
     input:
+        lambda wildcards: [f"<results>/index/{name}.csv" for name in plan.datasets(wildcards.protocol)],
         lambda wildcards: [f"<results>/flow/{path}" for path in plan.flow_files(wildcards.protocol, wildcards.sampling)],
     output:
         "<results>/flow/{sampling}/{protocol}.sha256",

@@ -9,7 +9,6 @@ if GPU_MIB and workflow.is_main_process and workflow.local_exec and "gpu" not in
 
 rule fold:
     input:
-        index=lambda wildcards: [f"<results>/index/{name}.csv" for name in plan.datasets(wildcards.protocol)],
         flow=lambda wildcards: f"<results>/flow/{plan.sampling(wildcards.method)}/{wildcards.protocol}.sha256",
     output:
         multiext(
@@ -31,14 +30,12 @@ rule fold:
         code=code(*TRAINING_CODE),
         options=lambda wildcards: plan.training_slice(wildcards.method),
         classes=lambda wildcards: plan.classes(wildcards.protocol),
-        index=lambda wildcards, input: [f"--index={path}" for path in input.index],
+        index=lambda wildcards: [f"--index={RESULTS}/index/{name}.csv" for name in plan.datasets(wildcards.protocol)],
         flow=lambda wildcards, input: Path(input.flow).parent,
-        out=lambda wildcards, output: Path(output.csv).with_suffix(""),
+        out=f"{RESULTS}/folds/{{protocol}}/{{method}}/seed{{seed}}/{{fold}}",
         source=plan.source,
         # Not an output: what a job leaves behind when it fails is deleted, and this is what the next one goes on from.
-        checkpoint=lambda wildcards, output: Path(
-            config["pathvars"]["results"], "checkpoints", *Path(output.network).parts[-4:]
-        ),
+        checkpoint=f"{RESULTS}/checkpoints/{{protocol}}/{{method}}/seed{{seed}}/{{fold}}.safetensors",
     message:
         "Fold {wildcards.fold} of {wildcards.method} under {wildcards.protocol}, seed {wildcards.seed}"
     shell:
