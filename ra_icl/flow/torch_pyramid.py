@@ -38,8 +38,8 @@ def slopes(frames: Tensor) -> Tensor:
 def resize(images: Tensor, shape: tuple[int, int], steps: tuple[float, float]) -> Tensor:
     """Bilinear resize of (..., H, W) to (..., *shape), pixel centres aligned; steps: source pixels per pixel."""
     (top, below, down), (left, right, across) = map(_places, images.shape[-2:], shape, steps, 2 * (images.device,))
-    rows = torch.lerp(images[..., left], images[..., right], across)
-    return torch.lerp(rows[..., top, :], rows[..., below, :], down[:, None])
+    rows = torch.lerp(images.index_select(-1, left), images.index_select(-1, right), across)
+    return torch.lerp(rows.index_select(-2, top), rows.index_select(-2, below), down[:, None])
 
 
 def _places(side: int, wanted: int, step: float, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:

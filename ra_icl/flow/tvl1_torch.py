@@ -74,7 +74,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _on_device(images: np.ndarray) -> Tensor:
-    return torch.as_tensor(np.array(images), device=DEVICE).float()
+    return torch.as_tensor(np.array(images, order="C"), device=DEVICE).float()
 
 
 def _pairs_in_a_batch(height: int, width: int) -> int:
