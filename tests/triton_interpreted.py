@@ -63,7 +63,7 @@ def changes_of(pair, state, iterations):
 
 @pytest.mark.parametrize("iterations", [1, 3, 4])
 def test_inner_loop_with_pairs_that_stop_at_different_times(state, iterations):
-    """The second pair is not active, the third stops after one iteration, the last after three, the first not at all."""
+    """The second pair is not active, the third stops after one iteration, the last after three, the first never."""
     size = torch.tensor([30.0, 1.0, 1e-4, 1.0])[:, None, None, None]
     start = [state[2] * torch.tensor([1.0, 1.0, 0.0, 1.0])[:, None, None, None], size * state[3], size * state[4]]
     changes = changes_of(3, start, 3)

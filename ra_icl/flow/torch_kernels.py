@@ -1,8 +1,8 @@
 """The steps of TV-L1 on batches of pairs in plain torch: the reference, on any device, of `triton_kernels`.
 
 Everything is float32, elementwise or a sum; nothing here is a matrix product, so that TF32 has no say.
-P pairs lie along the first axis. warped: (P, 4, H, W), slopes to the right and down, 1 / slope², and rho without its flow
-terms. field: (P, 2, H, W), u and v. dual: (P, 4, H, W), the horizontal and the vertical part of u's, then of v's.
+P pairs lie along the first axis. warped: (P, 4, H, W), slopes to the right and down, 1 / slope², and rho without its
+flow terms. field: (P, 2, H, W), u and v. dual: (P, 4, H, W), the horizontal and the vertical part of u's, then of v's.
 active: (P,) bool, the pairs that have not converged.
 """
 
@@ -37,7 +37,8 @@ def median(field: Tensor, active: Tensor, size: int) -> None:
         padded = F.pad(field[pair], (size // 2,) * 4, mode="replicate")
         values = [padded[:, j : j + height, i : i + width] for j in range(size) for i in range(size)]
         for low, high in median_network(size * size):
-            values[low], values[high] = torch.minimum(values[low], values[high]), torch.maximum(values[low], values[high])
+            one, other = values[low], values[high]
+            values[low], values[high] = torch.minimum(one, other), torch.maximum(one, other)
         field[pair] = values[len(values) // 2]
 
 

@@ -1,9 +1,10 @@
 """The steps of `torch_kernels` as Triton kernels for a GPU: same names, arguments, shapes and results.
 
-A kernel's tile is BLOCK pixels of one pair, in the order of rows. A fixed number of programs shares the tiles of the pairs
-that are active, whose list and number lie on the device: nothing is read back, and converged pairs cost nothing. The
-sums of squared changes of a pair's strips are kept side by side, not added up by atomics: two runs give the same bits.
-Rounding: float32 with fused multiply-adds; division and square root are the GPU's fast ones (2 units in the last place).
+A kernel's tile is BLOCK pixels of one pair, in the order of rows. A fixed number of programs shares the tiles of the
+pairs that are active, whose list and number lie on the device: nothing is read back, and converged pairs cost nothing.
+The sums of squared changes of a pair's strips are kept side by side, not added up by atomics: two runs give the same
+bits. Rounding: float32 with fused multiply-adds; division and square root are the GPU's fast ones, right to about two
+units in the last place.
 """
 
 import torch
@@ -247,7 +248,7 @@ def _median(
         for place in tl.static_range(SIDE * SIDE):
             row = tl.minimum(tl.maximum(y + place // SIDE - SIDE // 2, 0), height - 1)
             column = tl.minimum(tl.maximum(x + place % SIDE - SIDE // 2, 0), width - 1)
-            values = values + (tl.load(field + plane + row * width + column),)
+            values = values + (tl.load(field + plane + row * width + column),)  # noqa: RUF005
         for number in tl.static_range(len(NETWORK)):
             values = _exchange(values, NETWORK[number][0], NETWORK[number][1])
         tl.store(filtered + plane + pixel, values[SIDE * SIDE // 2], mask=pixel < size)
@@ -257,4 +258,4 @@ def _median(
 def _exchange(values, low: tl.constexpr, high: tl.constexpr):
     """The two values in order, the smaller first."""
     smaller, larger = tl.minimum(values[low], values[high]), tl.maximum(values[low], values[high])
-    return values[:low] + (smaller,) + values[low + 1 : high] + (larger,) + values[high + 1 :]
+    return values[:low] + (smaller,) + values[low + 1 : high] + (larger,) + values[high + 1 :]  # noqa: RUF005

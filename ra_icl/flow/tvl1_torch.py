@@ -1,8 +1,8 @@
-"""TV-L1 optical flow of many pairs at once by torch: on a GPU with Triton's kernels where there is Triton, else plainly.
+"""TV-L1 optical flow of many pairs at once by torch: by Triton's kernels on a GPU where there is Triton, else plainly.
 
-The scheme is that of `tvl1_numba`, step by step. A pair's stopping rule is its own: the change is summed and checked in every
-iteration, and a pair that has converged stays as it is, so that no pair's flow depends on its company. With
-Triton's kernels all that happens on the GPU: the host asks for nothing between the images and the flow.
+The scheme is that of `tvl1_numba`, step by step. Each pair has its own stopping rule, checked in every iteration as
+there, and stays as it is once it has converged: no pair's flow depends on its company. With Triton's kernels all that
+happens on the GPU: the host asks for nothing between the images and the flow.
 """
 
 from collections.abc import Iterator
@@ -26,18 +26,17 @@ except ImportError:
 
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")
+_kernels = triton_kernels if CUDA and triton else torch_kernels
 VERSION = ", ".join(
     (
         f"torch {torch.__version__}",
-        f"triton {triton.__version__}" if triton else "no triton",
+        f"triton {triton.__version__}" if _kernels is triton_kernels else "no triton",
         f"cuda {torch.cuda.get_device_name()}" if CUDA else "cpu",
     )
 )
-PAIRS_AT_ONCE = 1024  # the pairs that a call should bring, and the most that are worked on at once on a GPU
-PLANES = 28  # float32 planes a pair needs on a GPU: pyramids 6, slopes 3, warped 4, flow and dual field twice 12, the rest 3
+PAIRS_AT_ONCE = 1024 if CUDA else 1  # the pairs that a call should bring; on a GPU the most that are worked on at once
+PLANES = 28  # float32 a pixel and pair on a GPU: pyramids 6, slopes 3, warped 4, flow and dual field twice 12, rest 3
 _PIXELS_IN_CACHE = 65536  # of a batch on a CPU
-
-_kernels = triton_kernels if CUDA and triton else torch_kernels
 
 
 @torch.inference_mode()

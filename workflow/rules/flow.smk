@@ -46,7 +46,9 @@ else:
             "../../environment.yml"
         params:
             code=code("flow/*.py", "sampling.py"),
-            version=package_version({"numba": "numba", "opencv": "opencv-contrib-python"}[config["flow"]["backend"]]),
+            version=package_version(
+                {"numba": "numba", "opencv": "opencv-contrib-python", "torch": "torch"}[config["flow"]["backend"]]
+            ),
             sampling=lambda wildcards: plan.sampling_slice(wildcards.sampling),
             options=slice_of(config["flow"]),
         message:
