@@ -113,17 +113,10 @@ def test_the_resize_is_opencvs_to_rounding():
     np.testing.assert_allclose(found, expected, atol=0.05)
 
 
-@pytest.mark.parametrize("side", [3, 7, 16, 20])
-def test_small_and_constant_pictures_do_not_move(side):
-    still = np.full((side, side + 2), 90, np.uint8)
-    np.testing.assert_allclose(flow(still, still[None], FlowOptions()), 0, atol=1e-6)
-    bright = np.random.default_rng(0).integers(0, 255, still.shape).astype(np.uint8)
-    assert np.isfinite(flow(still, bright[None], FlowOptions())).all()
-
-
-def test_the_illumination_term_is_refused():
-    with pytest.raises(InputError, match="backend numba has no illumination term"):
-        from_mapping(FlowOptions, {"opencv": {"gamma": 0.1}}, "flow")
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+def test_the_illumination_term_is_refused(backend):
+    with pytest.raises(InputError, match=f"backend {backend} has no illumination term"):
+        from_mapping(FlowOptions, {"backend": backend, "opencv": {"gamma": 0.1}}, "flow")
 
 
 SCRIPT = """

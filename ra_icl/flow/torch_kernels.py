@@ -19,15 +19,41 @@ def warp(onset: Tensor, planes: Tensor, field: Tensor, warped: Tensor) -> None:
 
     onset: (P, H, W). planes: (P, 3, H, W), see `slopes`.
     """
-    height, width = onset.shape[1:]
-    y, x = (torch.arange(side, dtype=field.dtype, device=field.device) for side in (height, width))
     u, v = field.unbind(1)
-    places = torch.stack([(2 * (x + u) + 1) / width - 1, (2 * (y[:, None] + v) + 1) / height - 1], dim=-1)
-    level, gx, gy = F.grid_sample(planes, places, "bicubic", "zeros", align_corners=False).unbind(1)
+    level, gx, gy = _sample(planes, u, v).unbind(1)
     warped[:, 0] = gx
     warped[:, 1] = gy
     warped[:, 2] = 1 / (gx * gx + gy * gy).clamp(min=1e-12)
     warped[:, 3] = level - gx * u - gy * v - onset
+
+
+def _sample(planes: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """The planes at x + u, y + v, (P, 3, H, W).
+
+    Offsets are split into whole pixels and the rest before anything is added to them: `grid_sample`, whose positions
+    are shares of the width, is off by 1e-5 px, and a still picture would move.
+    """
+    height, width = u.shape[1:]
+    y, x = (torch.arange(side, device=u.device) for side in (height, width))
+    left, top = u.floor(), v.floor()
+    columns = [(x + left + tap).clamp(-1, width).long() + 1 for tap in range(-1, 3)]
+    rows = [(y[:, None] + top + tap).clamp(-1, height).long() + 1 for tap in range(-1, 3)]
+    ringed = F.pad(planes, (1, 1, 1, 1)).flatten(2)  # what lies outside is 0
+    sampled = torch.zeros_like(planes)
+    for row, down in zip(rows, _cubic(v - top), strict=True):
+        for column, across in zip(columns, _cubic(u - left), strict=True):
+            place = (row * (width + 2) + column).flatten(1)[:, None].expand(-1, 3, -1)
+            sampled.addcmul_(ringed.gather(2, place).view_as(planes), (down * across)[:, None])
+    return sampled
+
+
+def _cubic(t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Weights of the four taps of cubic convolution with A = -0.75 at the offset t from the second."""
+    s, r = t + 1, 1 - t
+    first = ((-0.75 * s + 3.75) * s - 6) * s + 3
+    second = (1.25 * t - 2.25) * t * t + 1
+    third = (1.25 * r - 2.25) * r * r + 1
+    return first, second, third, 1 - first - second - third
 
 
 def median(field: Tensor, active: Tensor, size: int) -> None:
