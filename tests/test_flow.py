@@ -1,13 +1,17 @@
 """TV-L1 flow against known motion of a real photograph; strain against analytic fields."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import map_coordinates
 from skimage import data
 
 from ra_icl.errors import InputError
 from ra_icl.flow import FlowOptions, flow, flow_maps
-from ra_icl.flow.options import Schedule
+from ra_icl.flow.options import BACKENDS, Schedule
 from ra_icl.flow.strain import optical_strain
 from ra_icl.options import from_mapping
 
@@ -69,12 +73,9 @@ def test_pairs_do_not_depend_on_each_other(photograph):
         np.testing.assert_array_equal(one, flow(photograph, frame[None], FlowOptions())[0])
 
 
-def test_a_still_or_constant_picture_does_not_move(photograph):
-    flat = np.full((1, 48, 64), 90, np.uint8)
-    assert np.abs(flow(photograph, photograph[None], FlowOptions())).max() == 0
-    maps = flow_maps(flat[0], flat, FlowOptions())
-    assert maps.shape == (1, 3, 48, 64)
-    assert np.abs(maps).max() == 0
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_still_picture_does_not_move(photograph, backend):
+    assert np.abs(flow(photograph, photograph[None], FlowOptions(backend=backend))).max() == 0
 
 
 def test_colour_is_taken_as_its_grey(photograph):
@@ -90,11 +91,13 @@ def test_options_reach_the_backend(photograph):
     assert np.abs(one_scale - flow(photograph, frame, FlowOptions())).mean() > 0.1
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     ("onset", "frames", "part"),
     [
         (np.zeros((32, 32), np.uint8), np.zeros((0, 32, 32), np.uint8), "no frames"),
         (np.zeros((32, 32), np.uint8), np.zeros((1, 32, 31), np.uint8), "crop them all alike"),
+        (np.zeros((2, 32, 32), np.uint8), np.zeros((3, 32, 32), np.uint8), "one onset for all or one for each"),
         (
             np.zeros((32, 32), np.uint8),
             [np.zeros((32, 32), np.uint8), np.zeros((31, 32), np.uint8)],
@@ -102,18 +105,81 @@ def test_options_reach_the_backend(photograph):
         ),
         (np.full((32, 32), np.nan), np.full((1, 32, 32), np.nan), "give uint8"),
         (np.zeros((32, 32), np.float32), np.zeros((1, 32, 32), np.uint8), "give uint8"),
-        (np.zeros((32, 32, 4), np.uint8), np.zeros((1, 32, 32, 4), np.uint8), "give \\(H, W\\)"),
+        (np.zeros((32, 32, 4), np.uint8), np.zeros((1, 32, 32, 4), np.uint8), r"give \(N, H, W\)"),
+        (np.zeros((32, 32, 3), np.uint8), np.zeros((32, 32, 3), np.uint8), r"give \(N, H, W\)"),
+        (np.zeros((32,), np.uint8), np.zeros((32, 32), np.uint8), r"give \(N, H, W\)"),
+        (np.zeros((0, 32), np.uint8), np.zeros((1, 0, 32), np.uint8), r"give \(N, H, W\)"),
     ],
 )
-def test_bad_input_is_refused(onset, frames, part):
-    with pytest.raises(InputError, match=part):
-        flow(onset, frames, FlowOptions())
+def test_bad_input_is_refused(onset, frames, part, backend):
+    for function in (flow, flow_maps):
+        with pytest.raises(InputError, match=part):
+            function(onset, frames, FlowOptions(backend=backend))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_one_frame_and_one_onset_for_each_frame(photograph, backend):
+    options = FlowOptions(backend=backend, opencv=Schedule(scales=3, warps=2))
+    onsets = np.stack([np.roll(photograph[:64, :48], step, axis=0) for step in range(3)])
+    frames = np.stack([np.roll(photograph[:64, :48], 1, axis=1)] * 3)
+    together = flow(onsets, frames, options)
+    assert np.abs(together[0] - together[1]).mean() > 0.1
+    for number, onset in enumerate(onsets):
+        alone = flow(onset, frames[number : number + 1], options)
+        assert alone.shape == (1, 2, 64, 48)
+        np.testing.assert_allclose(alone[0], together[number], atol=1e-5)
+    np.testing.assert_array_equal(flow(onsets[0], frames, options)[2], flow(onsets[[0, 0, 0]], frames, options)[2])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_colour_with_one_onset_for_each_frame(photograph, backend):
+    options = FlowOptions(backend=backend, opencv=Schedule(scales=2, warps=1))
+    grey = photograph[:40, :48], np.roll(photograph[:40, :48], 1, axis=1)
+    onset, frame = (np.repeat(image[None, ..., None], 3, axis=-1) for image in grey)
+    np.testing.assert_array_equal(flow(onset, frame, options), flow(grey[0], grey[1][None], options))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_constant_frame_gives_no_motion_and_no_strain(photograph, backend):
+    options = FlowOptions(backend=backend)
+    flat = np.full((2, 48, 64), 90, np.uint8)
+    maps = flow_maps(flat[0], flat, options)
+    assert maps.shape == (2, 3, 48, 64)
+    assert np.abs(maps).max() == 0
+    assert np.isfinite(flow_maps(photograph[:48, :64], flat, options)).all()
+
+
+@pytest.mark.parametrize("side", [3, 7, 16, 20])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_pictures_smaller_than_the_coarsest_level(backend, side):
+    still = np.full((side, side + 2), 90, np.uint8)
+    np.testing.assert_allclose(flow(still, still[None], FlowOptions(backend=backend)), 0, atol=1e-6)
+    bright = np.random.default_rng(0).integers(0, 255, still.shape).astype(np.uint8)
+    maps = flow_maps(still, bright[None], FlowOptions(backend=backend))
+    assert maps.shape == (1, 3, side, side + 2)
+    assert np.isfinite(maps).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_strain_is_that_of_the_flow(photograph, backend):
+    options = FlowOptions(backend=backend, opencv=Schedule(scales=2, warps=1))
+    frame = np.roll(photograph[:40, :48], 1, axis=1)[None]
+    maps = flow_maps(photograph[:40, :48], frame, options)
+    np.testing.assert_allclose(maps[:, 2], optical_strain(maps[:, :2]), atol=1e-6)
+    np.testing.assert_array_equal(maps[:, :2], flow(photograph[:40, :48], frame, options))
+
+
+def test_torch_is_not_imported_for_another_backend():
+    script = (
+        "import sys, ra_icl.flow, ra_icl.flow.tvl1_numba, ra_icl.flow.tvl1_opencv; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        ({"backend": "farneback"}, "flow: backend is 'farneback'; choose one of numba, opencv"),
+        ({"backend": "farneback"}, "flow: backend is 'farneback'; choose one of numba, opencv, torch"),
         ({"opencv": {"median_filter": 4}}, "median_filter is 4; choose one of 1, 3, 5"),
         ({"opencv": {"scales": 2.5}}, "scales is 2.5; give an integer"),
         ({"opencv": {"warps": 0}}, "warps is 0"),
@@ -131,12 +197,15 @@ def test_bad_options_are_refused(values, part):
         from_mapping(FlowOptions, values, "flow")
 
 
-def test_strain_of_a_rotation_or_a_translation_is_zero():
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+def test_strain_of_a_rotation_or_a_translation_is_zero(kind):
     rotation = np.stack([-0.1 * Y, 0.1 * X])
-    assert optical_strain(rotation).max() < 1e-12
-    assert optical_strain(np.full((2, 8, 9), 3.0)).max() == 0
+    assert optical_strain(kind(rotation)).max() < 1e-12
+    assert optical_strain(kind(rotation.astype("f4"))).max() < 1e-5
+    assert optical_strain(kind(np.full((2, 8, 9), 3.0))).max() == 0
 
 
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
 @pytest.mark.parametrize(
     ("u", "v", "strain"),
     [
@@ -147,13 +216,18 @@ def test_strain_of_a_rotation_or_a_translation_is_zero():
         (0.1 * X + 0.2 * Y, 0.4 * X - 0.3 * Y, np.sqrt(0.1**2 + 0.3**2 + 2 * 0.3**2)),
     ],
 )
-def test_strain_of_linear_fields(u, v, strain):
-    np.testing.assert_allclose(optical_strain(np.stack([u, v])), strain, rtol=1e-9)
+def test_strain_of_linear_fields(u, v, strain, kind):
+    field = np.stack([u, v])
+    np.testing.assert_allclose(optical_strain(kind(field)), strain, rtol=1e-9)
+    np.testing.assert_allclose(optical_strain(kind(field.astype("f4"))), strain, atol=2e-5)
 
 
-def test_strain_uses_central_differences_and_keeps_leading_axes():
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+def test_strain_uses_central_differences_and_keeps_leading_axes(kind):
     field = np.random.default_rng(0).normal(size=(3, 2, 6, 7)).astype(np.float32)
-    strain = optical_strain(field)
+    strain = optical_strain(kind(field))
+    assert type(strain) is type(kind(field))
+    strain = np.asarray(strain)
     assert strain.shape == (3, 6, 7)
     assert strain.dtype == np.float32
     (u, v), y, x = field[1], 2, 4

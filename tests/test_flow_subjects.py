@@ -57,6 +57,27 @@ def test_flow_subject_writes_maps_and_says_which_frames(subject, tmp_path):
     np.testing.assert_allclose(maps["b"], expected, atol=0.005)
 
 
+def test_sequences_go_to_a_backend_that_wants_many_pairs_in_one_call(tmp_path, monkeypatch):
+    """Three sequences of three pairs, five pairs at once: two calls, an onset for each pair, the same maps."""
+    names = ["a", "b", "c"]
+    write_crops(tmp_path / "crops.safetensors", names)
+    keys = {"dataset": "casme2", "subject": "sub01", "sequence": names}
+    index = pd.DataFrame(keys | {"apex": pd.array([51, 51, 51], "Int64")})
+    shapes = []
+
+    def spy(onset, frames, options):
+        shapes.append((onset.shape, frames.shape))
+        return flow_maps(onset, frames, options)
+
+    monkeypatch.setattr("ra_icl.flow.subjects.flow_maps", spy)
+    for name, at_once in (("alone", 1), ("together", 5)):
+        monkeypatch.setattr("ra_icl.flow.tvl1_numba.PAIRS_AT_ONCE", at_once)
+        flow_subject(tmp_path / "crops.safetensors", index, tmp_path / name, Sampling("middle", 3), FlowOptions())
+    assert shapes[:3] == [((32, 32), (3, 32, 32))] * 3
+    assert shapes[3:] == [((6, 32, 32), (6, 32, 32)), ((32, 32), (3, 32, 32))]
+    assert (tmp_path / "alone").read_bytes() == (tmp_path / "together").read_bytes()
+
+
 def test_flow_subject_takes_the_annotated_apex_or_the_midpoint(subject, tmp_path):
     crops, index = subject
     flow_subject(crops, index, tmp_path / "out.safetensors", Sampling("apex"), FlowOptions())

@@ -16,13 +16,13 @@ __all__ = ["FlowOptions", "flow", "flow_maps", "optical_strain"]
 def flow(onset: np.ndarray, frames: np.ndarray, options: FlowOptions) -> np.ndarray:
     """Return the optical flow from the onset to each frame (Eq. 1).
 
-    onset: (H, W) or (H, W, 3) RGB, uint8. frames: (N, H, W[, 3]) uint8, N >= 1. Colour is made grey.
+    frames: (N, H, W) or (N, H, W, 3) RGB, uint8, N >= 1. onset: (H, W[, 3]) for all of them, or (N, H, W[, 3]), one for
+    each. Colour is made grey.
     Returns (N, 2, H, W) float32: u (right) and v (down) in pixels of the crop.
     Raises InputError for another type, frames of another size than the onset, or no frames.
     """
-    onset, frames = np.asarray(onset), _stack(frames)
-    _check(onset, frames)
-    return _backend(options.backend).tvl1(_grey(onset), _grey(frames), **asdict(options.parameters))
+    onset, frames = _checked(onset, frames)
+    return _backend(options.backend).tvl1(onset, frames, **asdict(options.parameters))
 
 
 def flow_maps(onset: np.ndarray, frames: np.ndarray, options: FlowOptions) -> np.ndarray:
@@ -30,6 +30,9 @@ def flow_maps(onset: np.ndarray, frames: np.ndarray, options: FlowOptions) -> np
 
     Shapes of onset and frames, and errors, as `flow`. Returns (N, 3, H, W) float32.
     """
+    if options.backend == "torch":  # strain is computed where the flow is
+        onset, frames = _checked(onset, frames)
+        return _backend("torch").tvl1(onset, frames, strain=True, **asdict(options.parameters))
     field = flow(onset, frames, options)
     return np.concatenate([field, optical_strain(field)[:, None]], axis=1)
 
@@ -39,28 +42,36 @@ def _backend(name: str) -> ModuleType:
     return import_module(f"ra_icl.flow.tvl1_{name}")
 
 
-def _stack(frames: np.ndarray) -> np.ndarray:
+def _checked(onset: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Onset (H, W) or (N, H, W) and frames (N, H, W), grey; raises as `flow` says."""
+    onset, frames = _stack(onset), _stack(frames)
+    _check(onset, frames)
+    return _grey(onset, frames.ndim == 4), _grey(frames, frames.ndim == 4)
+
+
+def _stack(images: np.ndarray) -> np.ndarray:
     try:
-        return np.asarray(frames)
+        return np.asarray(images)
     except ValueError as error:
         raise InputError("flow: frames of different sizes; crop them all alike") from error
 
 
 def _check(onset: np.ndarray, frames: np.ndarray) -> None:
-    if len(frames) == 0:
+    if frames.ndim and len(frames) == 0:
         raise InputError("flow: no frames after the onset; check the sampling")
     if onset.dtype != np.uint8 or frames.dtype != np.uint8:
         kinds = f"{onset.dtype} and {frames.dtype}"
         raise InputError(f"flow: onset and frames are {kinds}; give uint8 grey levels")
-    if onset.ndim not in (2, 3) or onset.shape[2:] not in ((), (3,)):
-        raise InputError(f"flow: onset of shape {onset.shape}; give (H, W) or (H, W, 3)")
-    if frames.shape[1:] != onset.shape:
-        sizes = f"{frames.shape[1:]}, the onset of {onset.shape}"
-        raise InputError(f"flow: frames of shape {sizes}; crop them all alike")
+    # A width of 3 in a stack of three dimensions is one colour image whose axis of frames was forgotten.
+    if frames.ndim not in (3, 4) or frames.shape[3:] not in ((), (3,)) or frames.shape[2:] == (3,) or 0 in frames.shape:
+        raise InputError(f"flow: frames of shape {frames.shape}; give (N, H, W) or (N, H, W, 3)")
+    if onset.shape not in (frames.shape, frames.shape[1:]):
+        sizes = f"{frames.shape}, onset of shape {onset.shape}"
+        raise InputError(f"flow: frames of shape {sizes}; crop them all alike, one onset for all or one for each")
 
 
-def _grey(images: np.ndarray) -> np.ndarray:
+def _grey(images: np.ndarray, colour: bool) -> np.ndarray:
     """(..., H, W, 3) RGB to (..., H, W) luma, ITU-R BT.601 as OpenCV's; grey stays as it is."""
-    if images.shape[-1] != 3 or images.ndim < 3:
+    if not colour:
         return np.ascontiguousarray(images)
     return np.rint(images @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint8)

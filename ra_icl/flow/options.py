@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 
 from ra_icl.options import require_choice
 
-BACKENDS = ("numba", "opencv")
+BACKENDS = ("numba", "opencv", "torch")
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,9 @@ class IpolSchedule(Schedule):
 class FlowOptions:
     """How flow is computed.
 
-    backend: numba (compiled, with an exact warp, whatever the version of OpenCV) or opencv
-    (cv2.optflow.DualTVL1OpticalFlow, the reference). schedule: opencv or ipol, each with its parameters.
+    backend: numba (compiled, with an exact warp, whatever the version of OpenCV), torch (the same scheme for hundreds
+    of pairs at once, on a GPU where there is one) or opencv (cv2.optflow.DualTVL1OpticalFlow, the reference).
+    schedule: opencv or ipol, each with its parameters.
     Raises ValueError for a value out of range, and for parameters that the backend does not have.
     """
 
@@ -79,7 +80,7 @@ class FlowOptions:
         if used.gamma and self.backend != "opencv":
             raise ValueError(f"gamma is {used.gamma}; backend {self.backend} has no illumination term: set it to 0")
         if (used.presmooth or used.pyramid_smooth) and self.backend == "opencv":
-            raise ValueError(f"schedule {self.schedule} smooths the images, which backend opencv cannot; set numba")
+            raise ValueError(f"schedule {self.schedule} smooths the images, which backend opencv cannot; take another")
 
     @property
     def parameters(self) -> Schedule:

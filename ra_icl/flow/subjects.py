@@ -58,11 +58,37 @@ def flow_subject(
     if index.empty:
         raise InputError(f"{out}: the index has no sequence of this subject; check the name")
     tensors, sequences = {}, {}
-    for one in _sampled(crops, index, sampling):
-        tensors[one.name] = flow_maps(one.onset, one.frames, options).astype("f2")
-        sequences[one.name] = one.used
-        progress(1)
+    for batch in _batches(_sampled(crops, index, sampling), _backend(options.backend).PAIRS_AT_ONCE):
+        tensors |= _maps_of(batch, options)
+        sequences |= {one.name: one.used for one in batch}
+        progress(len(batch))
     files.save_tensors(out, tensors, _metadata(sampling, options) | {"sequences": sequences})
+
+
+def _batches(sequences: Iterator[_Sampled], pairs: int) -> Iterator[list[_Sampled]]:
+    """Sequences of one size of frame, together, until they have so many pairs."""
+    batch: list[_Sampled] = []
+    for one in sequences:
+        if batch and one.onset.shape != batch[0].onset.shape:
+            yield batch
+            batch = []
+        batch.append(one)
+        if sum(len(other.frames) for other in batch) >= pairs:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _maps_of(batch: list[_Sampled], options: FlowOptions) -> dict[str, np.ndarray]:
+    """The flow maps (N, 3, H, W) float16 of each sequence, all by one call of the backend."""
+    if len(batch) == 1:  # its pairs have the onset in common, whose pyramid is made once
+        return {batch[0].name: flow_maps(batch[0].onset, batch[0].frames, options).astype("f2")}
+    onsets = np.concatenate([np.broadcast_to(one.onset, one.frames.shape) for one in batch])
+    maps = flow_maps(onsets, np.concatenate([one.frames for one in batch]), options).astype("f2")
+    ends = np.cumsum([len(one.frames) for one in batch])
+    parts = np.split(maps, ends[:-1])
+    return {one.name: np.ascontiguousarray(part) for one, part in zip(batch, parts, strict=True)}
 
 
 def _sampled(crops: Path, index: pd.DataFrame, sampling: Sampling) -> Iterator[_Sampled]:

@@ -1,6 +1,7 @@
 """TV-L1 optical flow compiled by Numba: OpenCV's DualTVL1 with an exact warp, in single precision, one thread."""
 
 from functools import partial
+from itertools import repeat
 from math import sqrt
 
 import cv2
@@ -10,6 +11,7 @@ from ra_icl.flow.numba_kernels import VERSION, centred_gradient, inner_loop, res
 
 __all__ = ["VERSION", "tvl1"]
 
+PAIRS_AT_ONCE = 1  # they are worked on one by one: a caller need not collect any
 _SMALLEST = 16  # pixels: a level with a shorter side is left out, as in OpenCV
 
 
@@ -31,7 +33,7 @@ def tvl1(
     presmooth: float = 0.0,
     pyramid_smooth: float = 0.0,
 ) -> np.ndarray:
-    """Return the TV-L1 flow from `onset` to each of `frames`, one thread.
+    """Return the TV-L1 flow from the onset to each of `frames`, one thread.
 
     Shapes, units and parameters as `tvl1_opencv.tvl1`; gamma has to be 0. The scheme is DualTVL1's, step by step:
     pyramid, warps, median filter before each outer iteration, stopping rule, borders. Two things differ: positions of
@@ -40,11 +42,11 @@ def tvl1(
     """
     cv2.setNumThreads(1)
     levels = partial(_pyramid, scales=scales, step=scale_step, presmooth=presmooth, smooth=pyramid_smooth)
-    onsets = levels(onset)
-    result = np.empty((len(frames), 2, *onset.shape), np.float32)
-    for out, frame in zip(result, frames, strict=True):
+    onsets = repeat(levels(onset), len(frames)) if onset.ndim == 2 else map(levels, onset)
+    result = np.empty((len(frames), 2, *frames.shape[1:]), np.float32)
+    for out, first, frame in zip(result, onsets, frames, strict=True):
         field = None
-        for level, moved in zip(reversed(onsets), reversed(levels(frame)), strict=True):
+        for level, moved in zip(reversed(first), reversed(levels(frame)), strict=True):
             field = _start(field, level.shape, scale_step)
             stop = epsilon * epsilon * level.size
             steps = tuple(map(np.float32, (lambda_ * theta, theta, tau / theta, stop)))

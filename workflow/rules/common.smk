@@ -22,6 +22,9 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
+GPU_MIB = gpu_mib()  # 0 where there is no GPU
+
+
 wildcard_constraints:
     dataset="casme2|samm|smic|casme3|own",
     protocol="cde|casme3_3|casme3_4|casme3_7|own",

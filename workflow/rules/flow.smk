@@ -33,7 +33,10 @@ if plan.source == "public_flow":
 else:
 
     FLOW_CODE = code("flow/*.py", "sampling.py")
-    FLOW_VERSION = package_version({"numba": "numba", "opencv": "opencv-contrib-python"}[config["flow"]["backend"]])
+    FLOW_PACKAGES = {"numba": "numba", "opencv": "opencv-contrib-python", "torch": "torch"}
+    FLOW_VERSION = package_version(FLOW_PACKAGES[config["flow"]["backend"]])
+    # Backend torch asks for a GPU as a fold does: on a cluster always, here where there is one.
+    FLOW_GPUS = int(config["flow"]["backend"] == "torch" and (GPU_MIB > 0 or not workflow.local_exec))
 
     # A job does a pack of subjects, so that start-up is a small part of it. One that fails loses its pack, half a minute
     # or one large subject: Snakemake deletes the outputs of a failed job, whole or not.
@@ -58,6 +61,7 @@ else:
                     # A profile cannot name generated rules. Minutes enough for OpenCV's backend and every frame.
                     resources:
                         runtime=120,
+                        gpu=FLOW_GPUS,
                     params:
                         code=FLOW_CODE,
                         version=FLOW_VERSION,
