@@ -8,11 +8,12 @@ the cluster is up, that is a link into the folder. A configuration that is not a
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +84,7 @@ def cluster(folder: Path, accounting: bool = False) -> Iterator[Cluster]:
     _write_config(folder, ports, accounting)
     with ExitStack() as running:
         _link(running, folder / "slurm.conf")
+        running.callback(_kill_leftovers, folder)
         _start(running, folder, "munged", "--foreground", "--force", *_munge_options(folder))
         wait_until((folder / "munge.socket").exists, "munged opens its socket")
         if accounting:
@@ -127,6 +129,15 @@ def _cancel_all() -> None:
     _try("scancel", "--user=root", "--signal=KILL", "--full")
     _try("scancel", "--user=root")
     wait_until(lambda: not _try("squeue", "--noheader"), "every job has ended")
+
+
+def _kill_leftovers(folder: Path) -> None:
+    """Kill what a cancelled job left: without cgroups Slurm loses a process whose parent has ended."""
+    mark = f"SLURM_CONF={folder}/slurm.conf".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended in the meantime
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def _try(*command: str) -> str:
