@@ -1,8 +1,12 @@
-"""TV-L1 by Numba against OpenCV: seconds a pair, their ratio, where the time goes, and two processes side by side.
+"""TV-L1 by Numba against OpenCV on a CPU, beside what the machine can do at most; or by torch on a GPU.
 
     python benchmarks/flow.py [--size 224] [--pairs 9] [--out results/benchmarks/flow.json]
+    python benchmarks/flow.py --device cuda        # all 7,072 CDE pairs with strain at 224 px, on one GPU
 
-Pairs are a photograph's face under known motion of 0.3 to 2.5 px with noise of 0 to 2 grey levels, on the CPU.
+On a CPU: seconds a pair, their ratio, where the time goes, two processes side by side, and the share of a core's
+multiply-adds and of its copy bandwidth that the inner loop reaches. On a GPU: seconds, pairs a second, iterations,
+bytes moved, and the share of the copy bandwidth. Pairs are a photograph's face under known motion of 0.3 to 2.5 px with
+noise of 0 to 2 grey levels; the 7,072 are 442 different ones 16 times over.
 OPERATIONS and BYTES are counted from the inner loop's source, for a pixel and an iteration.
 """
 
@@ -14,13 +18,15 @@ from functools import partial
 from pathlib import Path
 
 import cv2
+import machine_limits
 import numpy as np
 from skimage import data
 
 from ra_icl.files import write_json
 from ra_icl.flow import FlowOptions, numba_kernels, tvl1_numba, tvl1_opencv
 
-CDE_PAIRS = 7072  # 442 sequences of 16 instances
+SEQUENCES, INSTANCES = 442, 16  # of the CDE protocol
+CDE_PAIRS = SEQUENCES * INSTANCES
 OPERATIONS = 48  # float32 operations: threshold 8, primal 2 x 8, dual 2 x 12 of which a root and a division each
 BYTES = 64  # ten planes read, six written, were none of them in a cache
 
@@ -76,16 +82,15 @@ def parts_of(pairs) -> dict[str, float]:
     return spent | {"rest": total - sum(spent.values())}
 
 
-def inner_loop_speed(size: int, iterations: int = 300) -> float:
-    """Nanoseconds a pixel and iteration of the inner loop."""
+def inner_loop_speed(size: int, iterations: int = 50) -> float:
+    """Nanoseconds a pixel and iteration of the inner loop; the best of several runs."""
     area = (size + 2) * (size + 1)
     rng = np.random.default_rng(0)
     planes = [rng.normal(size=(count, area)).astype("f4") * scale for count, scale in ((4, 0.01), (2, 0), (4, 0))]
     step = [np.float32(value) for value in (0.045, 0.3, 0.83, -1)]
     numba_kernels.inner_loop(*planes, size, size, *step, 1)
-    start = time.perf_counter()
-    numba_kernels.inner_loop(*planes, size, size, *step, iterations)
-    return 1e9 * (time.perf_counter() - start) / iterations / size**2
+    seconds = machine_limits.best(lambda: numba_kernels.inner_loop(*planes, size, size, *step, iterations), repeats=10)
+    return 1e9 * seconds / iterations / size**2
 
 
 def side_by_side(pairs, processes: int = 2) -> float:
@@ -97,37 +102,72 @@ def side_by_side(pairs, processes: int = 2) -> float:
     return processes * alone / together
 
 
-def main() -> None:
-    """Measure, print a table, keep it as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--pairs", type=int, default=9)
-    parser.add_argument("--out", type=Path, default=Path("results/benchmarks/flow.json"))
-    arguments = parser.parse_args()
-    pairs = pairs_of(arguments.size, arguments.pairs)
+def on_cpu(size: int, count: int) -> dict:
+    """Measure OpenCV and Numba."""
+    pairs = pairs_of(size, count)
     run(tvl1_numba, pairs[:1])  # compiled, or read from the cache
     opencv, numba = run(tvl1_opencv, pairs) / len(pairs), run(tvl1_numba, pairs) / len(pairs)
-    speed = inner_loop_speed(arguments.size)
-    found = {
-        "size": arguments.size,
+    speed = inner_loop_speed(size)
+    core, copy = machine_limits.core_gflops(), machine_limits.copy_gb_s()
+    together = side_by_side(pairs * 4)
+    return {
+        "size": size,
         "opencv": {"version": tvl1_opencv.VERSION, "seconds_a_pair": opencv},
         "numba": {"version": tvl1_numba.VERSION, "seconds_a_pair": numba},
         "ratio": opencv / numba,
         "milliseconds": parts_of(pairs),
-        "inner_loop_ns": speed,
-        "inner_loop_gflops": OPERATIONS / speed,
-        "inner_loop_gb_s": BYTES / speed,
-        "two_processes": side_by_side(pairs * 4),
+        "inner_loop": {
+            "ns": speed,
+            "operations": OPERATIONS,
+            "bytes": BYTES,
+            "gflops": OPERATIONS / speed,
+            "gb_s": BYTES / speed,
+            "share_of_core_gflops": OPERATIONS / speed / core,
+            "share_of_copy_gb_s": BYTES / speed / copy,
+        },
+        "core_gflops": core,
+        "copy_gb_s": copy,
+        "two_processes": together,
+        "cde_minutes_on_two_cores": CDE_PAIRS * numba / together / 60,
     }
-    found["cde_minutes_on_two_cores"] = CDE_PAIRS * numba / found["two_processes"] / 60
-    times = f"OpenCV {1000 * opencv:.1f} ms, Numba {1000 * numba:.1f} ms"
-    print(f"{arguments.size} px, a pair: {times}: {found['ratio']:.1f} times")
+
+
+def report(found: dict) -> None:
+    """Print what was measured on a CPU."""
+    opencv, numba, loop = found["opencv"], found["numba"], found["inner_loop"]
+    times = f"OpenCV {1000 * opencv['seconds_a_pair']:.1f} ms, Numba {1000 * numba['seconds_a_pair']:.1f} ms"
+    print(f"{found['size']} px, a pair: {times}: {found['ratio']:.1f} times")
     for name, milliseconds in found["milliseconds"].items():
         print(f"  {name:>16} {milliseconds:6.2f} ms")
-    rates = f"{found['inner_loop_gflops']:.0f} GFLOP/s, {found['inner_loop_gb_s']:.0f} GB/s"
-    print(f"inner loop: {speed:.2f} ns a pixel and iteration, {rates}")
+    print(f"inner loop, a pixel and iteration: {loop['ns']:.2f} ns, {OPERATIONS} operations, {BYTES} bytes")
+    share = f"{100 * loop['share_of_core_gflops']:.0f} % of a core's {found['core_gflops']:.0f}"
+    print(f"  {loop['gflops']:.0f} GFLOP/s: {share} in multiply-adds (two operations each)")
+    share = f"{100 * loop['share_of_copy_gb_s']:.0f} % of the {found['copy_gb_s']:.0f}"
+    print(f"  {loop['gb_s']:.0f} GB/s: {share} of a copy from memory (the planes lie in a cache)")
     print(f"two processes: {found['two_processes']:.2f} times one; CDE: {found['cde_minutes_on_two_cores']:.1f} min")
-    write_json(arguments.out, found)
+
+
+def main() -> None:
+    """Measure, print a table, keep it as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--pairs", type=int, help="different ones: 9 on a CPU, 442 on a GPU, each 16 times")
+    parser.add_argument("--out", type=Path, help="results/benchmarks/flow.json, or flow_cuda.json")
+    arguments = parser.parse_args()
+    if arguments.device == "cuda":
+        import flow_gpu  # and torch
+
+        if not flow_gpu.tvl1_torch.CUDA:
+            parser.error("no CUDA device here: run it where there is one, or leave --device out")
+        pairs = pairs_of(arguments.size, arguments.pairs or SEQUENCES)
+        found = {"size": arguments.size} | flow_gpu.measure(pairs, INSTANCES, BYTES)
+        flow_gpu.report(found)
+    else:
+        found = on_cpu(arguments.size, arguments.pairs or 9)
+        report(found)
+    name = "flow_cuda.json" if arguments.device == "cuda" else "flow.json"
+    write_json(arguments.out or Path("results/benchmarks", name), found)
 
 
 def warm(_: int) -> None:
