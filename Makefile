@@ -1,4 +1,5 @@
-# make demo: the whole benchmark on synthetic twins. make test: every test. Both make their own environment in .venv.
+# make demo: the whole benchmark on synthetic twins. make test: every test but that of the cluster profile, which is
+# make test-slurm (root, Debian's Slurm). All make their own environment in .venv.
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
   $$python $(NEW_ENOUGH) 2>/dev/null && echo $$python && break; done)
@@ -6,7 +7,7 @@ BIN := .venv/bin
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-slurm lint clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -14,6 +15,9 @@ demo: .venv/installed
 
 test: .venv/installed
 	pytest
+
+test-slurm: .venv/installed
+	pytest -m slurm -rs tests/slurm
 
 lint: .venv/installed
 	ruff check .

@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from ra_icl.config import load_config
 from ra_icl.datasets import survey
 from ra_icl.datasets.frames import Frame, VideoFrame, read_frames, read_image, sequence_frames
 from ra_icl.datasets.protocols import PROTOCOLS, check_counts
 from ra_icl.errors import Faults, InputError
-from ra_icl.plan import datasets_of, load_config, select_all
+from ra_icl.plan import datasets_of, select_all
 
 CONFIG = Path("config/config.yaml")
 SCHEMA = Path("workflow/schemas/config.schema.yaml")

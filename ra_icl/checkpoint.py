@@ -12,7 +12,6 @@ from types import FrameType
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ra_icl import files
@@ -56,17 +55,17 @@ class Checkpoint:
 
     def load(self) -> tuple[Tensors, dict[str, Any]] | None:
         """The state that was kept, or None: no file, one that is not whole, or one of another identity."""
+        if not self.path.exists():
+            return None
         try:
-            with safe_open(self.path, framework="pt") as file:
-                record = json.loads((file.metadata() or {}).get("ra_icl", "{}"))
+            with files.open_tensors(self.path, "pt") as file:
+                record = files.metadata_of(file)
                 if record.get("key") != self.key:
                     log.warning("%s: is of other data, options or code; training starts over", self.path)
                     return None
                 return {name: file.get_tensor(name) for name in file.keys()}, record  # noqa: SIM118 (not a dict)
-        except FileNotFoundError:
-            return None
-        except (OSError, SafetensorError, ValueError) as error:
-            log.warning("%s: cannot be read (%s); training starts over", self.path, error)
+        except InputError as error:
+            log.warning("%s; training starts over", error)
             return None
 
     def after_epoch(self, state: "State") -> None:
@@ -79,14 +78,11 @@ class Checkpoint:
             )
 
     def save(self, tensors: Tensors, record: dict[str, Any]) -> None:
-        """Write the state, all or nothing. Raises InputError where the disk does not take it."""
+        """Write the state, all or nothing. Raises InputError where the disk takes no more."""
         plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         text = json.dumps(record | {"key": self.key})
-        try:
-            with files.atomic(self.path) as temporary:
-                save_file(plain, temporary, metadata={"ra_icl": text})
-        except (OSError, SafetensorError) as error:
-            raise InputError(f"{self.path}: cannot be written ({error}); free the disk and run again") from error
+        with files.atomic(self.path) as temporary:
+            save_file(plain, temporary, metadata={"ra_icl": text})
         self.written = time.monotonic()
 
     def remove(self) -> None:
@@ -95,10 +91,13 @@ class Checkpoint:
 
 
 class State:
-    """The state of a training as named tensors and a JSON record: model, optimiser, schedule, random streams."""
+    """The state of a training as named tensors and a JSON record: model, optimiser's moments, random streams.
 
-    def __init__(self, model: torch.nn.Module, optimiser, schedule, generator: torch.Generator) -> None:
-        self.model, self.optimiser, self.schedule, self.generator = model, optimiser, schedule, generator
+    The learning rate is no part of it: it follows from the epoch.
+    """
+
+    def __init__(self, model: torch.nn.Module, optimiser: torch.optim.Optimizer, generator: torch.Generator) -> None:
+        self.model, self.optimiser, self.generator = model, optimiser, generator
         self.record: dict[str, Any] = {}
         self.best: Tensors = {}
 
@@ -106,30 +105,32 @@ class State:
         """Everything as it is now; `record` and `best` are the caller's own."""
         kept = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         kept |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        moments = self.optimiser.state_dict()
-        for number, values in moments["state"].items():
+        for number, values in self.optimiser.state_dict()["state"].items():
             kept |= {f"optimiser.{number}.{name}": torch.as_tensor(value) for name, value in values.items()}
         kept |= {f"random.{name}": stream for name, stream in self._streams().items()}
-        schedule = {name: value for name, value in self.schedule.state_dict().items() if not name.startswith("_")}
-        return kept, self.record | {"groups": moments["param_groups"], "schedule": schedule}
+        return kept, self.record
 
     def restore(self, tensors: Tensors, record: dict[str, Any]) -> None:
         """Take over what `__call__` returned."""
         self.model.load_state_dict(_below("model.", tensors))
         self.best = _below("best.", tensors)
+        parameters = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
         moments: dict[int, Tensors] = {}
         for name, tensor in _below("optimiser.", tensors).items():
             number, _, what = name.partition(".")
-            moments.setdefault(int(number), {})[what] = tensor
-        groups = [group | {"betas": tuple(group["betas"])} for group in record["groups"]]
+            like = parameters[int(number)]
+            # In the parameter's order of memory, which a fused optimiser relies on and a file does not keep.
+            moments.setdefault(int(number), {})[what] = (
+                torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
+            )
+        groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        self.schedule.load_state_dict(record["schedule"])
         streams = _below("random.", tensors)
         torch.set_rng_state(streams["cpu"])
         self.generator.set_state(streams["fold"])
         if "cuda" in streams:
             torch.cuda.set_rng_state(streams["cuda"])
-        self.record = {key: value for key, value in record.items() if key not in ("groups", "schedule", "key")}
+        self.record = {key: value for key, value in record.items() if key != "key"}
 
     def _streams(self) -> Tensors:
         streams = {"cpu": torch.get_rng_state(), "fold": self.generator.get_state()}

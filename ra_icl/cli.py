@@ -27,12 +27,18 @@ Subject = Annotated[str, typer.Option(help="subject, as the index names it")]
 
 
 def main() -> None:
-    """Run the command line; bad input becomes one line on stderr and exit status 2."""
+    """Run the command line; bad input, or a file that cannot be used, becomes one line on stderr and exit status 2."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what is wrong with a file is said here, in one line
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         app()
     except InputError as error:
         sys.exit(_report(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fault = f"{error.filename}: {error.strerror}; check the path, its permissions and the disk"
+        sys.exit(_report(InputError(fault)))
 
 
 def _report(error: InputError) -> int:
@@ -96,20 +102,22 @@ def crop(index: Index, subject: Subject, out: Out, options: Options = "{}") -> N
 @app.command()
 def flow(
     index: Index,
-    subject: Subject,
-    crops: Annotated[Path, typer.Option(help="the subject's crops")],
-    out: Out,
+    subject: Annotated[list[str], typer.Option(help="subject, as the index names it; may be given several times")],
+    crops: Annotated[Path, typer.Option(help="folder of the dataset's crops")],
+    out: Annotated[Path, typer.Option(help="folder to write into")],
     sampling: Annotated[str, typer.Option(help='JSON, e.g. {"mode": "middle", "instances": 16}')] = "{}",
     options: Options = "{}",
 ) -> None:
-    """Compute optical flow and strain between the onset and the sampled frames of one subject's sequences."""
-    from ra_icl.flow import FlowOptions, flow_subject
+    """Compute optical flow and strain between the onset and the sampled frames, for each subject a file in --out."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read as NumPy's BLAS starts: Snakemake gives a job one core
+    from ra_icl.flow import FlowOptions
+    from ra_icl.flow.subjects import flow_subjects
     from ra_icl.options import parse
     from ra_icl.sampling import Sampling
 
     chosen = {key: value for key, value in _object(sampling).items() if key != "source"}
     frames = parse(Sampling, json.dumps(chosen), "sampling")
-    flow_subject(crops, _rows_of(index, subject), out, frames, parse(FlowOptions, options, "flow"))
+    flow_subjects(_rows_of(index, *subject), crops, out, frames, parse(FlowOptions, options, "flow"))
 
 
 @app.command("published-flow")
@@ -139,21 +147,25 @@ def fold(
     threads: Annotated[int, typer.Option(help="CPU threads")] = 1,
     checkpoint: Annotated[Path | None, typer.Option(help="file that keeps the state, to go on from")] = None,
     checkpoint_seconds: Annotated[float, typer.Option(help="at least so long between two writes of it")] = 60,
+    flow_digest: Annotated[
+        Path | None, typer.Option(help="file of the flow's checksums, instead of reading it")
+    ] = None,
     options: Options = "{}",
 ) -> None:
     """Train one leave-one-subject-out fold and predict the held-out subject."""
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    # cuBLAS gives the same sums on every stream only with a workspace of a fixed size.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
     from ra_icl.fold import Fold, run_fold
+    from ra_icl.method import MethodOptions
     from ra_icl.options import parse
-    from ra_icl.training import MethodOptions
 
     torch.set_num_threads(threads)
     identity = Fold(protocol, method, name, seed, data_source, tuple(json.loads(classes)))
-    run_fold(
-        identity, index, flow, out, parse(MethodOptions, options, "options"), device, checkpoint, checkpoint_seconds
-    )
+    keep = (checkpoint, checkpoint_seconds, flow_digest)
+    run_fold(identity, index, flow, out, parse(MethodOptions, options, "options"), device, *keep)
 
 
 @app.command()
@@ -262,15 +274,15 @@ def sweep(
     sweep_figure(json.loads(values), metrics, title, out)
 
 
-def _rows_of(index: Path, subject: str):
+def _rows_of(index: Path, *subjects: str):
     from ra_icl.datasets.index import read_index_csv
 
     table = read_index_csv(index)
-    rows = table[table["subject"] == subject]
-    if rows.empty:
-        known = ", ".join(sorted(table["subject"].unique()))
-        raise InputError(f"{index}: no subject {subject!r}; known: {known}")
-    return rows
+    known = set(table["subject"])
+    for subject in subjects:
+        if subject not in known:
+            raise InputError(f"{index}: no subject {subject!r}; known: {', '.join(sorted(known))}")
+    return table[table["subject"].isin(subjects)]
 
 
 def _object(text: str) -> dict:

@@ -1,7 +1,9 @@
 """Files between the stages: written to a temporary name and renamed, so that none is ever half there."""
 
+import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -13,6 +15,7 @@ import numpy as np
 
 from ra_icl.errors import InputError
 
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SAFETENSORS_TYPES = {"uint8": "U8", "float16": "F16", "float32": "F32"}
 
 
@@ -20,16 +23,50 @@ _SAFETENSORS_TYPES = {"uint8": "U8", "float16": "F16", "float32": "F32"}
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` (same suffix); rename it onto `path` on success.
 
-    Parent folders are made. On any exception the temporary file is removed and `path` is untouched.
+    Parent folders are made. On any exception the temporary file is removed and `path` is untouched; what a killed
+    process left is removed by the next one that writes the same file, which no two do at once.
+    Raises InputError where the disk takes no more.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
+    except Exception as error:
+        if _is_full_disk(error):
+            raise InputError(f"{path}: cannot be written ({error}); free the disk and run again") from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_full_disk(error: Exception) -> bool:
+    """Whether the disk, a quota or a limit on a file's size stopped the write; safetensors says so in words alone."""
+    if isinstance(error, OSError):
+        return error.errno in _DISK_FULL
+    return any(f"os error {number})" in str(error) for number in _DISK_FULL)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of `path` whose process is no more."""
+    temporary = re.compile(rf"\.{re.escape(path.stem)}\.([0-9]+){re.escape(path.suffix)}")
+    for name in os.listdir(path.parent):
+        match = temporary.fullmatch(name)
+        if match and not _runs(int(match[1])):
+            path.with_name(name).unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether a process of this id runs on this machine."""
+    try:
+        os.kill(process, 0)  # signal 0 only asks
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -82,13 +119,27 @@ def save_tensor_stream(path: str | Path, tensors: Iterable[tuple[str, Any]], met
             shutil.copyfileobj(data, file, 1 << 20)
 
 
-def load_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read a file of `save_tensors`: (arrays by name, metadata). Raises InputError where it is unreadable."""
+@contextmanager
+def open_tensors(path: str | Path, framework: str = "numpy") -> Iterator[Any]:
+    """Yield an open safetensors file, whose tensors are read when asked for: `numpy` or `pt`.
+
+    Raises InputError where it is missing or not whole.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = json.loads((file.metadata() or {}).get("ra_icl", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118 (not a dict)
-    except (OSError, SafetensorError, ValueError) as error:
+        with safe_open(path, framework=framework) as file:
+            yield file
+    except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: cannot be read ({error}); delete it and run again") from error
+
+
+def load_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read a file of `save_tensors`: (arrays by name, metadata). Raises InputError where it is unreadable."""
+    with open_tensors(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, metadata_of(file)  # noqa: SIM118 (not a dict)
+
+
+def metadata_of(file: Any) -> dict[str, Any]:
+    """What `save_tensors` wrote beside the tensors of an open file."""
+    return json.loads((file.metadata() or {}).get("ra_icl", "{}"))

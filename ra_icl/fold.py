@@ -2,6 +2,7 @@
 
 import logging
 import platform
+import subprocess
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -18,7 +19,10 @@ from ra_icl.datasets.protocols import protocol_of, select
 from ra_icl.errors import InputError
 from ra_icl.files import atomic, write_csv, write_json
 from ra_icl.instances import InstanceSets, load_instances
-from ra_icl.training import MethodOptions, Trained, resolve_precision, train
+from ra_icl.method import MethodOptions
+from ra_icl.plan import TRAINING_CODE
+from ra_icl.stepper import resolve_precision
+from ra_icl.training import Trained, train
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +57,13 @@ def run_fold(
     device: str = "auto",
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 60.0,
+    flow_digest: Path | None = None,
 ) -> None:
     """Train and predict one fold; write `out`.csv, .json and .safetensors, all or none.
 
     indexes: the index CSV of every dataset of the protocol; flow: the folder flow/{sampling}. checkpoint: a file that
-    keeps the state while the fold trains, from which the same fold goes on; it is removed at the end.
+    keeps the state while the fold trains, from which the same fold goes on; it is removed at the end. flow_digest: a
+    file of the flow's checksums, which tells whether a checkpoint is of the same flow (without it the flow is read).
     Raises InputError where the held-out subject is unknown or files are missing.
     """
     device = resolve_device(device)
@@ -73,28 +79,39 @@ def run_fold(
     if checkpoint is None:
         write_fold(out, fold, held_out, train(*arguments), options, device)
         return
-    identity = _identity(fold, indexes, flow, sets, options, device)
+    data = [flow_digest] if flow_digest else flow_files(flow, sets)
+    identity = _identity(fold, [*indexes, *data], options, device)
     with Checkpoint(checkpoint, identity, checkpoint_seconds) as kept:
         write_fold(out, fold, held_out, train(*arguments, kept), options, device)
         kept.remove()
 
 
-def _identity(
-    fold: Fold, indexes: list[Path], flow: Path, sets: InstanceSets, options: MethodOptions, device: str
-) -> dict:
-    """What the training depends on: another of these, and a checkpoint is not resumed."""
+def flow_files(flow: Path, sets: InstanceSets) -> list[Path]:
+    """The flow files that the sequences were read from."""
     pairs = sets.table[["dataset", "subject"]].drop_duplicates().itertuples(index=False)
-    maps = [flow / dataset / f"{subject}.safetensors" for dataset, subject in pairs]
-    package = Path(__file__).parent
-    code = [package / name for name in ("training.py", "losses.py", "augmentation.py", "instances.py")]
+    return [flow / dataset / f"{subject}.safetensors" for dataset, subject in pairs]
+
+
+def _identity(fold: Fold, data: list[Path], options: MethodOptions, device: str) -> dict:
+    """What the training depends on: another of these, and a checkpoint is not resumed."""
+    code = [path for name in TRAINING_CODE for path in sorted(Path(__file__).parent.glob(name))]
     return {
         "fold": asdict(fold),
         "options": asdict(options),
         "device": device,
         "torch": torch.__version__,
-        "data": digest_of([*indexes, *maps]),
-        "code": digest_of([*code, *sorted((package / "model").glob("*.py"))]),
+        "data": digest_of(data),
+        "code": digest_of(code),
     }
+
+
+def commit_of_code() -> str | None:
+    """The git commit of the package, with "-dirty" where files differ from it; None outside a clone."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def resolve_device(device: str) -> str:
@@ -145,6 +162,7 @@ def record(fold: Fold, trained: Trained, options: MethodOptions, device: str) ->
         "method": fold.method,
         "fold": fold.name,
         "seed": fold.seed,
+        "training_seed": fold.training_seed,
         "data_source": fold.data_source,
         "selection": options.training.select,
         "epoch": trained.epoch,
@@ -154,5 +172,6 @@ def record(fold: Fold, trained: Trained, options: MethodOptions, device: str) ->
         "threads": torch.get_num_threads(),
         "options": asdict(options),
         "versions": {"ra_icl": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "commit": commit_of_code(),
         "curve": trained.curve,
     }

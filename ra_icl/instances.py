@@ -1,15 +1,16 @@
 """Instance sets on the training device: every sequence's flow maps, scaled to network inputs."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
 from ra_icl.errors import InputError
-from ra_icl.files import load_tensors
+from ra_icl.files import open_tensors
 from ra_icl.options import require_choice
 from ra_icl.sampling import middle_instance
 
@@ -73,44 +74,50 @@ class InstanceSets:
 def load_instances(table: pd.DataFrame, flow_folder: str | Path, options: InputOptions, device: str) -> InstanceSets:
     """Read `flow_folder`/{dataset}/{subject}.safetensors for the rows of `table` onto `device`.
 
+    Each sequence is scaled there and kept in half precision; the host holds one at a time.
     Raises InputError where a file or a sequence is missing, or where map sizes differ.
     """
-    sets = [normalise(maps, options).astype(np.float16) for maps in _read(table, Path(flow_folder))]
-    if len({maps.shape[1:] for maps in sets}) > 1:
-        sizes = sorted({"x".join(map(str, maps.shape[1:])) for maps in sets})
+    shapes = [
+        shape
+        for _, shape in _sequences(table, Path(flow_folder), lambda file, name: tuple(file.get_slice(name).get_shape()))
+    ]
+    if len({shape[1:] for shape in shapes}) > 1:
+        sizes = sorted({"x".join(map(str, shape[1:])) for shape in shapes})
         raise InputError(f"{flow_folder}: flow maps of different sizes ({', '.join(sizes)}); crop all datasets alike")
-    counts = torch.tensor([len(maps) for maps in sets])
-    stacked = torch.from_numpy(np.concatenate(sets)).to(device)
+    counts = torch.tensor([shape[0] for shape in shapes])
     first = counts.cumsum(0) - counts
+    maps = torch.empty(int(counts.sum()), *shapes[0][1:], dtype=torch.float16, device=device)
+    for row, stored in _sequences(table, Path(flow_folder), lambda file, name: file.get_tensor(name)):
+        maps[first[row] : first[row] + counts[row]] = normalise(stored.to(device), options)
     labels = torch.tensor(table["label"].to_numpy())
     columns = ["dataset", "subject", "sequence", "label"]
     table = table[columns].reset_index(drop=True)
-    return InstanceSets(stacked, first.to(device), counts.to(device), labels.to(device), table)
+    return InstanceSets(maps, first.to(device), counts.to(device), labels.to(device), table)
 
 
-def _read(table: pd.DataFrame, folder: Path) -> Iterable[np.ndarray]:
-    opened: dict[Path, dict[str, np.ndarray]] = {}
-    for row in table.itertuples():
-        path = folder / row.dataset / f"{row.subject}.safetensors"
+def _sequences(table: pd.DataFrame, folder: Path, read: Callable) -> Iterator[tuple[int, Any]]:
+    """(position of the row, read(file, sequence)) for the rows of `table`, each file opened once."""
+    rows = table.reset_index(drop=True)
+    for (dataset, subject), of_subject in rows.groupby(["dataset", "subject"], sort=False):
+        path = folder / dataset / f"{subject}.safetensors"
         if not path.is_file():
             raise InputError(f"{path}: flow is missing; delete {folder}/*.sha256 and run again")
-        if path not in opened:
-            opened = {path: load_tensors(path)[0]}  # rows come sorted by subject: one file at a time
-        if row.sequence not in opened[path]:
-            raise InputError(f"{path}: sequence {row.sequence} is missing; delete the file and run again")
-        yield opened[path][row.sequence]
+        with open_tensors(path, "pt") as file:
+            names = set(file.keys())
+            for row in of_subject.itertuples():
+                if row.sequence not in names:
+                    raise InputError(f"{path}: sequence {row.sequence} is missing; delete the file and run again")
+                yield row.Index, read(file, row.sequence)
 
 
-def normalise(maps: np.ndarray, options: InputOptions) -> np.ndarray:
-    """Scale one sequence's maps (N, 3, H, W) to network inputs in [0, 1], float32."""
-    maps = maps.astype(np.float32)
-    if options.normalise == "none":
-        return maps
+def normalise(maps: torch.Tensor, options: InputOptions) -> torch.Tensor:
+    """Scale one sequence's maps (N, 3, H, W) float32 to network inputs in [0, 1], in place; returns them."""
     if options.normalise == "instance":
-        low = maps.min(axis=(2, 3), keepdims=True)
-        span = maps.max(axis=(2, 3), keepdims=True) - low
-        return (maps - low) / np.maximum(span, 1e-6)
-    motion = np.abs(maps[:, :2]).max()
-    strain = np.abs(maps[:, 2:]).max()
-    scaled = 0.5 + maps[:, :2] / (2 * max(motion, 1e-6))
-    return np.concatenate([scaled, maps[:, 2:] / max(strain, 1e-6)], axis=1)
+        low = maps.amin(dim=(2, 3), keepdim=True)
+        span = maps.amax(dim=(2, 3), keepdim=True) - low
+        maps.sub_(low).div_(span.clamp(min=1e-6))
+    if options.normalise == "set":
+        motion, strain = maps[:, :2].abs().max(), maps[:, 2:].abs().max()
+        maps[:, :2].div_(2 * motion.clamp(min=1e-6)).add_(0.5)
+        maps[:, 2:].div_(strain.clamp(min=1e-6))
+    return maps

@@ -7,21 +7,28 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
+from ra_icl.config import merge, slice_of
 from ra_icl.datasets import NAMES, build_index, public_flow, twin_plan
 from ra_icl.datasets.protocols import PROTOCOLS, Protocol, check_counts, folds, protocol_of, select
 from ra_icl.datasets.public_flow import PublishedOptions
 from ra_icl.datasets.twin_plan import TwinOptions
 from ra_icl.errors import InputError
 from ra_icl.options import from_mapping
+from ra_icl.packs import packs_of
 from ra_icl.sampling import Sampling
 
 TRAINING_KEYS = ("input", "model", "loss", "augmentation", "training")
+# The package's files that a trained fold depends on: a change of one trains it again.
+TRAINING_CODE = (
+    *("fold.py", "training.py", "stepper.py", "terms.py", "method.py"),
+    *("losses.py", "augmentation.py", "instances.py", "model/*.py"),
+)
 MIR_MARKS = {
     "middle": "✓",
     "apex": "→Apex*",
@@ -33,35 +40,6 @@ MIR_MARKS = {
 }
 
 
-def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
-    """Check a config against the JSON schema. Raises InputError that names the first key at fault."""
-    from jsonschema import Draft202012Validator
-
-    errors = Draft202012Validator(schema).iter_errors(_plain(config))
-    for error in sorted(errors, key=lambda error: (len(error.absolute_path), error.message)):
-        where = ".".join(map(str, error.absolute_path)) or "(top level)"
-        known = ", ".join(error.schema["properties"]) if error.validator == "additionalProperties" else ""
-        hint = f"; known keys: {known}" if known else ""
-        raise InputError(f"config: {where}: {error.message}{hint}; see config/README.md")
-
-
-def load_config(paths: Sequence[Path], schema: Path) -> dict[str, Any]:
-    """Read config files, each on top of those before it as Snakemake does, and check the result.
-
-    Raises InputError for a file that cannot be read, and as `check_config`.
-    """
-    config: dict[str, Any] = {}
-    for path in paths:
-        try:
-            found = yaml.safe_load(Path(path).read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path}: cannot be read as YAML ({reason}); correct it") from error
-        config = _merge(config, found)
-    check_config(config, yaml.safe_load(Path(schema).read_text()))
-    return config
-
-
 def datasets_of(protocols: Sequence[str]) -> list[str]:
     """The datasets that some of the protocols use."""
     return [name for name in NAMES if any(name in PROTOCOLS[p].datasets for p in protocols)]
@@ -71,11 +49,12 @@ def datasets_of(protocols: Sequence[str]) -> list[str]:
 class Plan:
     """What a run consists of.
 
-    selected: {protocol: its sequences with labels}; methods: {name: resolved options}, sweep methods included;
-    sweeps: {name: {"figure", "key", "methods": {value: method}}}.
+    index: all sequences of its datasets; selected: {protocol: its sequences with labels}; methods: {name: resolved
+    options}, sweep methods included; sweeps: {name: {"figure", "key", "methods": {value: method}}}.
     """
 
     config: Mapping[str, Any]
+    index: pd.DataFrame
     selected: dict[str, pd.DataFrame]
     methods: dict[str, dict[str, Any]]
     sweeps: dict[str, dict[str, Any]]
@@ -99,8 +78,12 @@ class Plan:
 
     def subjects(self, dataset: str) -> list[str]:
         """The subjects of a dataset that some protocol of this run uses."""
-        rows = pd.concat(self.selected.values(), ignore_index=True)
-        return sorted(rows.loc[rows["dataset"] == dataset, "subject"].unique())
+        return self._subjects[dataset]
+
+    @cached_property
+    def _subjects(self) -> dict[str, list[str]]:
+        rows = pd.concat(self.selected.values())[["dataset", "subject"]].drop_duplicates()
+        return {name: sorted(group["subject"]) for name, group in rows.groupby("dataset")}
 
     def classes(self, protocol: str) -> str:
         """The classes of a protocol in label order, as JSON."""
@@ -121,18 +104,30 @@ class Plan:
 
     def sampling(self, method: str) -> str:
         """The name of a method's sampling: the folder below flow/."""
-        return sampling_name(self.methods[method]["sampling"])
+        return self._sampling_names[method]
 
-    def sampling_slice(self, name: str) -> str:
-        """The options of the sampling called `name`, as JSON."""
-        for method in self.methods.values():
-            if sampling_name(method["sampling"]) == name:
-                return slice_of(method["sampling"])
-        raise InputError(f"sampling {name}: no method of the config uses it")
+    @cached_property
+    def _sampling_names(self) -> dict[str, str]:
+        return {name: sampling_name(method["sampling"]) for name, method in self.methods.items()}
+
+    def samplings(self) -> dict[str, dict[str, Any]]:
+        """{name of a sampling: its options}, over all methods; of two of one name the first's."""
+        return {self.sampling(name): self.methods[name]["sampling"] for name in reversed(self.methods)}
+
+    def packs(self, dataset: str, sampling: Mapping[str, Any]) -> list[list[str]]:
+        """The subjects of a dataset, in the packs that one process each computes the flow of."""
+        rows = self.index[self.index["dataset"] == dataset]
+        return packs_of(rows, self.subjects(dataset), sampling_of(sampling), self.config["faces"]["size"])
 
     def training_slice(self, method: str) -> str:
         """All of a method that its folds depend on, as JSON; the sampling stands in the flow's path."""
-        return slice_of({key: self.methods[method][key] for key in TRAINING_KEYS})
+        return self._training_slices[method]
+
+    @cached_property
+    def _training_slices(self) -> dict[str, str]:
+        # Once for all methods: Snakemake asks for each of a thousand folds.
+        methods = self.methods.items()
+        return {name: slice_of({key: method[key] for key in TRAINING_KEYS}) for name, method in methods}
 
     def row_slice(self, methods: list[str]) -> str:
         """Titles and MIR, IRC and MRD marks of table rows, as JSON."""
@@ -156,26 +151,24 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     methods = {name: resolve(config, name) for name in config["methods"]}
     sweeps = {name: _sweep(config, name, sweep, methods) for name, sweep in config["sweeps"].items()}
     _check_names(config, methods)
-    selected = _select(config)
-    return Plan(config, selected, methods, sweeps)
+    index = pd.concat([read_index(config, name) for name in datasets_of(config["protocols"])], ignore_index=True)
+    return Plan(config, index, _select(config, index), methods, sweeps)
 
 
 def resolve(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The options of a method: config.base with the method's overrides."""
-    return _merge({"title": name} | config["base"], config["methods"][name])
+    return merge({"title": name} | config["base"], config["methods"][name])
 
 
 def sampling_name(sampling: Mapping[str, Any]) -> str:
     """The name of a sampling as a folder: middle-16, apex, full, ... or published-{source}."""
     if sampling["mode"] == "published":
         return f"published-{sampling['source']}"
-    options = {key: value for key, value in sampling.items() if key != "source"}
-    return from_mapping(Sampling, options, "sampling").name
+    return sampling_of(sampling).name
 
 
-def slice_of(values: Any) -> str:
-    """A slice of the config as one string that does not depend on the order of keys."""
-    return json.dumps(_plain(values), sort_keys=True)
+def sampling_of(options: Mapping[str, Any]) -> Sampling:
+    return from_mapping(Sampling, {key: value for key, value in options.items() if key != "source"}, "sampling")
 
 
 def published_options(config: Mapping[str, Any]) -> dict[str, PublishedOptions]:
@@ -207,9 +200,7 @@ def row_marks(method: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _select(config: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
-    names = datasets_of(config["protocols"])
-    index = pd.concat([read_index(config, name) for name in names], ignore_index=True)
+def _select(config: Mapping[str, Any], index: pd.DataFrame) -> dict[str, pd.DataFrame]:
     selected = select_all(config, index)
     if config["data"]["source"] != "twins" or config["twins"].get("census") == "full":
         for name, rows in selected.items():
@@ -271,14 +262,6 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
     return f"{name!r} is not defined; known: {', '.join(known)}"
 
 
-def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(copy.deepcopy(base))
-    for key, value in changes.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
 def _replace(options: Mapping[str, Any], key: str, value: Any, where: str) -> dict[str, Any]:
     changed = copy.deepcopy(dict(options))
     *path, last = key.split(".")
@@ -289,7 +272,3 @@ def _replace(options: Mapping[str, Any], key: str, value: Any, where: str) -> di
         raise InputError(f"config: {where}: {key!r} is no key of a method; see base in config/config.yaml")
     place[last] = value
     return changed
-
-
-def _plain(values: Any) -> Any:
-    return json.loads(json.dumps(values))

@@ -41,6 +41,10 @@ class Sampling:
         suffix = f"-seed{self.seed}" if self.mode == "random" else ""
         return f"{self.mode}-{self.instances}{suffix}"
 
+    def pairs(self, frames: int) -> int:
+        """How many pairs of frames it takes from a sequence of `frames` frames after the onset."""
+        return {"apex": min(1, frames), "full": frames}.get(self.mode, min(self.instances, frames))
+
 
 def sample(length: int, apex: int | None, sampling: Sampling, key: str) -> list[int]:
     """Return the positions of the sampled frames, ascending, each in 1..length-1.

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from openpyxl import Workbook
 
-from ra_icl.datasets import DEFAULTS, NAMES, TITLES, build_index, casme2, casme3, samm, smic
+from ra_icl.datasets import DEFAULTS, NAMES, TITLES, build_index, casme2, casme3, samm, smic, survey
 from ra_icl.datasets.index import COLUMNS, index_frame, read_index_csv, read_table, validate
 from ra_icl.errors import Faults, InputError
 from ra_icl.files import write_csv
@@ -103,6 +103,14 @@ def test_casme2_drops_the_rows_outside_every_protocol_before_it_checks(tmp_path)
     whole = casme2.read_index(tmp_path, tmp_path / DEFAULTS["casme2"]["annotation"], tmp_path, Faults())
     assert len(whole) == 7
     assert list(whole.index) == list(range(2, 9))
+
+
+def test_an_unknown_emotion_is_named_with_its_row_and_left_out(tmp_path):
+    options = casme2_root(tmp_path, casme2_row(1, "EP01_01", 1, 3, 9), casme2_row(2, "EP01_02", 1, 3, 9, "glee"))
+    rows, faults = survey("casme2", options)
+    assert list(rows["sequence"]) == ["EP01_01"]
+    (fault,) = faults
+    assert "20140508.xlsx, row 3: sub02/EP01_02: emotion 'glee' is not known (known: disgust, fear, happiness" in fault
 
 
 def test_casme2_missing_column_is_named(tmp_path):
@@ -216,6 +224,13 @@ def test_smic_layout_carries_everything(tmp_path):
     assert list(index["sequence"]) == ["s01_ne_01", "s03_po_09", "s03_po_11", "s12_sur_02"]
     assert list(index["onset"]) == [559738, 1, 1, 9]
     assert index["apex"].isna().all()
+
+
+def test_files_beside_the_clips_are_no_clips(tmp_path):
+    smic_clip(tmp_path, "s1", "negative", "s1_ne_01", 1, 2, 3)
+    (tmp_path / "SMIC_all_raw/HS/s1/micro/negative/Thumbs.db").touch()
+    (tmp_path / "SMIC_all_raw/HS/s2").touch()
+    assert list(build_index("smic", {"root": str(tmp_path)})["sequence"]) == ["s01_ne_01"]
 
 
 def test_smic_annotation_gives_the_range_of_the_clips_it_lists(tmp_path):

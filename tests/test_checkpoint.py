@@ -11,10 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ra_icl import checkpoint as module
 from ra_icl.checkpoint import Checkpoint
 from ra_icl.datasets.index import COLUMNS
-from ra_icl.errors import InputError
 from ra_icl.files import save_tensors
 
 EPOCHS = 40
@@ -38,16 +36,16 @@ def workspace(tmp_path, small_options):
     return tmp_path
 
 
-def fold(workspace, name, wait=False, **changes):
-    """Start the fold; it keeps its state after every epoch."""
+def fold(workspace, name, wait=False, before="", seconds=0, **changes):
+    """Start the fold; it keeps its state after every epoch. before: Python that runs first."""
     options = json.loads((workspace / "options.json").read_text())
     options["training"] |= changes
     arguments = {
         **{"name": "casme2-sub01", "index": workspace / "casme2.csv", "flow": workspace / "flow"},
         **{"out": workspace / name / "fold", "checkpoint": workspace / "kept.safetensors"},
-        **{"checkpoint-seconds": 0, "device": "cpu", "options": json.dumps(options)},
+        **{"checkpoint-seconds": seconds, "device": "cpu", "options": json.dumps(options)},
     }
-    command = [sys.executable, "-c", "from ra_icl.cli import main; main()", "fold"]
+    command = [sys.executable, "-c", f"{before}from ra_icl.cli import main; main()", "fold"]
     command += [f"--{key}={value}" for key, value in arguments.items()]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     if wait:
@@ -103,14 +101,18 @@ def test_a_checkpoint_of_something_else_or_in_pieces_is_not_resumed(workspace):
     assert (workspace / "torn/fold.csv").read_bytes() == (workspace / "other/fold.csv").read_bytes()
 
 
-def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
-    def full(*_, **__):
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(module, "save_file", full)
-    with pytest.raises(InputError, match=r"kept\.safetensors: cannot be written \(No space left on device\); free"):
-        Checkpoint(tmp_path / "kept.safetensors", {}).save({}, {})
-    assert list(tmp_path.iterdir()) == []
+def test_a_full_disk_is_one_line_and_leaves_nothing(workspace):
+    """A real limit on the size of files stands for the disk: the network's weights are the first to pass it."""
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); "
+    for name, seconds in (("checkpoint", 0), ("result", 1e9)):
+        process = fold(workspace, name, wait=True, before=limited, seconds=seconds, epochs=1)
+        assert process.returncode == 2
+        [line] = [line for line in process.errors.splitlines() if "error" in line]
+        assert line.startswith("ra-icl: error: ")
+        assert "cannot be written" in line
+        assert line.endswith("free the disk and run again")
+        assert [path for path in workspace.rglob("*") if path.is_file() and name in str(path.parent)] == []
+    assert not (workspace / "kept.safetensors").exists()
 
 
 def test_the_handler_of_sigterm_is_put_back(tmp_path):

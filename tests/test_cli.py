@@ -46,6 +46,15 @@ def test_bad_input_is_one_line(index, tmp_path, arguments, words):
     assert not (tmp_path / "out.safetensors").exists()
 
 
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    done = run("twins", "--dataset", "smic", "--out", tmp_path / "file" / "smic")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("ra-icl: error: ")
+    assert "file: File exists; check the path" in line
+
+
 def test_a_missing_root_names_its_key(tmp_path):
     options = json.dumps({"root": str(tmp_path / "gone")})
     done = run("index", "--dataset", "samm", "--options", options, "--out", tmp_path / "x.csv")

@@ -1,5 +1,9 @@
 """Files between the stages: written whole or not at all, and read back."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -39,3 +43,14 @@ def test_a_stream_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(InputError):
         files.save_tensor_stream(tmp_path / "x.safetensors", stream(), {})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_and_what_others_are_writing_is_not(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    running = os.getppid()
+    names = [f".x.{gone.pid}.json", f".x.{running}.json", f".x.y.{gone.pid}.json", f".xy.{gone.pid}.json", "x.1.json"]
+    for name in names:
+        (tmp_path / name).write_text("{")
+    files.write_json(tmp_path / "x.json", 1)
+    assert {path.name for path in tmp_path.iterdir()} == {"x.json", *names[1:]}

@@ -4,19 +4,16 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from scipy.ndimage import map_coordinates
 from skimage import data
 
-from ra_icl import files
 from ra_icl.errors import InputError
-from ra_icl.flow import FlowOptions, flow, flow_maps, flow_subject
+from ra_icl.flow import FlowOptions, flow, flow_maps
 from ra_icl.flow.options import BACKENDS, Schedule
 from ra_icl.flow.strain import optical_strain
 from ra_icl.options import from_mapping
-from ra_icl.sampling import Sampling
 
 SIDE = 128
 Y, X = np.mgrid[:SIDE, :SIDE].astype(np.float64)
@@ -245,55 +242,3 @@ def test_strain_uses_central_differences_and_keeps_leading_axes(kind):
 def test_strain_refuses_other_shapes(shape):
     with pytest.raises(InputError, match="strain needs flow"):
         optical_strain(np.zeros(shape))
-
-
-@pytest.fixture
-def subject(tmp_path, photograph):
-    """Crops of two sequences, six frames of 32 px each, frame 49 missing; and their index."""
-    clip = np.stack([np.roll(photograph[:32, :32], step, axis=1) for step in range(6)])
-    numbers = [46, 47, 48, 50, 51, 52]
-    sequences = {name: {"frames": numbers} for name in ("a", "b")}
-    files.save_tensors(tmp_path / "crops.safetensors", {"a": clip, "b": clip[::-1].copy()}, {"sequences": sequences})
-    keys = {"dataset": "casme2", "subject": "sub01", "sequence": ["a", "b"]}
-    index = pd.DataFrame(keys | {"apex": pd.array([51, pd.NA], "Int64")})
-    return tmp_path / "crops.safetensors", index
-
-
-def test_flow_subject_writes_maps_and_says_which_frames(subject, tmp_path):
-    crops, index = subject
-    clips, _ = files.load_tensors(crops)
-    out = tmp_path / "flow" / "sub01.safetensors"
-    flow_subject(crops, index, out, Sampling("middle", 3), FlowOptions())
-    maps, metadata = files.load_tensors(out)
-    assert set(maps) == {"a", "b"}
-    assert maps["a"].shape == (3, 3, 32, 32)
-    assert maps["a"].dtype == np.float16
-    assert metadata["sequences"]["a"] == {"positions": [2, 3, 4], "frames": [48, 50, 51], "apex": 4}
-    assert metadata["sequences"]["b"]["apex"] is None
-    assert metadata["sampling"]["name"] == "middle-3"
-    assert metadata["options"]["opencv"]["lambda_"] == 0.15
-    assert metadata["backend"] == "numba"
-    assert metadata["version"].startswith("numba ")
-    expected = flow_maps(clips["b"][0], clips["b"][[2, 3, 4]], FlowOptions())
-    np.testing.assert_allclose(maps["b"], expected, atol=0.005)
-
-
-def test_flow_subject_takes_the_annotated_apex_or_the_midpoint(subject, tmp_path):
-    crops, index = subject
-    flow_subject(crops, index, tmp_path / "out.safetensors", Sampling("apex"), FlowOptions())
-    maps, metadata = files.load_tensors(tmp_path / "out.safetensors")
-    assert [metadata["sequences"][name]["positions"] for name in "ab"] == [[4], [2]]
-    assert maps["a"].shape == (1, 3, 32, 32)
-
-
-def test_flow_subject_names_what_the_crops_lack(subject, tmp_path):
-    crops, index = subject
-    out = tmp_path / "out.safetensors"
-    index.loc[1, "sequence"] = "c"
-    with pytest.raises(InputError, match=r"crops\.safetensors: does not hold casme2/sub01/c"):
-        flow_subject(crops, index, out, Sampling(), FlowOptions())
-    with pytest.raises(InputError, match="no sequence of this subject"):
-        flow_subject(crops, index.iloc[:0], out, Sampling(), FlowOptions())
-    with pytest.raises(InputError, match=r"none\.safetensors"):
-        flow_subject(tmp_path / "none.safetensors", index, out, Sampling(), FlowOptions())
-    assert not out.exists()

@@ -53,6 +53,23 @@ def test_two_files_of_one_frame_are_refused(tmp_path):
         frame_files(tmp_path)
 
 
+def test_a_folder_without_the_right_to_read_it_is_named(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("ra_icl.datasets.frames.os.listdir", refuse)
+    with pytest.raises(InputError, match=r"cannot be read \(Permission denied\); give yourself the right"):
+        sequence_frames(an_index(tmp_path).iloc[0])
+
+
+def test_a_video_is_counted_from_1(tmp_path):
+    video = write_video(tmp_path / "clip.avi", [0, 50, 100])
+    row = an_index(video, onset=0, offset=2).iloc[0]
+    with pytest.raises(InputError, match="006_1_2: onset is 0, but a video's first frame is 1"):
+        sequence_frames(row)
+    assert len(sequence_frames(an_index(video, onset=1, offset=3).iloc[0])) == 3
+
+
 def test_sequence_frames_are_the_existing_ones_in_order(tmp_path):
     touch(tmp_path, *[f"006_{n:05d}.jpg" for n in (5, 6, 7, 8, 10, 12, 13)])
     index = an_index(tmp_path)
@@ -111,7 +128,7 @@ def test_a_video_that_is_missing_cut_or_too_short_is_named(tmp_path):
         sequence_frames(an_index(tmp_path / "gone.mp4").iloc[0])
     path = write_video(tmp_path / "short.mp4", [10, 20, 30])
     frames = [frame for _, frame in sequence_frames(an_index(path, onset=2, offset=6).iloc[0])]
-    with pytest.raises(InputError, match=r"short\.mp4: ends at frame 3, before the offset 6"):
+    with pytest.raises(InputError, match=r"short\.mp4: ends at frame 3; correct the row with onset \d and offset 6$"):
         list(read_frames(frames, grey=True))
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(InputError, match=r"short\.mp4: cannot be read as a video"):

@@ -65,14 +65,14 @@ def test_a_subset_keeps_its_own_sequences(flow_folder):
 
 
 def test_scaling_per_instance_stretches_every_channel():
-    maps = np.random.default_rng(0).normal(size=(2, 3, 5, 5))
-    scaled = normalise(maps, InputOptions("instance"))
+    maps = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 3, 5, 5)).astype(np.float32))
+    scaled = normalise(maps, InputOptions("instance")).numpy()
     assert scaled.min(axis=(2, 3)) == pytest.approx(np.zeros((2, 3)), abs=1e-6)
     assert scaled.max(axis=(2, 3)) == pytest.approx(np.ones((2, 3)), abs=1e-6)
 
 
 def test_scaling_per_set_keeps_intensity_and_zero():
-    maps = np.zeros((2, 3, 4, 4))
+    maps = torch.zeros((2, 3, 4, 4))
     maps[0, 0, 0, 0], maps[1, 1, 0, 0], maps[1, 2, 0, 0] = -1, 4, 3
     scaled = normalise(maps, InputOptions("set"))
     assert scaled[0, 0, 1, 1] == 0.5
@@ -82,8 +82,8 @@ def test_scaling_per_set_keeps_intensity_and_zero():
 
 
 def test_a_constant_map_stays_finite():
-    assert np.isfinite(normalise(np.ones((1, 3, 4, 4)), InputOptions("instance"))).all()
-    assert np.isfinite(normalise(np.zeros((1, 3, 4, 4)), InputOptions("set"))).all()
+    assert normalise(torch.ones(1, 3, 4, 4), InputOptions("instance")).isfinite().all()
+    assert normalise(torch.zeros(1, 3, 4, 4), InputOptions("set")).isfinite().all()
 
 
 def test_a_missing_sequence_names_the_file(flow_folder):

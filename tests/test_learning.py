@@ -7,12 +7,14 @@ from ra_icl.datasets.protocols import PROTOCOLS, select
 from ra_icl.datasets.twin_plan import TwinOptions
 from ra_icl.datasets.twins import render
 from ra_icl.faces import FaceOptions, crop_subject
-from ra_icl.flow import FlowOptions, flow_subject
+from ra_icl.flow import FlowOptions
+from ra_icl.flow.subjects import flow_subject
 from ra_icl.fold import split
 from ra_icl.instances import InputOptions, load_instances
+from ra_icl.method import MethodOptions
 from ra_icl.options import from_mapping
 from ra_icl.sampling import Sampling
-from ra_icl.training import MethodOptions, train
+from ra_icl.training import train
 
 M6 = {
     "model": {

@@ -3,19 +3,21 @@
 import copy
 import json
 from dataclasses import fields, is_dataclass
+from itertools import chain
 from pathlib import Path
 
 import pytest
 import yaml
 
+from ra_icl.config import check_config, merge, slice_of
 from ra_icl.datasets import DEFAULTS
 from ra_icl.datasets.twin_plan import TwinOptions
 from ra_icl.errors import InputError
 from ra_icl.faces import FaceOptions
 from ra_icl.flow import FlowOptions
-from ra_icl.plan import _merge, check_config, make_plan, resolve, slice_of
+from ra_icl.method import MethodOptions
+from ra_icl.plan import make_plan, resolve
 from ra_icl.sampling import Sampling
-from ra_icl.training import MethodOptions
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -24,7 +26,7 @@ SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text
 def config(*names):
     merged = {}
     for name in ("config", *names):
-        merged = _merge(merged, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
+        merged = merge(merged, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
     return merged
 
 
@@ -141,7 +143,7 @@ def test_methods_are_table_3s_rows():
 
 def test_three_lines_of_yaml_add_a_method(demo):
     added = yaml.safe_load("methods:\n  m6_no_blur:\n    title: M6 without blur\n    augmentation: {blur: 0}")
-    values = _merge(demo, added)
+    values = merge(demo, added)
     check_config(values, SCHEMA)
     plan = make_plan(values)
     ours, theirs = (json.loads(plan.training_slice(name)) for name in ("m6_no_blur", "m6"))
@@ -175,6 +177,27 @@ def test_the_plan_counts_folds_and_flow_files(demo):
     assert len(make_plan(change(demo, "seeds", [0, 1])).fold_files("cde", "m6")) == 12
     assert "middle-4/casme2/sub01.safetensors" in plan.flow_files("cde", "middle-4")
     assert plan.flow_files("casme3_7", plan.sampling("m6"))[0].startswith("middle-4/casme3/")
+
+
+def test_the_demo_has_one_pack_a_dataset(demo):
+    plan = make_plan(demo)
+    assert set(plan.samplings()) >= {"apex", "middle-4", "full", "random-4-seed0"}
+    for dataset in plan.all_datasets():
+        for options in plan.samplings().values():
+            assert plan.packs(dataset, options) == [plan.subjects(dataset)]
+
+
+def test_the_full_census_has_packs_that_hold_every_subject_once():
+    values = change(change(config(), "data.source", "twins"), "twins.census", "full")
+    plan = make_plan(change(values, "twins.frames", [24, 126]))
+    for dataset in plan.all_datasets():
+        counts = {name: len(plan.packs(dataset, options)) for name, options in plan.samplings().items()}
+        assert counts["apex"] == 1
+        assert (
+            counts["apex"] <= counts["middle-4"] <= counts["middle-16"] < counts["full"] < len(plan.subjects(dataset))
+        )
+        for options in plan.samplings().values():
+            assert list(chain(*plan.packs(dataset, options))) == plan.subjects(dataset)
 
 
 def test_the_plan_is_read_without_torch_and_opencv():

@@ -10,16 +10,13 @@ import torch
 from ra_icl.augmentation import AugmentationOptions
 from ra_icl.errors import InputError
 from ra_icl.instances import InstanceSets
+from ra_icl.method import MethodOptions
 from ra_icl.model import regions
 from ra_icl.model.siamese import Siamese
 from ra_icl.options import from_mapping
-from ra_icl.training import (
-    MethodOptions,
-    balanced_weights,
-    classifier_terms,
-    siamese_terms,
-    train,
-)
+from ra_icl.stepper import balanced_weights
+from ra_icl.terms import classifier_terms, siamese_terms
+from ra_icl.training import train
 
 CLASSES = 3
 
@@ -88,7 +85,7 @@ def test_an_undone_flip_is_needed(small_method, monkeypatch):
     pair = torch.rand(4, 3, 9, 9), torch.rand(4, 3, 9, 9)
     labels = torch.tensor([0, 1, 2, 0])
     right = siamese_terms(model, pair, labels, small_method, generator()).losses["acl"].item()
-    monkeypatch.setattr("ra_icl.training.flip", lambda maps: maps)
+    monkeypatch.setattr("ra_icl.terms.flip", lambda maps: maps)
     wrong = siamese_terms(model, pair, labels, small_method, generator()).losses["acl"].item()
     assert abs(right - wrong) > 1e-3 * right
 

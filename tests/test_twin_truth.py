@@ -9,12 +9,12 @@ import pytest
 from ra_icl import files
 from ra_icl.datasets import protocols, twins
 from ra_icl.datasets.frames import read_image, sequence_frames
-from ra_icl.datasets.twin_motion import EMOTIONS
 from ra_icl.datasets.twin_plan import LAYOUTS, TwinOptions, clips, plan
 from ra_icl.datasets.twin_truth import flow_errors, read_truth, truth_file
 from ra_icl.errors import InputError
 from ra_icl.faces import FaceOptions, crop_sequence, crop_subject
-from ra_icl.flow import FlowOptions, flow, flow_subject
+from ra_icl.flow import FlowOptions, flow
+from ra_icl.flow.subjects import flow_subject
 from ra_icl.sampling import Sampling
 
 FULL = TwinOptions(census="full")
@@ -165,12 +165,6 @@ def test_stabilised_crops_are_not_judged(pipeline, tmp_path):
 def test_a_file_without_truth_is_named(twin, tmp_path):
     with pytest.raises(InputError, match="nowhere"):
         read_truth(tmp_path / "nowhere.safetensors")
-
-
-def test_every_emotion_of_every_layout_has_its_action_units():
-    for layout in LAYOUTS.values():
-        for emotion in (*sum(layout.emotions, ()), *layout.excluded):
-            assert EMOTIONS[emotion]
 
 
 def test_every_face_of_a_sample_of_the_full_twins_is_found():

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ra_icl.datasets import casme2, casme3, own, samm, smic
 from ra_icl.datasets.index import validate
-from ra_icl.datasets.protocols import exclude
+from ra_icl.datasets.protocols import exclude, known_emotions
 from ra_icl.errors import Faults, InputError
 
 TITLES = {"casme2": "CASME II", "samm": "SAMM", "smic": "SMIC-HS", "casme3": "CAS(ME)³", "own": "Own data"}
@@ -57,8 +57,11 @@ def survey(dataset: str, options: Mapping[str, Any]) -> tuple[pd.DataFrame, Faul
     root, annotation, frames = _paths(dataset, options)
     faults = Faults()
     used = exclude(_READERS[dataset](root, annotation, frames, faults, **labels))
+    known = known_emotions(dataset)
     with faults.catching():
-        validate(used, annotation or frames)
+        validate(used, annotation or frames, known)
+    if known:
+        used = used[used["emotion"].isin(known)]
     return used.reset_index(drop=True), faults
 
 

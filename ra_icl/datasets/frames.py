@@ -37,22 +37,23 @@ def frame_files(folder: str | Path) -> dict[int, Path]:
     """List the image files of a folder by frame number, in order of the numbers.
 
     The number is the last run of digits of the file's stem, with or without zero padding. Hidden
-    files and other types are passed over. Raises InputError where two files have one number and
-    FileNotFoundError where there is no such folder.
+    files and other types are passed over. Raises InputError where two files have one number or the
+    folder may not be read, and FileNotFoundError where there is no such folder.
     """
     found: dict[int, Path] = {}
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            stem, suffix = os.path.splitext(entry.name)
-            digits = re.findall(r"[0-9]+", stem)
-            if suffix.lower() not in IMAGES or not digits or stem.startswith("."):
-                continue
-            number = int(digits[-1])
-            if number in found:
-                raise InputError(
-                    f"{folder}: {found[number].name} and {entry.name} are both frame {number}; keep one of them"
-                )
-            found[number] = Path(folder, entry.name)
+    try:
+        names = sorted(os.listdir(folder))
+    except PermissionError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror}); give yourself the right to read it") from error
+    for name in names:
+        stem, suffix = os.path.splitext(name)
+        digits = re.findall(r"[0-9]+", stem)
+        if suffix.lower() not in IMAGES or not digits or stem.startswith("."):
+            continue
+        number = int(digits[-1])
+        if number in found:
+            raise InputError(f"{folder}: {found[number].name} and {name} are both frame {number}; keep one of them")
+        found[number] = Path(folder, name)
     return dict(sorted(found.items()))
 
 
@@ -66,11 +67,9 @@ def sequence_frames(row, most_missing: float = 0.25) -> list[tuple[int, Frame]]:
     than `most_missing` is missing. A video that is too short is found when it is read.
     """
     name = f"{row.dataset} {row.subject}/{row.sequence}"
-    if Path(row.frames).suffix.lower() in VIDEOS and not Path(row.frames).is_dir():
-        if not Path(row.frames).is_file():
-            raise InputError(f"{name}: video {row.frames} is missing; restore it or correct the clip's name")
-        return [(n, VideoFrame(Path(row.frames), n)) for n in range(row.onset, row.offset + 1)]
-    if not Path(row.frames).is_dir():
+    if Path(row.frames).suffix.lower() in VIDEOS and not os.path.isdir(row.frames):
+        return _video_frames(name, row)
+    if not os.path.isdir(row.frames):
         raise InputError(
             f"{name}: frame folder {row.frames} is missing; restore it or check datasets.{row.dataset}.frames"
         )
@@ -121,6 +120,14 @@ def read_image(path: Path, grey: bool) -> "np.ndarray":
     return image if grey else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
+def _video_frames(name: str, row) -> list[tuple[int, Frame]]:
+    if not os.path.isfile(row.frames):
+        raise InputError(f"{name}: video {row.frames} is missing; restore it or correct the clip's name")
+    if row.onset < 1:
+        raise InputError(f"{name}: onset is {row.onset}, but a video's first frame is 1; count the row's frames from 1")
+    return [(n, VideoFrame(Path(row.frames), n)) for n in range(row.onset, row.offset + 1)]
+
+
 def _check_missing(name: str, row, found: int, most_missing: float) -> None:
     total = int(row.offset - row.onset + 1)
     missing = total - found
@@ -148,9 +155,8 @@ def _read_video(frames: Sequence[VideoFrame], grey: bool) -> Iterator["np.ndarra
                 position += 1
             whole, image = video.read()
             if not whole or position != frame.number - 1:
-                raise InputError(
-                    f"{path}: ends at frame {position}, before the offset {frames[-1].number}; correct the row"
-                )
+                place = f"onset {frames[0].number} and offset {frames[-1].number}"
+                raise InputError(f"{path}: ends at frame {position}; correct the row with {place}")
             position += 1
             yield cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if grey else cv2.COLOR_BGR2RGB)
     finally:

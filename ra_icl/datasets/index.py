@@ -3,7 +3,7 @@
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +59,14 @@ def read_index_csv(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path}: a frame number is no integer ({error}); {remedy}") from error
 
 
-def validate(frame: pd.DataFrame, source: str | Path) -> None:
-    """Check an index: no key twice, onset < offset, a given apex within [onset, offset].
+def validate(frame: pd.DataFrame, source: str | Path, emotions: Collection[str] = ()) -> None:
+    """Check an index: no key twice, onset < offset, a given apex within [onset, offset], emotions known.
 
-    `source` is the file or folder that the index was read from. Raises ManyFaultsError: each fault names
-    it, the row (the spreadsheet's row where known) and the remedy.
+    `source` is the file or folder that the index was read from; `emotions` are those that may occur, any
+    where empty. Raises ManyFaultsError: each fault names the source, the row (the spreadsheet's row where
+    known) and the remedy.
     """
+    strange = ~frame["emotion"].isin(emotions) & bool(emotions)
     outside = (frame["apex"] < frame["onset"]) | (frame["apex"] > frame["offset"])
     checks = [
         (frame.duplicated(_KEY), "is listed twice; remove one of the two"),
@@ -76,6 +78,7 @@ def validate(frame: pd.DataFrame, source: str | Path) -> None:
             outside.fillna(False).astype(bool),
             "apex {apex} is outside onset..offset ({onset}..{offset}); correct it or empty the cell",
         ),
+        (strange, f"emotion '{{emotion}}' is not known (known: {', '.join(sorted(emotions))}); correct it"),
     ]
     faults = Faults()
     for wrong, text in checks:
@@ -201,9 +204,14 @@ def id_number(cell: Any, column: str, source: str) -> int:
 
 
 def subfolders(folder: str | Path) -> dict[str, str]:
-    """Map the lower-case name of each entry of a folder to its real name; {} without a folder."""
+    """Map the lower-case name of each folder in a folder to its real name; {} without a folder.
+
+    Files, such as the Thumbs.db that Windows leaves, and hidden folders are passed over.
+    """
     try:
-        return {name.lower(): name for name in sorted(os.listdir(folder)) if name[0] != "."}
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] != ".")
+        return {name.lower(): name for name in names}
     except OSError:
         return {}
 

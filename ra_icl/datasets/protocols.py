@@ -89,6 +89,13 @@ def protocol_of(name: str, classes: Sequence[str] = ()) -> Protocol:
 # Emotions of a dataset that no protocol uses.
 UNUSED_EMOTIONS = {"casme2": {"others", "sadness", "fear"}, "samm": {"other", "others"}}
 
+
+def known_emotions(dataset: str) -> set[str]:
+    """Emotions of a dataset that a protocol maps to a class or that are known to be left out; none of own data."""
+    maps = (protocol.labels.get(dataset, {}) for protocol in PROTOCOLS.values())
+    return set(UNUSED_EMOTIONS.get(dataset, ())).union(*maps)
+
+
 # CASME II sequences that the CDE protocol leaves out though their emotion may be in it.
 UNUSED_CASME2 = {
     ("sub04", "EP12_01f"): "no apex is annotated",

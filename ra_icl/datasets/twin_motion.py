@@ -1,11 +1,7 @@
 """The motion of the synthetic twins: an emotion moves action units, an action unit moves skin.
 
-Which action units show an emotion is a choice made here, in the spirit of the coding of CASME II (Yan et al.,
-PLoS ONE 9(1), 2014), of the objective classes of CASME II and SAMM (Davison, Merghani and Yap, J. Imaging
-4(10), 2018) and of the Facial Action Coding System (Ekman, Friesen and Hager, 2002). It has NOT been checked
-unit by unit against the tables of these papers: do not cite it as theirs. SMIC-HS has no units: its negative
-takes those of disgust, sadness, fear and anger. A displacement field is a sum of Gaussian bumps at the places
-where the muscles pull, so its true value is known everywhere.
+A displacement field is a sum of Gaussian bumps at the places where the muscles pull, so its true value is known
+everywhere. Which units show which emotion, and by which source, stands in `twin_units`.
 """
 
 from collections.abc import Iterator
@@ -15,48 +11,10 @@ import cv2
 import numpy as np
 
 from ra_icl.datasets.twin_faces import Face, Look
+from ra_icl.datasets.twin_units import ACTION_UNITS, Ways
 
 CROP_WIDTH = 1.1  # width of a detected face in face widths, as the Haar cascade finds these faces
 STEP = 4  # the field is smooth: it is computed on every fourth pixel and enlarged
-
-# emotion -> the ways to show it; of each the first unit always shows, the others mostly
-EMOTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "happiness": (("12", "6"), ("12", "6", "25")),
-    "surprise": (("1", "2", "26"), ("2", "1", "5", "25"), ("1", "2")),
-    "disgust": (("9", "4"), ("10", "4", "9"), ("9", "10")),
-    "repression": (("15", "17"), ("17", "14"), ("15", "14", "17")),
-    "sadness": (("1", "4", "15"), ("15", "1", "17")),
-    "fear": (("20", "1", "2", "4"), ("5", "20", "4", "1")),
-    "anger": (("4", "7", "23"), ("4", "5", "7"), ("23", "4", "7")),
-    "contempt": (("L14", "L12"), ("R14", "R12")),
-    "others": (("7", "24"), ("24", "14"), ("28",)),
-}
-EMOTIONS["other"] = EMOTIONS["others"]
-EMOTIONS["positive"] = EMOTIONS["happiness"]
-EMOTIONS["negative"] = tuple(way for emotion in ("disgust", "sadness", "fear", "anger") for way in EMOTIONS[emotion])
-
-# action unit -> (place, direction, radius in face widths); a direction is outward and down
-ACTION_UNITS: dict[str, tuple[tuple[str, tuple[float, float], float], ...]] = {
-    "1": (("inner brow", (0.0, -1.0), 0.075),),
-    "2": (("outer brow", (0.1, -1.0), 0.080),),
-    "4": (("inner brow", (-0.6, 0.8), 0.075), ("glabella", (0.0, 0.6), 0.05)),
-    "5": (("upper lid", (0.0, -0.9), 0.048),),
-    "6": (("cheek", (0.15, -0.9), 0.095), ("outer eye", (-0.3, 0.2), 0.05)),
-    "7": (("lower lid", (0.0, -0.8), 0.055), ("upper lid", (0.0, 0.35), 0.05)),
-    "9": (("nose wing", (0.1, -1.0), 0.065), ("glabella", (0.0, 0.5), 0.05)),
-    "10": (("upper lip", (0.1, -1.0), 0.070), ("nose wing", (0.15, -0.5), 0.055)),
-    "12": (("mouth corner", (0.7, -0.75), 0.090),),
-    "14": (("mouth corner", (0.8, 0.1), 0.060),),
-    "15": (("mouth corner", (0.2, 1.0), 0.080),),
-    "17": (("chin", (0.0, -1.0), 0.095), ("lower lip", (0.0, -0.4), 0.06)),
-    "20": (("mouth corner", (1.0, 0.25), 0.095),),
-    "23": (("mouth corner", (-0.7, 0.0), 0.065), ("lower lip", (0.0, -0.6), 0.06)),
-    "24": (("upper lip", (0.0, 0.8), 0.070), ("lower lip", (0.0, -0.8), 0.070)),
-    "25": (("lower lip", (0.0, 0.9), 0.055), ("upper lip", (0.0, -0.35), 0.05)),
-    "26": (("lower lip", (0.0, 0.7), 0.085), ("chin", (0.0, 1.0), 0.150)),
-    "28": (("lower lip", (0.0, -1.0), 0.080), ("chin", (0.0, -0.6), 0.10)),
-    "blink": (("upper lid", (0.0, 1.0), 0.050),),
-}
 
 
 @dataclass(frozen=True)
@@ -102,15 +60,15 @@ def enlarged(coarse: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(coarse, whole)[: size[1], : size[0]]
 
 
-def draw_motion(face: Face, emotion: str, length: int, apex: int, strength: float, rng: np.random.Generator) -> Motion:
-    """Draw how `emotion` moves `face` over `length` frames with the peak at position `apex`.
+def draw_motion(face: Face, ways: Ways, length: int, apex: int, strength: float, rng: np.random.Generator) -> Motion:
+    """Draw how an emotion moves `face` over `length` frames with the peak at position `apex`.
 
-    strength: largest displacement by the emotion in pixels of a 128-pixel face crop. On top come
-    head drift, a flicker of the light and, in some clips, a weaker unit that has nothing to do with
-    the emotion, or a blink. Raises KeyError for an unknown emotion.
+    ways: the action units that may show it, of which one set is drawn. strength: largest displacement by
+    the emotion in pixels of a 128-pixel face crop. On top come head drift, a flicker of the light and, in
+    some clips, a weaker unit that has nothing to do with the emotion, or a blink.
     """
     pixel = CROP_WIDTH * face.width / 128  # a pixel of the crop, in pixels of the frame
-    units = _draw_units(emotion, rng)
+    units = ways[rng.integers(len(ways))]
     fields = _scaled([_unit_field(face, unit, rng) for unit in units], strength * pixel)
     rise = envelope(length, apex, rng.uniform(0.0, 0.3))
     curves = [rise ** rng.uniform(0.8, 1.3) for _ in units]
@@ -130,13 +88,6 @@ def envelope(length: int, apex: int, rest: float) -> np.ndarray:
     rise = 0.5 - 0.5 * np.cos(np.pi * np.clip(time / apex, 0, 1))
     fall = 0.5 + 0.5 * np.cos(np.pi * np.clip((time - apex) / max(length - 1 - apex, 1), 0, 1))
     return np.where(time <= apex, rise, rest + (1 - rest) * fall)
-
-
-def _draw_units(emotion: str, rng: np.random.Generator) -> tuple[str, ...]:
-    ways = EMOTIONS[emotion]
-    first, *others = ways[rng.integers(len(ways))]
-    kept = [unit for unit in others if rng.random() < 0.75]
-    return tuple(sorted([first, *kept], key=lambda unit: int(unit.lstrip("LR"))))
 
 
 def _places(look: Look) -> dict[str, tuple[float, float]]:

@@ -76,10 +76,10 @@ def read_truth(path: Path) -> Truth:
 def flow_errors(flow: Path, crops: Path, truth: Path) -> pd.DataFrame:
     """Judge the estimated flow of one subject's sequences against the truth, frame by frame.
 
-    flow: file of `flow.flow_subject`. crops: file of `faces.crop_subject` that it was made from. truth: the twin's
-    folder truth/{subject}. Returns a row per sampled frame: sequence, frame (its number); `motion`, the mean true
-    displacement where the expression is, `error`, the mean endpoint error there, and `still`, that of the rest of the
-    crop, all in pixels of the crop; `correlation` of estimate and truth where the expression is.
+    flow: file of `flow.subjects.flow_subject`. crops: file of `faces.crop_subject` that it was made from. truth: the
+    twin's folder truth/{subject}. Returns a row per sampled frame: sequence, frame (its number); `motion`, the mean
+    true displacement where the expression is, `error`, the mean endpoint error there, and `still`, that of the rest of
+    the crop, all in pixels of the crop; `correlation` of estimate and truth where the expression is.
     Raises InputError where a file cannot be read, the crops lack a sequence or the head's motion was taken out of them.
     """
     estimates, sampled = files.load_tensors(flow)

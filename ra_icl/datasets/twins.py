@@ -20,6 +20,7 @@ from ra_icl.datasets.twin_faces import FACE_WIDTH, Face, draw_face, draw_look, p
 from ra_icl.datasets.twin_motion import Motion, draw_motion
 from ra_icl.datasets.twin_plan import LAYOUTS, Clip, Layout, TwinOptions, clips, stream
 from ra_icl.datasets.twin_truth import truth_file, write_truth
+from ra_icl.datasets.twin_units import EMOTIONS, objective_class
 from ra_icl.errors import InputError
 
 _BEYOND = {"casme2": 2, "samm": 1}  # frames that the folders hold before onset and after offset
@@ -56,7 +57,8 @@ def clip_motion(face: Face, clip: Clip, options: TwinOptions) -> tuple[Face, Mot
     own = stream(options, clip.dataset, clip.subject, "strength").random()
     strength = low + (high - low) * (own + rng.random()) / 2
     length = clip.offset - clip.onset + 1
-    return face, draw_motion(face, clip.emotion, length, clip.apex - clip.onset, strength, rng)
+    ways = EMOTIONS[clip.dataset][clip.emotion]
+    return face, draw_motion(face, ways, length, clip.apex - clip.onset, strength, rng)
 
 
 def subject_face(clip: Clip, options: TwinOptions) -> Face:
@@ -181,7 +183,7 @@ def _samm_sheet(planned: list[Clip], units: dict[Clip, str]) -> tuple[str, list[
     rows.append(["Subject", "Filename", "Inducement Code", *frames, *names])
     for clip in planned:
         numbers = [clip.onset, clip.apex, clip.offset, clip.offset - clip.onset + 1, "Micro - 1/2"]
-        coded = [units[clip], clip.emotion.capitalize(), "I", None]
+        coded = [units[clip], clip.emotion.capitalize(), objective_class(clip.emotion), None]
         rows.append([clip.subject, clip.sequence, 8, *numbers, *coded])
     return "MICRO_ONLY", rows
 
@@ -194,7 +196,7 @@ def _casme3_sheet(planned: list[Clip], units: dict[Clip, str]) -> tuple[str, lis
         film = clip.sequence.split("_")[0].replace("j", "J")  # upper case in the labels alone
         # both spellings occur
         emotion = clip.emotion.capitalize() if number % 2 == 0 else clip.emotion
-        rows.append([clip.subject, film, *numbers, units[clip], "I", emotion])
+        rows.append([clip.subject, film, *numbers, units[clip], objective_class(clip.emotion), emotion])
     return "label", rows
 
 

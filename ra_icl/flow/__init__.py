@@ -1,21 +1,16 @@
-"""Optical flow and strain from a subject's face crops: the instance sets of MIR (Eqs. 1-2)."""
+"""Optical flow and strain between face crops: the instances of MIR (Eqs. 1-2)."""
 
 from dataclasses import asdict
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-import pandas as pd
-from tqdm import tqdm
 
-from ra_icl import files
 from ra_icl.errors import InputError
 from ra_icl.flow.options import FlowOptions
 from ra_icl.flow.strain import optical_strain
-from ra_icl.sampling import Sampling, apex_position, sample
 
-__all__ = ["FlowOptions", "flow", "flow_maps", "flow_subject", "optical_strain"]
+__all__ = ["FlowOptions", "flow", "flow_maps", "optical_strain"]
 
 
 def flow(onset: np.ndarray, frames: np.ndarray, options: FlowOptions) -> np.ndarray:
@@ -40,51 +35,6 @@ def flow_maps(onset: np.ndarray, frames: np.ndarray, options: FlowOptions) -> np
         return _backend("torch").tvl1(onset, frames, strain=True, **asdict(options.parameters))
     field = flow(onset, frames, options)
     return np.concatenate([field, optical_strain(field)[:, None]], axis=1)
-
-
-def flow_subject(crops: Path, index: pd.DataFrame, out: Path, sampling: Sampling, options: FlowOptions) -> None:
-    """Write the flow maps of one subject's sequences to `out`.
-
-    crops: file of `faces.crop_subject`. index: the subject's rows; each needs its crops.
-    out: a float16 tensor (N, 3, H, W) per sequence, channels u, v (pixels) and strain. Metadata:
-    sampling, options, backend and version, and per sequence `positions`, `frames` (their numbers)
-    and `apex` (position, or null).
-    Raises InputError where the crops do not hold a sequence of the index.
-    """
-    if index.empty:
-        raise InputError(f"{out}: the index has no sequence of this subject; check the name")
-    frames, source = files.load_tensors(crops)
-    tensors, sequences = {}, {}
-    for row in tqdm(index.itertuples(), f"flow {Path(out).stem}", len(index), unit="sequence"):
-        key = f"{row.dataset}/{row.subject}/{row.sequence}"
-        clip = frames.get(row.sequence)
-        numbers = source.get("sequences", {}).get(row.sequence, {}).get("frames", [])
-        if clip is None or len(clip) != len(numbers):
-            raise InputError(f"{crops}: does not hold {key} whole; delete it and run again")
-        used = _used_frames(numbers, row.apex, sampling, key)
-        tensors[row.sequence] = flow_maps(clip[0], clip[used["positions"]], options).astype("f2")
-        sequences[row.sequence] = used
-    files.save_tensors(out, tensors, _metadata(sampling, options) | {"sequences": sequences})
-
-
-def _used_frames(numbers: list[int], apex, sampling: Sampling, key: str) -> dict:
-    """Positions and numbers of the sampled frames, as the metadata keeps them."""
-    position = apex_position(numbers, None if pd.isna(apex) else int(apex))
-    positions = sample(len(numbers), position, sampling, key)
-    return {
-        "positions": positions,
-        "frames": [numbers[position] for position in positions],
-        "apex": position,
-    }
-
-
-def _metadata(sampling: Sampling, options: FlowOptions) -> dict:
-    return {
-        "sampling": asdict(sampling) | {"name": sampling.name},
-        "options": asdict(options),
-        "backend": options.backend,
-        "version": _backend(options.backend).VERSION,
-    }
 
 
 def _backend(name: str) -> ModuleType:

@@ -6,7 +6,6 @@ from math import sqrt
 
 import cv2
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from ra_icl.flow.numba_kernels import VERSION, centred_gradient, inner_loop, resize, warp
 
@@ -69,7 +68,11 @@ def _pyramid(image: np.ndarray, scales: int, step: float, presmooth: float, smoo
 
 
 def _smoothed(image: np.ndarray, deviation: float) -> np.ndarray:
-    return gaussian_filter(image, deviation, mode="nearest") if deviation else image
+    if not deviation:
+        return image
+    from scipy.ndimage import gaussian_filter  # here, as its import takes longer than ten pairs
+
+    return gaussian_filter(image, deviation, mode="nearest")
 
 
 def _start(coarser: np.ndarray | None, shape: tuple[int, int], step: float) -> np.ndarray:

@@ -75,5 +75,4 @@ class Siamese(nn.Module):
         """
         theta, xi = list(self.online.parameters()), list(self.target.parameters())
         torch._foreach_lerp_(xi, theta, 1 - self.decay)
-        for ours, theirs in zip(self.target.buffers(), self.online.buffers(), strict=True):
-            ours.copy_(theirs)
+        torch._foreach_copy_(list(self.target.buffers()), list(self.online.buffers()))

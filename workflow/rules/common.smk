@@ -1,5 +1,4 @@
 # The plan of this run, and what the rules ask of it. The package decides how; Snakemake decides what runs.
-import shutil
 from hashlib import sha256
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -7,17 +6,23 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
+from ra_icl.config import check_config, slice_of
 from ra_icl.errors import InputError
-from ra_icl.plan import check_config, make_plan, slice_of
+from ra_icl.gpu_share import folds_beside, gpu_mib
+from ra_icl.plan import TRAINING_CODE, make_plan
 
 SCHEMA = Path(workflow.basedir) / "schemas" / "config.schema.yaml"
 CODE = Path(workflow.basedir).parent / "ra_icl"
+RESULTS = Path(config["pathvars"]["results"])
 
 try:
     check_config(config, yaml.safe_load(SCHEMA.read_text()))
     plan = make_plan(config)
 except InputError as error:
     raise WorkflowError(str(error)) from None
+
+
+GPU_MIB = gpu_mib()  # 0 where there is no GPU
 
 
 wildcard_constraints:
@@ -90,7 +95,11 @@ def paper_targets():
 
 
 def paper_folds():
-    """Every fold behind those tables and figures, so that one that was deleted is trained again."""
+    """Every fold behind those tables and figures, so that one that was deleted is trained again.
+
+    A fold's CSV stands for its three files. Snakemake takes a millisecond for each, so that the others are
+    named where they are missing beside it.
+    """
     runs = {
         (protocol, method)
         for name, protocols in score_tables().items()
@@ -98,12 +107,15 @@ def paper_folds():
         for method in config["tables"][name]
     }
     runs |= {(protocol, config["confusion"]) for protocol in plan.selected}
-    return [
-        f"<results>/folds/{Path(path).with_suffix(suffix)}"
-        for run in sorted(runs)
-        for path in plan.fold_files(*run)
-        for suffix in (".csv", ".json", ".safetensors")
+    found = [path for run in sorted(runs) for path in plan.fold_files(*run)]
+    others = [
+        path.removesuffix(".csv") + suffix
+        for path in found
+        if (RESULTS / "folds" / path).exists()
+        for suffix in (".json", ".safetensors")
     ]
+    found += [path for path in others if not (RESULTS / "folds" / path).exists()]
+    return [f"<results>/folds/{path}" for path in found]
 
 
 def announce_results():

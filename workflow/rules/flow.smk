@@ -32,36 +32,56 @@ if plan.source == "public_flow":
 
 else:
 
-    rule flow:
-        input:
-            index="<results>/index/{dataset}.csv",
-            crops="<results>/crops/{dataset}/{subject}.safetensors",
-        output:
-            "<results>/flow/{sampling}/{dataset}/{subject}.safetensors",
-        log:
-            "<logs>/flow/{sampling}/{dataset}/{subject}.log",
-        benchmark:
-            "<benchmarks>/flow/{sampling}/{dataset}/{subject}.tsv"
-        conda:
-            "../../environment.yml"
-        params:
-            code=code("flow/*.py", "sampling.py"),
-            version=package_version(
-                {"numba": "numba", "opencv": "opencv-contrib-python", "torch": "torch"}[config["flow"]["backend"]]
-            ),
-            sampling=lambda wildcards: plan.sampling_slice(wildcards.sampling),
-            options=slice_of(config["flow"]),
-        message:
-            "Optical flow and strain of {wildcards.dataset} {wildcards.subject}, sampling {wildcards.sampling}"
-        shell:
-            "ra-icl flow --index {input.index:q} --subject {wildcards.subject:q} --crops {input.crops:q} "
-            "--sampling {params.sampling:q} --options {params.options:q} --out {output:q} 2> {log:q}"
+    FLOW_CODE = code("flow/*.py", "sampling.py")
+    FLOW_PACKAGES = {"numba": "numba", "opencv": "opencv-contrib-python", "torch": "torch"}
+    FLOW_VERSION = package_version(FLOW_PACKAGES[config["flow"]["backend"]])
+    # Backend torch asks for a GPU as a fold does: on a cluster always, here where there is one.
+    FLOW_GPUS = int(config["flow"]["backend"] == "torch" and (GPU_MIB > 0 or not workflow.local_exec))
+
+    # A job does a pack of subjects, so that start-up is a small part of it. One that fails loses its pack, half a minute
+    # or one large subject: Snakemake deletes the outputs of a failed job, whole or not.
+    for sampling, options in plan.samplings().items():
+        for dataset in plan.all_datasets():
+            for number, subjects in enumerate(plan.packs(dataset, options), start=1):
+
+                rule:
+                    name:
+                        f"flow_{sampling}_{dataset}_{number}".replace("-", "_")
+                    input:
+                        index=f"<results>/index/{dataset}.csv",
+                        crops=[f"<results>/crops/{dataset}/{subject}.safetensors" for subject in subjects],
+                    output:
+                        [f"<results>/flow/{sampling}/{dataset}/{subject}.safetensors" for subject in subjects],
+                    log:
+                        f"<logs>/flow/{sampling}/{dataset}/pack{number}.log",
+                    benchmark:
+                        f"<benchmarks>/flow/{sampling}/{dataset}/pack{number}.tsv"
+                    conda:
+                        "../../environment.yml"
+                    # A profile cannot name generated rules. Minutes enough for OpenCV's backend and every frame.
+                    resources:
+                        runtime=120,
+                        gpu=FLOW_GPUS,
+                    params:
+                        code=FLOW_CODE,
+                        version=FLOW_VERSION,
+                        subjects=[f"--subject={subject}" for subject in subjects],
+                        crops=lambda wildcards, input: Path(input.crops[0]).parent,
+                        out=lambda wildcards, output: Path(output[0]).parent,
+                        sampling=slice_of(options),
+                        options=slice_of(config["flow"]),
+                    message:
+                        f"Optical flow and strain of {dataset} {subjects[0]} to {subjects[-1]}, sampling {sampling}"
+                    shell:
+                        "ra-icl flow --index {input.index:q} {params.subjects:q} --crops {params.crops:q} "
+                        "--sampling {params.sampling:q} --options {params.options:q} --out {params.out:q} 2> {log:q}"
 
 
-# A fold reads the flow of all subjects. One file with their checksums stands for them: a thousand folds that named
-# 68 files each would keep Snakemake busy for longer than they train.
+# A fold reads the indexes and the flow of all subjects. One file with their checksums stands for them: a thousand folds
+# that named 70 files each would keep Snakemake busy for longer than they train.
 rule flow_set:
     input:
+        lambda wildcards: [f"<results>/index/{name}.csv" for name in plan.datasets(wildcards.protocol)],
         lambda wildcards: [f"<results>/flow/{path}" for path in plan.flow_files(wildcards.protocol, wildcards.sampling)],
     output:
         "<results>/flow/{sampling}/{protocol}.sha256",

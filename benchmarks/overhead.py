@@ -1,0 +1,137 @@
+"""What a full run costs beside training and flow: planning, Snakemake's jobs, a fold's start, loading and writing.
+
+    python benchmarks/overhead.py [--cores 16] [--size 224] [--out results/benchmarks/overhead.json]
+
+The plan is the paper's Table 3 on the full census of synthetic twins: 68 folds of ten methods. Planning is `snakemake
+-n` of it and of everything (CAS(ME)³ too). Snakemake's part of a job is a whole run in which every step only makes its
+files: `ra-icl` is a shell script there. A fold's part is the real command on noise of the real size with one epoch of a
+tiny network, less the seconds of its training. Folds that run side by side share their part; the scheduling of jobs is
+counted in full. The sum stands beside 5 % of TARGET_SECONDS.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from ra_icl.config import load_config
+from ra_icl.files import save_tensors, write_csv, write_json
+from ra_icl.plan import Plan, make_plan
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+TARGET_SECONDS = 8 * 60 / 68  # of a fold: CDE at 224 px in 8 minutes on one H200-class GPU
+SCRIPT = """#!/bin/sh
+# Stands in for ra-icl: makes what the step is asked to write.
+step=$1; subjects=
+while [ $# -gt 0 ]; do
+  case "$1" in --out) out=$2; shift;; --subject=*) subjects="$subjects ${1#--subject=}";; esac; shift
+done
+mkdir -p "$(dirname "$out")"
+case $step in
+  twins) mkdir -p "$out";;
+  flow) mkdir -p "$out"; for subject in $subjects; do : > "$out/$subject.safetensors"; done;;
+  fold) for suffix in csv json safetensors; do : > "$out.$suffix"; done;;
+  table|counts) for suffix in csv md tex; do : > "$out.$suffix"; done;;
+  confusion) for suffix in pdf png; do : > "$out.$suffix"; done;;
+  *) : > "$out";;
+esac
+"""
+
+
+def config_of(folder: Path, **changes) -> Path:
+    """A config of the full census with results below `folder`."""
+    config = yaml.safe_load((ROOT / "tests/full_census.yaml").read_text()) | changes
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(config | {"pathvars": {"results": str(folder / "results")}}))
+    return path
+
+
+def snakemake(config: Path, *arguments: str, path: str = "") -> float:
+    """Seconds that Snakemake takes; `path` comes first in PATH."""
+    environment = os.environ | {"PATH": f"{path}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "snakemake", "--quiet", "all", *arguments, "--configfile", str(config)]
+    start = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def planning(folder: Path) -> dict[str, float]:
+    """Seconds of `snakemake -n`, and the folds in each plan."""
+    table3 = snakemake(config_of(folder), "--cores", "16", "-n", "table3")
+    protocols = ["cde", "casme3_3", "casme3_4", "casme3_7"]
+    return {"table3": table3, "everything": snakemake(config_of(folder, protocols=protocols), "--cores", "16", "-n")}
+
+
+def seconds_of_a_job(folder: Path, folds: int, cores: int) -> float:
+    """Snakemake's own seconds for a fold: a run of Table 3 whose steps are the script, over its folds."""
+    (folder / "bin").mkdir()
+    program = folder / "bin" / "ra-icl"
+    program.write_text(SCRIPT)
+    program.chmod(0o755)
+    return snakemake(config_of(folder), "--cores", str(cores), "table3", path=str(folder / "bin")) / folds
+
+
+def write_noise(folder: Path, plan: Plan, size: int) -> None:
+    """Index and flow of every CDE sequence, 16 instances of noise each."""
+    noise = np.random.default_rng(0).normal(size=(16, 3, size, size)).astype(np.float16)
+    for dataset, rows in plan.index.groupby("dataset"):
+        write_csv(folder / f"{dataset}.csv", rows)
+        for subject, sequences in rows.groupby("subject"):
+            tensors = dict.fromkeys(sequences["sequence"], noise)
+            save_tensors(folder / "flow" / dataset / f"{subject}.safetensors", tensors, {})
+
+
+def seconds_of_a_fold(folder: Path, plan: Plan, size: int) -> dict[str, float]:
+    """Seconds of a fold's process: wall time, of which training, and the processor's."""
+    write_noise(folder, plan, size)
+    tiny = {"backbone": {"width": 8, "blocks": [1, 1]}}
+    options = {"model": tiny, "training": {"epochs": 1}, "loss": {"attention": 0, "regions": 0}}
+    options["augmentation"] = {"brightness": 0, "contrast": 0, "saturation": 0, "blur": 0}
+    command = [sys.executable, "-c", "from ra_icl.cli import main; main()", "fold", "--name=casme2-sub01"]
+    command += [f"--index={folder / dataset}.csv" for dataset in plan.datasets("cde")]
+    command += [f"--flow={folder / 'flow'}", f"--out={folder / 'fold'}", f"--options={json.dumps(options)}"]
+    start, before = time.perf_counter(), os.times()
+    subprocess.run(command, check=True, capture_output=True)
+    wall, after = time.perf_counter() - start, os.times()
+    training = json.loads((folder / "fold.json").read_text())["seconds"]
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return {"wall": wall, "training": training, "beside_training": wall - training, "processor": used}
+
+
+def main() -> None:
+    """Measure, print a table, keep it as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cores", type=int, default=16, help="folds side by side")
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--out", type=Path, default=Path("results/benchmarks/overhead.json"))
+    asked = parser.parse_args()
+    plan = make_plan(load_config([ROOT / "config/config.yaml", ROOT / "tests/full_census.yaml"], SCHEMA))
+    folds = len(plan.folds("cde")) * len(plan.config["tables"]["table3"])
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        found = {"planning": planning(folder), "fold": seconds_of_a_fold(folder, plan, asked.size)}
+        found["job"] = seconds_of_a_job(folder, folds, asked.cores)
+    found["a_fold"] = found["job"] + found["fold"]["beside_training"] / asked.cores
+    found["share"] = found["a_fold"] / TARGET_SECONDS
+    for name, seconds in found["planning"].items():
+        print(f"snakemake -n, {name}: {seconds:.1f} s")
+    print(f"Snakemake's part of a job: {1000 * found['job']:.0f} ms ({folds} folds, {asked.cores} cores)")
+    parts = found["fold"]
+    print(f"a fold's process beside its training: {parts['beside_training']:.1f} s of {parts['wall']:.1f} s")
+    print(
+        f"{asked.cores} folds side by side: {found['a_fold']:.2f} s a fold, {100 * found['share']:.1f} % of "
+        f"{TARGET_SECONDS:.1f} s"
+    )
+    write_json(asked.out, found)
+
+
+if __name__ == "__main__":
+    main()

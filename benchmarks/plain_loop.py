@@ -1,0 +1,94 @@
+"""The training loop as it is ordinarily written, to compare with: eager, fp32, a data loader.
+
+Same network, same losses, same augmentation (torchvision's, sample by sample). Every pass of a network is a call of its
+own, Adam and EMA are PyTorch's and Python's defaults.
+"""
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from ra_icl import losses
+from ra_icl.instances import InstanceSets
+from ra_icl.method import MethodOptions
+from ra_icl.model import torchvision_blocks  # noqa: F401 (torchvision imports beside a CPU build after this)
+from ra_icl.model.attention import flip
+from ra_icl.model.regions import region_heatmaps
+from ra_icl.model.siamese import Siamese, View
+
+
+class Pairs(Dataset):
+    """Two random instances of a sequence, each as the online and as the target network sees it, and the label."""
+
+    def __init__(self, sets: InstanceSets, options: MethodOptions) -> None:
+        from torchvision import transforms
+
+        own = options.augmentation
+        blur = transforms.GaussianBlur(2 * int(3 * own.blur_sigma[1] + 0.5) + 1, own.blur_sigma)
+        jitter = transforms.ColorJitter(own.brightness, own.contrast, own.saturation)
+        self.sets = sets
+        self.transform = transforms.Compose([jitter, transforms.RandomApply([blur], own.blur)])
+
+    def __len__(self) -> int:
+        return len(self.sets)
+
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, ...]:
+        first, count = int(self.sets.first[row]), int(self.sets.count[row])
+        p, q = (self.sets.maps[first + place].float() for place in torch.randperm(count)[:2].tolist())
+        online = [self.transform(maps) for maps in (p, q)]
+        target = [self.transform(maps.flip(-1)) for maps in (q, p)]
+        return *online, *target, self.sets.labels[row]
+
+
+class PlainLoop:
+    """Calls `step` on batches of the loader until told to stop."""
+
+    def __init__(self, sets: InstanceSets, classes: int, options: MethodOptions, device: str, workers: int) -> None:
+        torch.manual_seed(0)
+        self.options, self.device = options, device
+        self.model = Siamese(classes, options.model).to(device).train()
+        learned = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        settings = options.training
+        self.optimiser = torch.optim.Adam(learned, settings.learning_rate, weight_decay=settings.weight_decay)
+        pairs = Pairs(sets, options)
+        self.loader = DataLoader(pairs, settings.batch, shuffle=True, drop_last=True, num_workers=workers)
+
+    def epoch(self) -> int:
+        """One pass over the sequences; returns how many there were."""
+        count = 0
+        for batch in self.loader:
+            self.step(*(tensor.to(self.device) for tensor in batch))
+            count += len(batch[0])
+        return count
+
+    def step(self, p: torch.Tensor, q: torch.Tensor, q_target: torch.Tensor, p_target: torch.Tensor, labels) -> float:
+        """Both directions of the Siamese loss, Adam, EMA; returns the loss."""
+        total = 0
+        for seen, followed in ((p, q_target), (q, p_target)):
+            online = self.model.online(seen)
+            with torch.no_grad():
+                target = self.model.target(followed)
+            total = total + self.direction(online, target, labels)
+        self.optimiser.zero_grad()
+        total.backward()
+        self.optimiser.step()
+        self.update_target()
+        return total.item()
+
+    def direction(self, online: View, target: View, labels: torch.Tensor) -> torch.Tensor:
+        """One direction of Eq. 15."""
+        weights, regions = self.options.loss, self.options.model.regions
+        cls = losses.classification_loss(online.logits, labels)
+        acl = losses.attention_consistency(online.attention, flip(target.attention))
+        heatmaps = flip(region_heatmaps(target.similarity, regions.target_temperature))
+        align = losses.alignment(online.similarity, heatmaps, regions.temperature)
+        c = losses.region_consistency(self.model.predict(online.embeddings), target.embeddings)
+        return weights.classification * cls / 2 + weights.attention * acl / 2 + weights.regions * (align + c)
+
+    @torch.no_grad()
+    def update_target(self) -> None:
+        """Eq. 3, parameter by parameter."""
+        decay = self.options.model.target_decay
+        for ours, theirs in zip(self.model.target.parameters(), self.model.online.parameters(), strict=True):
+            ours.copy_(decay * ours + (1 - decay) * theirs)
+        for ours, theirs in zip(self.model.target.buffers(), self.model.online.buffers(), strict=True):
+            ours.copy_(theirs)

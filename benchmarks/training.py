@@ -1,0 +1,201 @@
+"""Sequences a second of the fold trainer against a plain eager fp32 loop, and how folds share a device.
+
+    python benchmarks/training.py                                        # CPU, one thread, 112 px
+    python benchmarks/training.py --size 224 --beside 1 2 4 8 16         # on a GPU: also folds beside each other
+
+The whole method (M6) on noise, batch 32. Operations are counted by PyTorch over one step and stand beside the machine's
+peak, measured as a product of large matrices in the trainer's precision. --beside K: K folds as processes of their own
+and K folds of one process, each on a CUDA stream of its own, with the minutes that 68 folds of 100 epochs would take.
+"""
+
+import argparse
+import multiprocessing
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from plain_loop import PlainLoop
+from torch.utils.flop_counter import FlopCounterMode
+
+from ra_icl.files import write_json
+from ra_icl.fold import resolve_device
+from ra_icl.instances import InstanceSets
+from ra_icl.method import MethodOptions, OptimiserOptions
+from ra_icl.stepper import resolve_precision
+from ra_icl.training import Training
+
+CLASSES, INSTANCES = 3, 4
+CDE_SEQUENCES = 68 * 100 * (442 - 442 / 68)  # that 68 folds train on in 100 epochs
+
+
+def noise_sets(sequences: int, size: int, device: str) -> InstanceSets:
+    """Instance sets of noise on the device."""
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.rand(sequences * INSTANCES, 3, size, size, generator=generator).half()
+    first = torch.arange(sequences) * INSTANCES
+    labels = torch.randint(0, CLASSES, (sequences,), generator=generator)
+    table = pd.DataFrame({"label": labels.numpy()})
+    counts = torch.full((sequences,), INSTANCES)
+    return InstanceSets(maps.to(device), first.to(device), counts.to(device), labels.to(device), table)
+
+
+def options_of(precision: str = "auto") -> MethodOptions:
+    """The paper's method, without an end."""
+    return MethodOptions(training=OptimiserOptions(epochs=10**6, precision=precision))
+
+
+def wait(device: str) -> None:
+    """Wait for the device's queue."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+def rate_of(epoch: Callable[[], int], seconds: float, device: str) -> float:
+    """Sequences a second of repeated calls of `epoch`, the first of which warms up."""
+    epoch()
+    wait(device)
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        count += epoch()
+    wait(device)
+    return count / (time.perf_counter() - start)
+
+
+def epoch_of(folds: list[Training]) -> int:
+    """An epoch of every fold, all queued before the first is waited for; returns how many sequences that were."""
+    for fold in folds:
+        fold.start_epoch()
+    for fold in folds:
+        fold.end_epoch()
+    return sum(len(fold.stepper.data) for fold in folds)
+
+
+def trainings(sets: InstanceSets, device: str, count: int, precision: str = "auto") -> list[Training]:
+    """Several folds over the same maps."""
+    return [Training(sets, sets, CLASSES, options_of(precision), seed, device) for seed in range(count)]
+
+
+def operations(sets: InstanceSets) -> float:
+    """Floating-point operations of one step a sequence: of its convolutions and matrix products."""
+    [fold] = trainings(sets, str(sets.maps.device), 1, "fp32")
+    with FlopCounterMode(display=False) as counter:
+        fold.stepper.step(torch.arange(len(sets), device=sets.maps.device))
+    return counter.get_total_flops() / len(sets)
+
+
+def matrix_peak(device: str, precision: str) -> float:
+    """Floating-point operations a second of a product of large matrices: the best of several."""
+    side = 8192 if device.startswith("cuda") else 1024
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    a, b = (torch.randn(side, side, device=device, dtype=kind) for _ in range(2))
+    best = float("inf")
+    for _ in range(12):
+        wait(device)
+        start = time.perf_counter()
+        a @ b
+        wait(device)
+        best = min(best, time.perf_counter() - start)
+    return 2 * side**3 / best
+
+
+def in_a_process(size: int, sequences: int, device: str, seconds: float, barrier) -> float:
+    """The rate of one fold in a process of its own; all start to measure at once."""
+    torch.set_num_threads(1)
+    [fold] = trainings(noise_sets(sequences, size, device), device, 1)
+    for _ in range(2):
+        epoch_of([fold])
+    barrier.wait()
+    return rate_of(lambda: epoch_of([fold]), seconds, device)
+
+
+def processes_beside(count: int, size: int, sequences: int, device: str, seconds: float) -> float:
+    """Sequences a second of several processes together."""
+    with multiprocessing.get_context("spawn").Manager() as manager:
+        barrier = manager.Barrier(count)
+        arguments = [(size, sequences, device, seconds, barrier)] * count
+        with multiprocessing.get_context("spawn").Pool(count) as pool:
+            return sum(pool.starmap(in_a_process, arguments, chunksize=1))
+
+
+def beside(counts: list[int], size: int, sequences: int, device: str, seconds: float) -> list[dict]:
+    """For each number of folds: the rate of processes, of streams in one process, and the minutes CDE would take."""
+    found = []
+    for count in counts:
+        processes = processes_beside(count, size, sequences, device, seconds)
+        sets = noise_sets(sequences, size, device)
+        folds = trainings(sets, device, count)
+        streams = rate_of(lambda folds=folds: epoch_of(folds), seconds, device)
+        minutes = [CDE_SEQUENCES / rate / 60 for rate in (processes, streams)]
+        found.append({"folds": count, "processes": processes, "streams": streams, "cde_minutes": minutes})
+        print(
+            f"{count:3d} folds: as processes {processes:7.1f} sequences/s (CDE {minutes[0]:.1f} min), "
+            f"as streams of one process {streams:7.1f} ({minutes[1]:.1f} min)"
+        )
+    return found
+
+
+def compare(size: int, sequences: int, device: str, workers: int, seconds: float) -> dict:
+    """Rates of the two loops, and what they are of the machine's peak."""
+    precision = resolve_precision("auto", device)
+    host, sets = noise_sets(sequences, size, "cpu"), noise_sets(sequences, size, device)
+    plain = PlainLoop(host, CLASSES, options_of("fp32"), device, workers)
+    found = {"plain": rate_of(plain.epoch, seconds, device)}
+    for kind in dict.fromkeys(("fp32", precision)):
+        folds = trainings(sets, device, 1, kind)
+        found[kind] = rate_of(lambda folds=folds: epoch_of(folds), seconds, device)
+    counted, peak = operations(sets.subset(np.arange(8))), matrix_peak(device, precision)
+    return {
+        "size": size,
+        "device": torch.cuda.get_device_name()
+        if device.startswith("cuda")
+        else f"CPU, {torch.get_num_threads()} thread",
+        "precision": precision,
+        "sequences_a_second": found,
+        "ratio": found[precision] / found["plain"],
+        "gflop_a_sequence": counted / 1e9,
+        "tflop_a_second": found[precision] * counted / 1e12,
+        "peak_tflop_a_second": peak / 1e12,
+    }
+
+
+def show(found: dict) -> None:
+    """Print the table."""
+    print(f"{found['device']}, {found['size']} px, batch 32")
+    plain = found["sequences_a_second"]["plain"]
+    for name, rate in found["sequences_a_second"].items():
+        print(
+            f"  {'plain eager fp32' if name == 'plain' else name:>16} {rate:8.2f} sequences/s {rate / plain:6.2f} times"
+        )
+    achieved, peak = found["tflop_a_second"], found["peak_tflop_a_second"]
+    print(
+        f"{found['gflop_a_sequence']:.1f} GFLOP a sequence; {found['precision']}: {achieved:.3f} TFLOP/s of "
+        f"{peak:.3f} at the matrix peak ({100 * achieved / peak:.0f} %)"
+    )
+
+
+def main() -> None:
+    """Measure, print a table, keep it as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=112)
+    parser.add_argument("--sequences", type=int, default=0, help="of the noise; default 64 on a CPU, 435 on a GPU")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--workers", type=int, default=0, help="processes of the plain loop's loader")
+    parser.add_argument("--seconds", type=float, default=20, help="at least so long for each figure")
+    parser.add_argument("--beside", type=int, nargs="*", default=[], help="numbers of folds to train beside each other")
+    parser.add_argument("--out", type=Path, default=Path("results/benchmarks/training.json"))
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    device = resolve_device(asked.device)
+    sequences = asked.sequences or (435 if device.startswith("cuda") else 64)
+    found = compare(asked.size, sequences, device, asked.workers, asked.seconds)
+    show(found)
+    found["beside"] = beside(asked.beside, asked.size, sequences, device, asked.seconds)
+    write_json(asked.out, found)
+
+
+if __name__ == "__main__":
+    main()

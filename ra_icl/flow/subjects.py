@@ -1,0 +1,124 @@
+"""Face crops to flow files, subject by subject: the instance sets of MIR (Eqs. 1-2)."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from ra_icl import files
+from ra_icl.errors import InputError
+from ra_icl.flow import _backend, flow_maps
+from ra_icl.flow.options import FlowOptions
+from ra_icl.sampling import Sampling, apex_position, sample
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """A sequence's name, its onset (H, W[, 3]), its sampled frames (N, H, W[, 3]), and which those are."""
+
+    name: str
+    onset: np.ndarray
+    frames: np.ndarray
+    used: dict
+
+
+def flow_subjects(index: pd.DataFrame, crops: Path, out: Path, sampling: Sampling, options: FlowOptions) -> None:
+    """Write the flow maps of several subjects of one dataset, each file as soon as its subject is done.
+
+    index: the subjects' rows. crops: folder of `faces.crop_subject`'s files, {subject}.safetensors. out: folder of
+    the files of the same names that `flow_subject` writes. One progress bar for all sequences.
+    Raises InputError as `flow_subject`; what was written before stays.
+    """
+    with tqdm(total=len(index), desc=f"flow {Path(out).name}", unit="sequence") as bar:
+        for subject, rows in index.groupby("subject", sort=False):
+            bar.set_postfix_str(subject)
+            name = f"{subject}.safetensors"
+            flow_subject(Path(crops, name), rows, Path(out, name), sampling, options, bar.update)
+
+
+def flow_subject(
+    crops: Path,
+    index: pd.DataFrame,
+    out: Path,
+    sampling: Sampling,
+    options: FlowOptions,
+    progress: Callable[[int], object] = lambda sequences: None,
+) -> None:
+    """Write the flow maps of one subject's sequences to `out`.
+
+    crops: file of `faces.crop_subject`. index: the subject's rows; each needs its crops.
+    out: a float16 tensor (N, 3, H, W) per sequence, channels u, v (pixels) and strain. Metadata:
+    sampling, options, backend and version, and per sequence `positions`, `frames` (their numbers)
+    and `apex` (position, or null). progress: called with the number of sequences just done.
+    Raises InputError where the crops do not hold a sequence of the index.
+    """
+    if index.empty:
+        raise InputError(f"{out}: the index has no sequence of this subject; check the name")
+    tensors, sequences = {}, {}
+    for batch in _batches(_sampled(crops, index, sampling), _backend(options.backend).PAIRS_AT_ONCE):
+        tensors |= _maps_of(batch, options)
+        sequences |= {one.name: one.used for one in batch}
+        progress(len(batch))
+    files.save_tensors(out, tensors, _metadata(sampling, options) | {"sequences": sequences})
+
+
+def _batches(sequences: Iterator[_Sampled], pairs: int) -> Iterator[list[_Sampled]]:
+    """Sequences of one size of frame, together, until they have so many pairs."""
+    batch: list[_Sampled] = []
+    for one in sequences:
+        if batch and one.onset.shape != batch[0].onset.shape:
+            yield batch
+            batch = []
+        batch.append(one)
+        if sum(len(other.frames) for other in batch) >= pairs:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _maps_of(batch: list[_Sampled], options: FlowOptions) -> dict[str, np.ndarray]:
+    """The flow maps (N, 3, H, W) float16 of each sequence, all by one call of the backend."""
+    if len(batch) == 1:  # its pairs have the onset in common, whose pyramid is made once
+        return {batch[0].name: flow_maps(batch[0].onset, batch[0].frames, options).astype("f2")}
+    onsets = np.concatenate([np.broadcast_to(one.onset, one.frames.shape) for one in batch])
+    maps = flow_maps(onsets, np.concatenate([one.frames for one in batch]), options).astype("f2")
+    ends = np.cumsum([len(one.frames) for one in batch])
+    parts = np.split(maps, ends[:-1])
+    return {one.name: np.ascontiguousarray(part) for one, part in zip(batch, parts, strict=True)}
+
+
+def _sampled(crops: Path, index: pd.DataFrame, sampling: Sampling) -> Iterator[_Sampled]:
+    """The subject's sequences in the index's order."""
+    clips, source = files.load_tensors(crops)
+    for row in index.itertuples():
+        key = f"{row.dataset}/{row.subject}/{row.sequence}"
+        clip = clips.get(row.sequence)
+        numbers = source.get("sequences", {}).get(row.sequence, {}).get("frames", [])
+        if clip is None or len(clip) != len(numbers):
+            raise InputError(f"{crops}: does not hold {key} whole; delete it and run again")
+        used = _used_frames(numbers, row.apex, sampling, key)
+        yield _Sampled(row.sequence, clip[0], clip[used["positions"]], used)
+
+
+def _used_frames(numbers: list[int], apex, sampling: Sampling, key: str) -> dict:
+    """Positions and numbers of the sampled frames, as the metadata keeps them."""
+    position = apex_position(numbers, None if pd.isna(apex) else int(apex))
+    positions = sample(len(numbers), position, sampling, key)
+    return {
+        "positions": positions,
+        "frames": [numbers[position] for position in positions],
+        "apex": position,
+    }
+
+
+def _metadata(sampling: Sampling, options: FlowOptions) -> dict:
+    return {
+        "sampling": asdict(sampling) | {"name": sampling.name},
+        "options": asdict(options),
+        "backend": options.backend,
+        "version": _backend(options.backend).VERSION,
+    }

@@ -1,0 +1,31 @@
+"""Packs: which subjects one process computes the flow of, so that its start-up is a small part of its time."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from ra_icl.sampling import Sampling
+
+# The least work of a pack, in pairs of frames times pixels of a crop. Starting a flow process (Python, pandas, the
+# compiled code) takes as long as 22 to 38 pairs of 224 px with backend numba (`python benchmarks/flow_step.py`);
+# 19 times 40 keeps it below 5 % of a pack's time: 760 pairs, which is 18 s at 24 ms a pair.
+LEAST_WORK = 760 * 224**2
+
+
+def packs_of(index: pd.DataFrame, subjects: Iterable[str], sampling: Sampling, size: int) -> list[list[str]]:
+    """Cut the subjects of one dataset, in their order, into packs of at least LEAST_WORK each.
+
+    index: the dataset's rows, with `subject`, `onset` and `offset`. size: side of a crop in pixels. A pack ends with
+    the subject that fills it; what is left at the end joins the last. Less work than one pack's: one pack.
+    """
+    frames = index["offset"] - index["onset"]  # those after the onset
+    pairs = frames.map(sampling.pairs).groupby(index["subject"]).sum()
+    packs, work = [[]], 0
+    for subject in subjects:
+        if work >= LEAST_WORK:
+            packs, work = [*packs, []], 0
+        packs[-1].append(subject)
+        work += pairs[subject] * size**2
+    if work < LEAST_WORK and len(packs) > 1:
+        packs[-2:] = [packs[-2] + packs[-1]]
+    return packs
