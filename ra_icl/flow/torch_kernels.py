@@ -61,10 +61,12 @@ def median(field: Tensor, active: Tensor, size: int) -> None:
     height, width = field.shape[2:]
     for pair in active.nonzero().flatten().tolist():
         padded = F.pad(field[pair], (size // 2,) * 4, mode="replicate")
-        values = [padded[:, j : j + height, i : i + width] for j in range(size) for i in range(size)]
+        values = [padded[:, j : j + height, i : i + width].clone() for j in range(size) for i in range(size)]
+        free = torch.empty_like(values[0])
         for low, high in median_network(size * size):
-            one, other = values[low], values[high]
-            values[low], values[high] = torch.minimum(one, other), torch.maximum(one, other)
+            torch.minimum(values[low], values[high], out=free)
+            torch.maximum(values[low], values[high], out=values[high])
+            values[low], free = free, values[low]
         field[pair] = values[len(values) // 2]
 
 
