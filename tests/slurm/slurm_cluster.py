@@ -235,7 +235,6 @@ AccountingStorageHost=127.0.0.1
 AccountingStoragePort={port}
 AccountingStoragePass={folder}/munge.socket
 AccountingStorageTRES=gres/gpu
-AccountingStoreFlags=job_comment
 AccountingStorageEnforce=associations"""
 
 

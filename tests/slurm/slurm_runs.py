@@ -63,7 +63,7 @@ class Clone:
     def run(self, *targets: str, config: str = "{}") -> Iterator["Run"]:
         """`snakemake --profile slurm` for the targets; should the test fail, interrupted, which cancels its jobs."""
         (self.root / "more.yaml").write_text(config)
-        quick = ("--slurm-init-seconds-before-status-checks", "5")
+        quick = ("--slurm-init-seconds-before-status-checks", "8")  # then 18, 28, .. until a job has ended
         dies_too = ("setpriv", "--pdeathsig", "INT")  # should this process be killed
         command = [*dies_too, *SNAKEMAKE, "--profile", "slurm", *quick, *targets, *CONFIGS, "more.yaml"]
         with open(self.root / "run.log", "w") as log:

@@ -1,4 +1,6 @@
-"""The cluster profile on a Slurm with an accounting database: what it knows of folds, cancelled ones too."""
+"""The cluster profile on a Slurm with an accounting database, which is asked afterwards what it has seen."""
+
+from itertools import pairwise
 
 import pytest
 from slurm_cluster import ACCOUNT, GPU_PARTITION, PARTITION, output
@@ -13,36 +15,51 @@ SITE = (
 )
 
 
-def accounted(fold):
-    """What the database knows of a fold's jobs, oldest first: state, minutes, account, partition, resources."""
-    columns = "Comment%80,State,TimelimitRaw,Account,Partition,ReqTRES%80"
-    shown = output("sacct", "--allocations", "--noheader", "--parsable2", f"--format={columns}")
-    return [line.split("|")[1:] for line in shown.splitlines() if line.split("|")[0].endswith(fold)]
+@pytest.fixture
+def accounted(accounting_site):
+    """A function that returns the jobs of this test, oldest first: (state, minutes); what they asked for is checked."""
+    before = len(_rows())
+
+    def jobs():
+        rows = _rows()[before:]
+        for *_, account, partition, asked in rows:
+            assert (account, partition) == (ACCOUNT, GPU_PARTITION)
+            assert {"cpu=2", "mem=24000M", "gres/gpu=1"} <= set(asked.split(","))
+        return [tuple(row[:2]) for row in rows]
+
+    return jobs
 
 
-def test_a_cancelled_fold_is_retried_with_a_longer_limit_and_resumes(accounting_site, clone):
+def _rows():
+    columns = "--format=State,TimelimitRaw,Account,Partition,ReqTRES%80"
+    shown = output("sacct", "--allocations", "--noheader", "--parsable2", columns)
+    return [line.split("|") for line in shown.splitlines()]
+
+
+def test_a_group_of_folds_is_one_job_with_one_gpu_and_the_sum_of_their_time_limits(clone, accounted):
+    """Here sacct, not squeue, tells Snakemake when the job has ended."""
+    clone.fill_in(*SITE, "groups: [fold=folds]", "group-components: [folds=4]", sacct=True)
+    folds = FOLDS[:2]
+    with clone.run(*clone.folds(2, *folds)) as run:
+        run.finish()
+    assert accounted() == [("COMPLETED", "120")]
+    spans = sorted(clone.span(2, fold) for fold in folds)
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))  # they took turns
+
+
+def test_a_cancelled_fold_is_retried_with_a_longer_limit_and_resumes(accounting_site, clone, accounted):
     clone.fill_in(*SITE)
     fold = FOLDS[0]
-    with clone.run(*clone.folds(3, fold), config="base: {training: {epochs: 150}}") as run:
-        run.wait_until(lambda: "epoch 5/150" in clone.log(3, fold), "the fold trains")
+    with clone.run(*clone.folds(3, fold), config="base: {training: {epochs: 100}}") as run:
+        run.wait_until(lambda: "epoch 3/100" in clone.log(3, fold), "the fold trains")
         accounting_site.cancel(fold)
         run.finish()
-    first, second = accounted(fold)
-    assert first[0].startswith("CANCELLED by ")
-    assert second[0] == "COMPLETED"
-    assert (first[1], second[1]) == ("60", "120")
+    (cancelled, first), again = accounted()
+    assert cancelled.startswith("CANCELLED by ")
+    assert first == "60"
+    assert again == ("COMPLETED", "120")
     log = clone.log(3, fold)
     epoch = int(log.partition("resumed after epoch ")[2].split()[0])
-    assert epoch >= 5
-    assert f"epoch {epoch + 1}/150" in log
-    assert f"epoch {epoch}/150" not in log
-
-
-def test_sacct_follows_a_fold_to_its_end_and_knows_what_it_asked_for(accounting_site, clone):
-    clone.fill_in(*SITE, sacct=True)
-    fold = FOLDS[1]
-    with clone.run(*clone.folds(4, fold)) as run:
-        run.finish()
-    ((state, minutes, account, partition, asked),) = accounted(fold)
-    assert (state, minutes, account, partition) == ("COMPLETED", "60", ACCOUNT, GPU_PARTITION)
-    assert {"cpu=2", "mem=24000M", "gres/gpu=1"} <= set(asked.split(","))
+    assert epoch >= 3
+    assert f"epoch {epoch + 1}/100" in log
+    assert f"epoch {epoch}/100" not in log
