@@ -37,7 +37,8 @@ rule fold:
         checkpoint=f"{RESULTS}/checkpoints/{{protocol}}/{{method}}/seed{{seed}}/{{fold}}.safetensors",
     message:
         "Fold {wildcards.fold} of {wildcards.method} under {wildcards.protocol}, seed {wildcards.seed}"
+    # exec: a signal (a time limit, pre-emption) reaches the fold itself, which keeps its state before it ends.
     shell:
-        "ra-icl fold --protocol {wildcards.protocol} --classes {params.classes:q} --method {wildcards.method} --name {wildcards.fold:q} "
+        "exec ra-icl fold --protocol {wildcards.protocol} --classes {params.classes:q} --method {wildcards.method} --name {wildcards.fold:q} "
         "--seed {wildcards.seed} --data-source {params.source} --threads {threads} {params.index:q} "
         "--flow {params.flow:q} --flow-digest {input.flow:q} --checkpoint {params.checkpoint:q} --options {params.options:q} --out {params.out:q} 2> {log:q}"
