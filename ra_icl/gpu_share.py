@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from ra_icl.packs import pairs_of
 from ra_icl.plan import Plan, sampling_of
 
 MIB = 2**20
@@ -45,7 +46,7 @@ def _instances(plan: Plan, protocol: str, options: Mapping[str, Any]) -> int:
     rows = plan.selected[protocol]
     if options["mode"] == "published":
         return 2 * len(rows)
-    return int((rows["offset"] - rows["onset"]).map(sampling_of(options).pairs).sum())
+    return int(pairs_of(rows, sampling_of(options)).sum())
 
 
 def _bytes_a_pixel(options: Mapping[str, Any]) -> float:

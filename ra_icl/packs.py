@@ -18,8 +18,7 @@ def packs_of(index: pd.DataFrame, subjects: Iterable[str], sampling: Sampling, s
     index: the dataset's rows, with `subject`, `onset` and `offset`. size: side of a crop in pixels. A pack ends with
     the subject that fills it; what is left at the end joins the last. Less work than one pack's: one pack.
     """
-    frames = index["offset"] - index["onset"]  # those after the onset
-    pairs = frames.map(sampling.pairs).groupby(index["subject"]).sum()
+    pairs = pairs_of(index, sampling).groupby(index["subject"]).sum()
     packs, work = [[]], 0
     for subject in subjects:
         if work >= LEAST_WORK:
@@ -29,3 +28,8 @@ def packs_of(index: pd.DataFrame, subjects: Iterable[str], sampling: Sampling, s
     if work < LEAST_WORK and len(packs) > 1:
         packs[-2:] = [packs[-2] + packs[-1]]
     return packs
+
+
+def pairs_of(index: pd.DataFrame, sampling: Sampling) -> pd.Series:
+    """How many pairs of frames `sampling` takes from each sequence of `index`, which has `onset` and `offset`."""
+    return (index["offset"] - index["onset"]).map(sampling.pairs)

@@ -68,6 +68,8 @@ class Training:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.clock, self.held_out, self.options, self.checkpoint = time.perf_counter(), held_out, options, checkpoint
+        # The same kernels in every run, so that a fold does not depend on what was trained beside it.
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
         self.stream = stream_of(device)
         torch.manual_seed(seed)
         generator = torch.Generator(device=device).manual_seed(seed)
@@ -151,13 +153,9 @@ class Training:
 
 
 def stream_of(device: str) -> "torch.cuda.Stream | None":
-    """A stream of its own on CUDA, where a graph cannot be recorded on the default one; None on a CPU.
-
-    The same kernels in every run, so that a fold does not depend on what was trained beside it.
-    """
+    """A stream of its own on CUDA, where a graph cannot be recorded on the default one; None on a CPU."""
     if not device.startswith("cuda"):
         return None
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
     stream = torch.cuda.Stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))  # the data were copied on that one
     return stream

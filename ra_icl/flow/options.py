@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from ra_icl.options import require_choice
 
 BACKENDS = ("numba", "opencv", "torch")
+SMALLEST_SIDE = 16  # pixels: a level of the pyramid with a shorter side is left out, as in OpenCV
 
 
 @dataclass(frozen=True)

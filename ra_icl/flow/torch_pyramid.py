@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-_SMALLEST = 16  # pixels: a level with a shorter side is left out, as in OpenCV
+from ra_icl.flow.options import SMALLEST_SIDE
 
 
 def pyramid(images: Tensor, scales: int, step: float, presmooth: float, smooth: float) -> list[Tensor]:
@@ -15,7 +15,7 @@ def pyramid(images: Tensor, scales: int, step: float, presmooth: float, smooth: 
     before = smooth * sqrt(1 / step**2 - 1)
     for _ in range(scales - 1):
         height, width = (round(side * step) for side in levels[-1].shape[1:])
-        if min(height, width) < _SMALLEST:
+        if min(height, width) < SMALLEST_SIDE:
             break
         levels.append(resize(smoothed(levels[-1], before), (height, width), (1 / step, 1 / step)))
     return levels

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 
 from ra_icl.flow.numba_kernels import VERSION, centred_gradient, inner_loop, resize, warp
+from ra_icl.flow.options import SMALLEST_SIDE
 
 __all__ = ["VERSION", "tvl1"]
 
 PAIRS_AT_ONCE = 1  # they are worked on one by one: a caller need not collect any
-_SMALLEST = 16  # pixels: a level with a shorter side is left out, as in OpenCV
 
 
 def tvl1(
@@ -61,7 +61,7 @@ def _pyramid(image: np.ndarray, scales: int, step: float, presmooth: float, smoo
     before = smooth * sqrt(1 / step**2 - 1)
     for _ in range(scales - 1):
         height, width = (round(side * step) for side in levels[-1].shape)
-        if min(height, width) < _SMALLEST:
+        if min(height, width) < SMALLEST_SIDE:
             break
         levels.append(resize(_smoothed(levels[-1], before), height, width, 1 / step))
     return levels
