@@ -30,18 +30,20 @@ class Checkpoint:
     """Where a fold keeps its state while it trains, and whether it was asked to stop.
 
     path: the file, outside of what a workflow deletes when a job fails. identity: everything that the training
-    depends on; a file of another identity is not resumed. seconds: at least so long between two writes.
+    depends on; a file of another identity is not resumed. seconds: at least so long between two writes. keep_end: the
+    state after the last epoch is kept in any case.
     Inside `with`, SIGTERM (a time limit, pre-emption) only asks: the state is kept after the current epoch.
     """
 
-    def __init__(self, path: Path, identity: dict[str, Any], seconds: float = 60.0) -> None:
-        self.path, self.seconds = Path(path), seconds
+    def __init__(self, path: Path, identity: dict[str, Any], seconds: float = 60.0, keep_end: bool = False) -> None:
+        self.path, self.seconds, self.keep_end = Path(path), seconds, keep_end
         self.key = sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
         self.written = time.monotonic()
         self.asked = False
 
     def __enter__(self) -> "Checkpoint":
         # Only the main thread may set a handler; a fold that runs in another one has none of its own.
+        self.written = time.monotonic()
         self._main = threading.current_thread() is threading.main_thread()
         self._before = signal.signal(signal.SIGTERM, self._ask) if self._main else None
         return self
@@ -68,9 +70,9 @@ class Checkpoint:
             log.warning("%s; training starts over", error)
             return None
 
-    def after_epoch(self, state: "State") -> None:
+    def after_epoch(self, state: "State", last: bool) -> None:
         """Keep the state where it is time to, or where the fold was asked to stop, which raises Stopped."""
-        if self.asked or time.monotonic() - self.written >= self.seconds:
+        if self.asked or (last and self.keep_end) or time.monotonic() - self.written >= self.seconds:
             self.save(*state())
         if self.asked:
             raise Stopped(

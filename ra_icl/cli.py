@@ -27,7 +27,7 @@ Subject = Annotated[str, typer.Option(help="subject, as the index names it")]
 
 
 def main() -> None:
-    """Run the command line; bad input, or a file that cannot be used, becomes one line on stderr and exit status 2."""
+    """Run the command line; bad input, or a file that cannot be used, becomes a line on stderr and exit status 2."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what is wrong with a file is said here, in one line
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
@@ -42,7 +42,8 @@ def main() -> None:
 
 
 def _report(error: InputError) -> int:
-    print(f"ra-icl: error: {error}", file=sys.stderr)
+    for line in str(error).splitlines():
+        print(f"ra-icl: error: {line}", file=sys.stderr)
     return 2
 
 
@@ -134,10 +135,12 @@ def published_flow(
 
 @app.command()
 def fold(
-    name: Annotated[str, typer.Option(help="held-out subject, {dataset}-{subject}")],
+    out: Annotated[
+        list[Path],
+        typer.Argument(help="{dataset}-{subject}.csv of a held-out subject; .json and .safetensors come beside it"),
+    ],
     index: Annotated[list[Path], typer.Option(help="index CSV; once for each dataset of the protocol")],
     flow: Annotated[Path, typer.Option(help="folder flow/{sampling}")],
-    out: Annotated[Path, typer.Option(help="path without suffix: .csv, .json and .safetensors are written")],
     protocol: Protocol = "cde",
     classes: Classes = "[]",
     method: Annotated[str, typer.Option(help="name for the record")] = "m6",
@@ -145,27 +148,27 @@ def fold(
     data_source: Annotated[str, typer.Option(help="datasets, twins or public_flow")] = "datasets",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads")] = 1,
-    checkpoint: Annotated[Path | None, typer.Option(help="file that keeps the state, to go on from")] = None,
+    checkpoints: Annotated[Path | None, typer.Option(help="folder that keeps the state, to go on from")] = None,
     checkpoint_seconds: Annotated[float, typer.Option(help="at least so long between two writes of it")] = 60,
     flow_digest: Annotated[
         Path | None, typer.Option(help="file of the flow's checksums, instead of reading it")
     ] = None,
     options: Options = "{}",
 ) -> None:
-    """Train one leave-one-subject-out fold and predict the held-out subject."""
+    """Train leave-one-subject-out folds one after another, and predict the held-out subjects."""
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     # cuBLAS gives the same sums on every stream only with a workspace of a fixed size.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
-    from ra_icl.fold import Fold, run_fold
+    from ra_icl.fold import Fold, run_folds
     from ra_icl.method import MethodOptions
     from ra_icl.options import parse
 
     torch.set_num_threads(threads)
-    identity = Fold(protocol, method, name, seed, data_source, tuple(json.loads(classes)))
-    keep = (checkpoint, checkpoint_seconds, flow_digest)
-    run_fold(identity, index, flow, out, parse(MethodOptions, options, "options"), device, *keep)
+    folds = {path: Fold(protocol, method, path.stem, seed, data_source, tuple(json.loads(classes))) for path in out}
+    keep = (checkpoints, checkpoint_seconds, flow_digest)
+    run_folds(folds, index, flow, parse(MethodOptions, options, "options"), device, *keep)
 
 
 @app.command()

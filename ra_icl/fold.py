@@ -1,9 +1,11 @@
-"""One LOSO fold as a step of the workflow: read flow, train on the other subjects, predict, write three files."""
+"""LOSO folds as a step of the workflow: read flow, train on the other subjects, predict, write three files each."""
 
+import gc
 import logging
 import platform
 import subprocess
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from ra_icl import __version__
-from ra_icl.checkpoint import Checkpoint, digest_of
+from ra_icl.checkpoint import Checkpoint, Stopped, digest_of
 from ra_icl.datasets.index import read_index_csv
 from ra_icl.datasets.protocols import protocol_of, select
 from ra_icl.errors import InputError
@@ -48,42 +50,67 @@ class Fold:
         return int.from_bytes(sha256(text.encode()).digest()[:4], "big")
 
 
-def run_fold(
-    fold: Fold,
+def run_folds(
+    folds: Mapping[Path, Fold],
     indexes: list[Path],
     flow: Path,
-    out: Path,
     options: MethodOptions,
     device: str = "auto",
-    checkpoint: Path | None = None,
+    checkpoints: Path | None = None,
     checkpoint_seconds: float = 60.0,
     flow_digest: Path | None = None,
 ) -> None:
-    """Train and predict one fold; write `out`.csv, .json and .safetensors, all or none.
+    """Train and predict folds of one protocol one after another, from flow that is read once.
 
-    indexes: the index CSV of every dataset of the protocol; flow: the folder flow/{sampling}. checkpoint: a file that
-    keeps the state while the fold trains, from which the same fold goes on; it is removed at the end. flow_digest: a
-    file of the flow's checksums, which tells whether a checkpoint is of the same flow (without it the flow is read).
-    Raises InputError where the held-out subject is unknown or files are missing.
+    folds: by the CSV file that each writes, with a .json and a .safetensors beside it: all three or none. indexes: the
+    index CSV of every dataset of the protocol; flow: the folder flow/{sampling}. checkpoints: a folder that keeps a
+    fold's state as {name}.safetensors, from which the same fold goes on; that of a finished one stays until all are
+    done, as a workflow deletes whatever a job that failed has written. flow_digest: a file of the flow's checksums,
+    which tells whether a checkpoint is of the same flow (without it the flow is read). A fold that fails leaves the
+    others running.
+    Raises InputError where a held-out subject is unknown, files are missing or some fold failed: a line for each.
     """
     device = resolve_device(device)
-    protocol = protocol_of(fold.protocol, fold.classes)
+    first = next(iter(folds.values()))
+    protocol = protocol_of(first.protocol, first.classes)
     table = select(pd.concat([read_index_csv(path) for path in indexes], ignore_index=True), protocol)
     sets = load_instances(table, flow, options.input, device)
-    training, held_out = split(sets, fold.name)
-    log.info(
-        "%s %s %s: %d training sequences, %d held out, on %s",
-        *(fold.protocol, fold.method, fold.name, len(training), len(held_out), device),
-    )
-    arguments = (training, held_out, len(protocol.classes), options, fold.training_seed, device)
-    if checkpoint is None:
-        write_fold(out, fold, held_out, train(*arguments), options, device)
-        return
-    data = [flow_digest] if flow_digest else flow_files(flow, sets)
-    identity = _identity(fold, [*indexes, *data], options, device)
-    with Checkpoint(checkpoint, identity, checkpoint_seconds) as kept:
-        write_fold(out, fold, held_out, train(*arguments, kept), options, device)
-        kept.remove()
+    parts = [split(sets, fold.name) for fold in folds.values()]
+    states: list[Checkpoint | None] = [None] * len(folds)
+    if checkpoints:
+        data = [*indexes, *([flow_digest] if flow_digest else flow_files(flow, sets))]
+        states = _checkpoints(list(folds.values()), checkpoints, checkpoint_seconds, _identity(data, options, device))
+    faults = []
+    for (out, fold), (training, held_out), state in zip(folds.items(), parts, states, strict=True):
+        log.info(
+            "%s %s %s: %d training sequences, %d held out, on %s",
+            *(fold.protocol, fold.method, fold.name, len(training), len(held_out), device),
+        )
+        try:
+            with state or nullcontext():
+                trained = train(training, held_out, len(protocol.classes), options, fold.training_seed, device, state)
+                write_fold(out, fold, held_out, trained, options, device)
+        except Stopped:
+            raise
+        except InputError as error:
+            faults.append(f"fold {fold.name}: {error}")
+        if device.startswith("cuda"):
+            # The graphs of a fold that has ended and what they worked in, for others that share the GPU.
+            gc.collect()
+            torch.cuda.empty_cache()
+    if faults:
+        raise InputError("\n".join(faults))
+    for state in filter(None, states):
+        state.remove()
+
+
+def _checkpoints(folds: Sequence[Fold], folder: Path, seconds: float, identity: dict) -> list[Checkpoint]:
+    """One for each fold, which keeps its end where another fold may fail."""
+    several = len(folds) > 1
+    return [
+        Checkpoint(folder / f"{fold.name}.safetensors", {"fold": asdict(fold)} | identity, seconds, keep_end=several)
+        for fold in folds
+    ]
 
 
 def flow_files(flow: Path, sets: InstanceSets) -> list[Path]:
@@ -92,11 +119,10 @@ def flow_files(flow: Path, sets: InstanceSets) -> list[Path]:
     return [flow / dataset / f"{subject}.safetensors" for dataset, subject in pairs]
 
 
-def _identity(fold: Fold, data: list[Path], options: MethodOptions, device: str) -> dict:
-    """What the training depends on: another of these, and a checkpoint is not resumed."""
+def _identity(data: list[Path], options: MethodOptions, device: str) -> dict:
+    """What a training depends on beside the fold: another of these, and a checkpoint is not resumed."""
     code = [path for name in TRAINING_CODE for path in sorted(Path(__file__).parent.glob(name))]
     return {
-        "fold": asdict(fold),
         "options": asdict(options),
         "device": device,
         "torch": torch.__version__,
@@ -136,11 +162,11 @@ def split(sets: InstanceSets, name: str) -> tuple[InstanceSets, InstanceSets]:
 def write_fold(
     out: Path, fold: Fold, held_out: InstanceSets, trained: Trained, options: MethodOptions, device: str
 ) -> None:
-    """Write predictions (CSV), the record (JSON) and the online network (safetensors): all three or none."""
+    """Write predictions (CSV `out`), the record (JSON) and the online network (safetensors): all three or none."""
     weights = {name: value.cpu().contiguous() for name, value in trained.model.online.state_dict().items()}
     with ExitStack() as files:
         csv, json, network = (
-            files.enter_context(atomic(f"{out}{suffix}")) for suffix in (".csv", ".json", ".safetensors")
+            files.enter_context(atomic(out.with_suffix(suffix))) for suffix in (".csv", ".json", ".safetensors")
         )
         write_csv(csv, predictions(held_out, trained))
         write_json(json, record(fold, trained, options, device))

@@ -1,6 +1,7 @@
-"""Packs: which subjects one process computes the flow of, so that its start-up is a small part of its time."""
+"""Packs: the subjects whose flow one process computes, the folds that one trains: start-up is a small part then."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import pandas as pd
 
@@ -28,6 +29,13 @@ def packs_of(index: pd.DataFrame, subjects: Iterable[str], sampling: Sampling, s
     if work < LEAST_WORK and len(packs) > 1:
         packs[-2:] = [packs[-2] + packs[-1]]
     return packs
+
+
+def packs_of_folds(names: Sequence[str], most: int) -> list[list[str]]:
+    """Cut folds, in their order, into as few packs as hold at most `most` each, of sizes that differ by one at most."""
+    count = -(-len(names) // most)
+    ends = [len(names) * number // count for number in range(count + 1)]
+    return [list(names[start:end]) for start, end in pairwise(ends)]
 
 
 def pairs_of(index: pd.DataFrame, sampling: Sampling) -> pd.Series:

@@ -20,7 +20,7 @@ from ra_icl.datasets.public_flow import PublishedOptions
 from ra_icl.datasets.twin_plan import TwinOptions
 from ra_icl.errors import InputError
 from ra_icl.options import from_mapping
-from ra_icl.packs import packs_of
+from ra_icl.packs import packs_of, packs_of_folds
 from ra_icl.sampling import Sampling
 
 TRAINING_KEYS = ("input", "model", "loss", "augmentation", "training")
@@ -67,6 +67,10 @@ class Plan:
     def folds(self, protocol: str) -> list[str]:
         """The fold names of a protocol."""
         return folds(self.selected[protocol])
+
+    def fold_packs(self, protocol: str) -> list[list[str]]:
+        """The fold names of a protocol, in the packs that one process each trains."""
+        return packs_of_folds(self.folds(protocol), self.config["folds_per_job"])
 
     def datasets(self, protocol: str) -> list[str]:
         """The datasets of a protocol, in its order."""

@@ -124,7 +124,7 @@ class Training:
                 self._keep_the_best()
             self.state.record["seconds"] = self.seconds
             if self.checkpoint:
-                self.checkpoint.after_epoch(self.state)
+                self.checkpoint.after_epoch(self.state, self.finished)
 
     def result(self) -> Trained:
         """Predict the held-out subject; to be called once, after the last epoch."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from ra_icl.datasets.index import COLUMNS
 from ra_icl.files import save_tensors
 
 EPOCHS = 40
+KEPT = "kept/casme2-sub01.safetensors"
 
 
 @pytest.fixture
@@ -36,16 +38,16 @@ def workspace(tmp_path, small_options):
     return tmp_path
 
 
-def fold(workspace, name, wait=False, before="", seconds=0, **changes):
-    """Start the fold; it keeps its state after every epoch. before: Python that runs first."""
+def fold(workspace, name, wait=False, before="", seconds=0, folds=("casme2-sub01",), **changes):
+    """Start the folds; they keep their state after every epoch. before: Python that runs first."""
     options = json.loads((workspace / "options.json").read_text())
     options["training"] |= changes
     arguments = {
-        **{"name": "casme2-sub01", "index": workspace / "casme2.csv", "flow": workspace / "flow"},
-        **{"out": workspace / name / "fold", "checkpoint": workspace / "kept.safetensors"},
+        **{"index": workspace / "casme2.csv", "flow": workspace / "flow", "checkpoints": workspace / "kept"},
         **{"checkpoint-seconds": seconds, "device": "cpu", "options": json.dumps(options)},
     }
     command = [sys.executable, "-c", f"{before}from ra_icl.cli import main; main()", "fold"]
+    command += [str(workspace / name / f"{held_out}.csv") for held_out in folds]
     command += [f"--{key}={value}" for key, value in arguments.items()]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     if wait:
@@ -53,25 +55,29 @@ def fold(workspace, name, wait=False, before="", seconds=0, **changes):
     return process
 
 
+def wait_for(true, seconds=30):
+    """Return once `true()` is, or the time is over."""
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.05)
+
+
 def stop_in_the_middle(workspace, name, number):
     """Send the signal once some epochs are kept; returns the process."""
     process = fold(workspace, name)
-    kept = Checkpoint(workspace / "kept.safetensors", {})
-    for _ in range(600):
-        time.sleep(0.05)
-        if kept.path.exists() and process.poll() is None:
-            break
+    kept = workspace / KEPT
+    wait_for(lambda: kept.exists() and process.poll() is None)
     process.send_signal(number)
     process.errors = process.communicate()[1]
     assert not (workspace / name).exists() or list((workspace / name).iterdir()) == []
-    assert kept.path.exists()
+    assert kept.exists()
     return process
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_fold_that_is_killed_ends_as_one_that_was_not(workspace, number):
     assert fold(workspace, "whole", wait=True).returncode == 0
-    assert not (workspace / "kept.safetensors").exists()
+    assert not (workspace / KEPT).exists()
     process = stop_in_the_middle(workspace, "broken", number)
     if number == signal.SIGTERM:
         assert process.returncode == 2
@@ -81,12 +87,32 @@ def test_a_fold_that_is_killed_ends_as_one_that_was_not(workspace, number):
     assert again.returncode == 0, again.errors
     assert "resumed after epoch" in again.errors
     for suffix in (".csv", ".safetensors"):
-        whole, broken = ((workspace / name / f"fold{suffix}").read_bytes() for name in ("whole", "broken"))
+        whole, broken = ((workspace / name / f"casme2-sub01{suffix}").read_bytes() for name in ("whole", "broken"))
         assert whole == broken
-    curves = [json.loads((workspace / name / "fold.json").read_text())["curve"] for name in ("whole", "broken")]
+    curves = [json.loads((workspace / name / "casme2-sub01.json").read_text())["curve"] for name in ("whole", "broken")]
     assert curves[0] == curves[1]
     assert len(curves[0]) == EPOCHS
-    assert not (workspace / "kept.safetensors").exists()
+    assert not (workspace / KEPT).exists()
+
+
+def test_a_pack_that_is_killed_trains_its_finished_folds_no_second_time(workspace):
+    """Their files are deleted by the workflow, as their job failed."""
+    folds = [f"casme2-sub0{number}" for number in (1, 2, 3)]
+    assert fold(workspace, "whole", wait=True, folds=folds, seconds=1e9).returncode == 0
+    process = fold(workspace, "broken", folds=folds)
+    second = workspace / "kept" / f"{folds[1]}.safetensors"
+    wait_for(lambda: second.exists() or process.poll() is not None)
+    process.kill()
+    process.communicate()
+    shutil.rmtree(workspace / "broken")
+    again = fold(workspace, "broken", wait=True, folds=folds)
+    assert again.returncode == 0, again.errors
+    assert f"resumed after epoch {EPOCHS}\n" in again.errors
+    assert again.errors.count(f"epoch 1/{EPOCHS} ") == 1  # of the third alone
+    for path in (workspace / "whole").iterdir():
+        if path.suffix != ".json":  # which says how long it took
+            assert (workspace / "broken" / path.name).read_bytes() == path.read_bytes()
+    assert list((workspace / "kept").iterdir()) == []
 
 
 def test_a_checkpoint_of_something_else_or_in_pieces_is_not_resumed(workspace):
@@ -94,11 +120,11 @@ def test_a_checkpoint_of_something_else_or_in_pieces_is_not_resumed(workspace):
     other = fold(workspace, "other", wait=True, epochs=2)
     assert other.returncode == 0
     assert "is of other data, options or code; training starts over" in other.errors
-    (workspace / "kept.safetensors").write_bytes(b"\x08" + bytes(40))
+    (workspace / KEPT).write_bytes(b"\x08" + bytes(40))
     torn = fold(workspace, "torn", wait=True, epochs=2)
     assert torn.returncode == 0
     assert "cannot be read" in torn.errors
-    assert (workspace / "torn/fold.csv").read_bytes() == (workspace / "other/fold.csv").read_bytes()
+    assert (workspace / "torn/casme2-sub01.csv").read_bytes() == (workspace / "other/casme2-sub01.csv").read_bytes()
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(workspace):
@@ -112,7 +138,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(workspace):
         assert "cannot be written" in line
         assert line.endswith("free the disk and run again")
         assert [path for path in workspace.rglob("*") if path.is_file() and name in str(path.parent)] == []
-    assert not (workspace / "kept.safetensors").exists()
+    assert not (workspace / KEPT).exists()
 
 
 def test_the_handler_of_sigterm_is_put_back(tmp_path):

@@ -1,4 +1,4 @@
-"""Packs of subjects: every subject once and in order, none with too little work."""
+"""Packs of subjects: every subject once and in order, none with too little work. Packs of folds: alike in size."""
 
 from itertools import chain
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ra_icl.packs import LEAST_WORK, packs_of
+from ra_icl.packs import LEAST_WORK, packs_of, packs_of_folds
 from ra_icl.sampling import Sampling
 
 SIZE = 224
@@ -60,3 +60,14 @@ def test_every_subject_is_in_one_pack_and_every_pack_is_filled(mode):
     for pack in found:
         pairs = [sampling.pairs(row.offset - row.onset) for row in rows.itertuples() if row.subject in pack]
         assert sum(pairs) >= FRAMES
+
+
+@pytest.mark.parametrize(
+    ("folds", "most", "sizes"), [(68, 4, {4}), (93, 4, {3, 4}), (6, 4, {3}), (3, 4, {3}), (5, 1, {1})]
+)
+def test_folds_are_packed_in_order_and_evenly(folds, most, sizes):
+    names = [f"casme2-sub{number:02}" for number in range(folds)]
+    found = packs_of_folds(names, most)
+    assert list(chain(*found)) == names
+    assert {len(pack) for pack in found} == sizes
+    assert len(found) == -(-folds // most)

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "2"]
 TINY = {
     "protocols": ["cde", "casme3_4"],
+    "folds_per_job": 2,
     "twins": {"per_class": 1, "scale": 0.3, "frames": [10, 12]},
     "faces": {"size": 48},
     "base": {"sampling": {"instances": 2}, "training": {"epochs": 1}},
@@ -56,6 +57,11 @@ def planned(clone, targets=(), **options):
     assert shown.returncode == 0, shown.stderr[-2000:]
     rows = re.findall(r"^([a-z]\w*) +([0-9]+)$", shown.stdout + shown.stderr, flags=re.MULTILINE)
     return {name: int(number) for name, number in rows if name != "total"}
+
+
+def packs(*numbers):
+    """What `planned` says of packs of CDE folds."""
+    return {f"fold_cde_{number}": 1 for number in numbers}
 
 
 @pytest.mark.workflow
@@ -102,7 +108,7 @@ def test_a_fold_is_its_three_files(clone, results, suffix):
     fold = results / f"folds/cde/m1/seed0/casme2-sub01{suffix}"
     shutil.move(fold, results / "kept")
     try:
-        assert planned(clone)["fold"] == 1
+        assert planned(clone)["fold_cde_1"] == 1
     finally:
         shutil.move(results / "kept", fold)
 
@@ -113,7 +119,7 @@ def test_a_deleted_fold_reruns_with_what_depends_on_it(clone, results):
     fold = results / "folds/cde/m1/seed0/casme2-sub01.csv"
     shutil.move(fold, kept)
     try:
-        assert planned(clone) == {"fold": 1, "metrics": 1, "table3": 1, "all": 1}
+        assert planned(clone) == packs(1) | {"metrics": 1, "table3": 1, "all": 1}
     finally:
         shutil.move(kept, fold)
 
@@ -122,13 +128,20 @@ def test_a_deleted_fold_reruns_with_what_depends_on_it(clone, results):
 def test_an_edited_method_reruns_its_own_folds(clone, results):
     (clone / "edit.yaml").write_text("methods: {m1: {training: {epochs: 2}}}")
     configs = ("config/demo.yaml", "tiny.yaml", "edit.yaml")
-    assert planned(clone, configs=configs) == {"fold": 6, "metrics": 1, "table3": 1, "all": 1}
+    assert planned(clone, configs=configs) == packs(1, 2, 3) | {"metrics": 1, "table3": 1, "all": 1}
+
+
+@pytest.mark.workflow
+def test_folds_that_are_there_stay_whatever_the_size_of_a_pack(clone, results):
+    assert planned(clone, targets=("--config", "folds_per_job=4")) == {}
 
 
 @pytest.mark.workflow
 def test_an_interrupted_run_goes_on_and_trains_nothing_twice(clone, results):
-    """Ctrl-C reaches Snakemake and its jobs; the same command then finishes what is left."""
-    (clone / "again.yaml").write_text("pathvars: {results: results/again}\nprotocols: [cde]\ntables: {table3: [m1]}")
+    """Ctrl-C reaches Snakemake and its jobs; the same command then finishes what is left: half of the third pack."""
+    (clone / "again.yaml").write_text(
+        "pathvars: {results: results/again}\nprotocols: [cde]\ntables: {table3: [m1]}\nbase: {training: {epochs: 50}}"
+    )
     shutil.copytree(results / "twins", clone / "results/again/twins")
     files = ["config/demo.yaml", "tiny.yaml", "again.yaml"]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -138,17 +151,20 @@ def test_an_interrupted_run_goes_on_and_trains_nothing_twice(clone, results):
     folds = clone / "results/again/folds"
     for _ in range(1200):
         time.sleep(0.1)
-        if len(list(folds.rglob("*.csv"))) >= 4 or process.poll() is not None:
+        if len(list(folds.rglob("*.csv"))) >= 5 or process.poll() is not None:
             break
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait() != 0
     done = {path: path.stat().st_mtime_ns for path in folds.rglob("*.csv")}
-    assert 2 <= len(done) < 6  # of the four, two may have been written by jobs that had not ended: those are deleted
+    assert 4 <= len(done) < 6
     assert subprocess.run(command, cwd=clone, env=environment, **quiet, check=False).returncode == 0
     assert (clone / "results/again/tables/table3.md").exists()
     assert len(list(folds.rglob("*.csv"))) == 6
     finished = {path: when for path, when in done.items() if path.stat().st_mtime_ns == when}
-    assert len(finished) >= 2  # the last two may have been about to end
+    assert len(finished) == 4
+    log = (clone / "results/again/logs/folds/cde/m1/seed0/pack3.log").read_text()
+    assert "resumed after epoch 50\n" in log
+    assert log.count("epoch 50/50") == 1
 
 
 @pytest.mark.workflow

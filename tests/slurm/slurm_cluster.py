@@ -52,9 +52,9 @@ class Cluster:
         records = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in shown.splitlines() if "JobId=" in line]
         return {record["JobId"]: record for record in sorted(records, key=lambda record: int(record["JobId"]))}
 
-    def cancel(self, fold: str) -> None:
-        """scancel the running job of a fold."""
-        (job,) = (number for number, job in self.jobs().items() if job["Comment"].endswith(fold))
+    def cancel(self) -> None:
+        """scancel the one job that runs."""
+        (job,) = (number for number, job in self.jobs().items() if job["JobState"] == "RUNNING")
         output("scancel", job)
 
     def node(self, state: str) -> None:

@@ -16,6 +16,7 @@ from slurm_cluster import wait_until
 ROOT = Path(__file__).parents[2]
 TINY = {
     "protocols": ["casme3_3"],
+    "folds_per_job": 1,
     "twins": {"subjects": 3, "per_class": 1, "scale": 0.3, "frames": [10, 12]},
     "faces": {"size": 48},
     "base": {"training": {"epochs": 5}},
@@ -46,18 +47,10 @@ class Clone:
         """The file of each fold. Each test has a seed, and with it folds, of its own."""
         return [f"results/demo/folds/casme3_3/m1/seed{seed}/{fold}.csv" for fold in folds]
 
-    def log(self, seed: int, fold: str) -> str:
-        """What a fold has logged so far."""
-        path = self._file("logs", "log", seed, fold)
+    def log(self, seed: int) -> str:
+        """What the first pack of folds has logged so far."""
+        path = self.root / f"results/demo/logs/folds/casme3_3/m1/seed{seed}/pack1.log"
         return path.read_text() if path.exists() else ""
-
-    def span(self, seed: int, fold: str) -> tuple[float, float]:
-        """When a fold's command began and ended: its last word in the log, less the seconds of its benchmark."""
-        end = self._file("logs", "log", seed, fold).stat().st_mtime
-        return end - float(self._file("benchmarks", "tsv", seed, fold).read_text().splitlines()[1].split()[0]), end
-
-    def _file(self, folder: str, suffix: str, seed: int, fold: str) -> Path:
-        return self.root / f"results/demo/{folder}/folds/casme3_3/m1/seed{seed}/{fold}.{suffix}"
 
     @contextmanager
     def run(self, *targets: str, config: str = "{}") -> Iterator["Run"]:

@@ -1,7 +1,5 @@
 """The cluster profile on a Slurm with an accounting database, which is asked afterwards what it has seen."""
 
-from itertools import pairwise
-
 import pytest
 from slurm_cluster import ACCOUNT, GPU_PARTITION, PARTITION, output
 from slurm_runs import FOLDS
@@ -36,29 +34,26 @@ def _rows():
     return [line.split("|") for line in shown.splitlines()]
 
 
-def test_a_group_of_folds_is_one_job_with_one_gpu_and_the_sum_of_their_time_limits(clone, accounted):
+def test_a_pack_of_folds_is_one_job_with_one_gpu(clone, accounted):
     """Here sacct, not squeue, tells Snakemake when the job has ended."""
-    clone.fill_in(*SITE, "groups: [fold=folds]", "group-components: [folds=4]", sacct=True)
-    folds = FOLDS[:2]
-    with clone.run(*clone.folds(2, *folds)) as run:
+    clone.fill_in(*SITE, sacct=True)
+    with clone.run(*clone.folds(2, *FOLDS), config="folds_per_job: 4") as run:
         run.finish()
-    assert accounted() == [("COMPLETED", "120")]
-    spans = sorted(clone.span(2, fold) for fold in folds)
-    assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))  # they took turns
+    assert accounted() == [("COMPLETED", "60")]
+    assert [fold for line in clone.log(2).splitlines() for fold in FOLDS if f" {fold}: " in line] == list(FOLDS)
 
 
 def test_a_cancelled_fold_is_retried_with_a_longer_limit_and_resumes(accounting_site, clone, accounted):
     clone.fill_in(*SITE)
-    fold = FOLDS[0]
-    with clone.run(*clone.folds(3, fold), config="base: {training: {epochs: 100}}") as run:
-        run.wait_until(lambda: "epoch 3/100" in clone.log(3, fold), "the fold trains")
-        accounting_site.cancel(fold)
+    with clone.run(*clone.folds(3, FOLDS[0]), config="base: {training: {epochs: 100}}") as run:
+        run.wait_until(lambda: "epoch 3/100" in clone.log(3), "the fold trains")
+        accounting_site.cancel()
         run.finish()
     (cancelled, first), again = accounted()
     assert cancelled.startswith("CANCELLED by ")
     assert first == "60"
     assert again == ("COMPLETED", "120")
-    log = clone.log(3, fold)
+    log = clone.log(3)
     epoch = int(log.partition("resumed after epoch ")[2].split()[0])
     assert epoch >= 3
     assert f"epoch {epoch + 1}/100" in log

@@ -1,4 +1,5 @@
 # The plan of this run, and what the rules ask of it. The package decides how; Snakemake decides what runs.
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -31,7 +32,6 @@ wildcard_constraints:
     subject="[^/]+",
     sampling="[^/]+",
     method="[^/]+",
-    fold="[^/]+",
     seed="[0-9]+",
 
 
@@ -39,6 +39,21 @@ def code(*names):
     """A digest of the package's files that a step depends on: as a parameter, so that a changed step runs again."""
     files = [path for name in names for path in sorted(CODE.glob(name))]
     return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def asked_of(family, **resources):
+    """Resources of a generated rule: what a profile sets for `fold` or `flow` holds for every pack of them."""
+    asked = workflow.resource_settings.overwrite_resources.get(family, {})
+    return resources | {name: partial(resource_of, one) for name, one in asked.items()}
+
+
+def resource_of(asked, wildcards, **context):
+    return asked.evaluate(wildcards, **context).value
+
+
+def flow_set_of(method, protocol):
+    """The checksums of all flow that a fold reads."""
+    return f"<results>/flow/{plan.sampling(method)}/{protocol}.sha256"
 
 
 def cde():

@@ -58,10 +58,8 @@ else:
                         f"<benchmarks>/flow/{sampling}/{dataset}/pack{number}.tsv"
                     conda:
                         "../../environment.yml"
-                    # A profile cannot name generated rules. Minutes enough for OpenCV's backend and every frame.
                     resources:
-                        runtime=120,
-                        gpu=FLOW_GPUS,
+                        **asked_of("flow", gpu=FLOW_GPUS),
                     params:
                         code=FLOW_CODE,
                         version=FLOW_VERSION,
