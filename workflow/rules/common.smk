@@ -10,11 +10,12 @@ from snakemake.exceptions import WorkflowError
 from ra_icl.config import check_config, slice_of
 from ra_icl.errors import InputError
 from ra_icl.gpu_share import folds_beside, gpu_mib
-from ra_icl.plan import TRAINING_CODE, make_plan
+from ra_icl.plan import TRAINING_CODE, make_plan, table_of
 
 SCHEMA = Path(workflow.basedir) / "schemas" / "config.schema.yaml"
 CODE = Path(workflow.basedir).parent / "ra_icl"
 RESULTS = Path(config["pathvars"]["results"])
+FOLD_SUFFIXES = (".csv", ".json", ".safetensors")
 
 try:
     check_config(config, yaml.safe_load(SCHEMA.read_text()))
@@ -23,7 +24,8 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
-GPU_MIB = gpu_mib()  # 0 where there is no GPU
+# 0 where there is no GPU; what a job on a cluster may use was settled when it was submitted.
+GPU_MIB = gpu_mib() if workflow.is_main_process and workflow.local_exec else 0
 
 
 wildcard_constraints:
@@ -53,6 +55,8 @@ def resource_of(asked, wildcards, **context):
 
 def flow_set_of(method, protocol):
     """The checksums of all flow that a fold reads."""
+    if method not in plan.methods_of(protocol):
+        raise WorkflowError(f"{method} under {protocol}: add it to tables.{table_of(protocol)} in the config")
     return f"<results>/flow/{plan.sampling(method)}/{protocol}.sha256"
 
 
@@ -110,10 +114,9 @@ def paper_targets():
 
 
 def paper_folds():
-    """Every fold behind those tables and figures, so that one that was deleted is trained again.
+    """The folds behind those tables and figures that are not whole, so that one that was deleted is trained again.
 
-    A fold's CSV stands for its three files. Snakemake takes a millisecond for each, so that the others are
-    named where they are missing beside it.
+    One file for each job: Snakemake takes a millisecond for every file that it is asked for.
     """
     runs = {
         (protocol, method)
@@ -122,15 +125,14 @@ def paper_folds():
         for method in config["tables"][name]
     }
     runs |= {(protocol, config["confusion"]) for protocol in plan.selected}
-    found = [path for run in sorted(runs) for path in plan.fold_files(*run)]
-    others = [
-        path.removesuffix(".csv") + suffix
-        for path in found
-        if (RESULTS / "folds" / path).exists()
-        for suffix in (".json", ".safetensors")
+    packs = [
+        [f"{protocol}/{method}/seed{seed}/{fold}{suffix}" for fold in folds for suffix in FOLD_SUFFIXES]
+        for protocol, method in sorted(runs)
+        for seed in config["seeds"]
+        for folds in plan.fold_packs(protocol)
     ]
-    found += [path for path in others if not (RESULTS / "folds" / path).exists()]
-    return [f"<results>/folds/{path}" for path in found]
+    missing = [[path for path in pack if not (RESULTS / "folds" / path).exists()] for pack in packs]
+    return [f"<results>/folds/{paths[0]}" for paths in missing if paths]
 
 
 def announce_results():

@@ -2,7 +2,7 @@
 
 # Where there is a GPU a job asks for a share of it; a CPU runs one job per core. `--resources gpu=K` says how many
 # share it; without that, as many as fit into its memory. On a cluster the profile says what a job asks for.
-if GPU_MIB and workflow.is_main_process and workflow.local_exec and "gpu" not in workflow.global_resources:
+if GPU_MIB and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", folds_beside(plan, GPU_MIB, workflow.global_resources["_cores"].value or 1))
 
 
