@@ -12,6 +12,8 @@ from flow_pairs import distance, moving_pair
 from ra_icl.errors import InputError
 from ra_icl.flow import FlowOptions, compile_cache, flow
 from ra_icl.flow import numba_kernels as kernels
+from ra_icl.flow.numba_median import median5
+from ra_icl.flow.numba_warp import CHANNELS, RING, warp, with_slopes
 from ra_icl.options import from_mapping
 
 
@@ -80,12 +82,15 @@ def test_the_warp_is_cubic_convolution_with_zeros_outside():
     rng = np.random.default_rng(0)
     height, width = 12, 15
     frame, onset = rng.uniform(0, 255, (2, height, width)).astype(np.float32)
-    field = rng.uniform(-3, 3, (2, height, width)).astype(np.float32)
-    planes = np.empty((height, width, 3), np.float32)
-    kernels.centred_gradient(frame, planes)
-    np.testing.assert_array_equal(planes[..., 0], frame)
+    field = rng.uniform(-9, 9, (2, height, width)).astype(np.float32)
+    field[:, 0, :4] = (-1e6, 1e6, 1e20, -1e20)
+    planes = with_slopes(frame)
+    assert planes.shape == (height + 2 * RING, width + 2 * RING, CHANNELS)
+    planes_inside = planes[RING:-RING, RING:-RING]
+    np.testing.assert_array_equal(planes_inside[..., 0], frame)
+    assert np.count_nonzero(planes) == np.count_nonzero(planes_inside)
     warped = np.zeros((4, (height + 2) * (width + 1)), np.float32)
-    kernels.warp(onset, planes, field, warped)
+    warp(onset, planes, np.pad(field, ((0, 0), (1, 1), (0, 1))).reshape(2, -1), warped)
     found = warped.reshape(4, height + 2, width + 1)[:, 1:-1, :-1]
 
     def weight(t, a=-0.75):
@@ -99,11 +104,24 @@ def test_the_warp_is_cubic_convolution_with_zeros_outside():
             sums = np.zeros(3)
             for ty in range(height):
                 for tx in range(width):
-                    sums += weight(px - tx) * weight(py - ty) * planes[ty, tx]
+                    sums += weight(px - tx) * weight(py - ty) * planes_inside[ty, tx, :3]
             level, *slopes = sums
             np.testing.assert_allclose(found[:2, y, x], slopes, atol=2e-3)
             rho = level - slopes[0] * field[0, y, x] - slopes[1] * field[1, y, x] - onset[y, x]
             assert abs(found[3, y, x] - rho) < 1e-2
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 9), (23, 17), (16, 40)])
+def test_the_median_is_opencvs(height, width):
+    rng = np.random.default_rng(0)
+    for values in (rng.normal(size=(2, height, width)), rng.integers(0, 6, (2, height, width))):  # many are equal
+        image = values.astype(np.float32)
+        planes = np.pad(image, ((0, 0), (1, 1), (0, 3)), constant_values=7).reshape(2, -1)
+        median5(planes, height, width)
+        planes = planes.reshape(2, height + 2, width + 3)
+        np.testing.assert_array_equal(planes[:, 1:-1, :width], [cv2.medianBlur(one, 5) for one in image])
+        assert (planes[:, [0, -1]] == 7).all()
+        assert (planes[..., width:] == 7).all()
 
 
 def test_the_resize_is_opencvs_to_rounding():
