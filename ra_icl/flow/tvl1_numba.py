@@ -1,20 +1,22 @@
 """TV-L1 optical flow compiled by Numba: OpenCV's DualTVL1 with an exact warp, in single precision, one thread."""
 
+import threading
 from functools import partial
 from itertools import repeat
-from math import sqrt
+from math import prod, sqrt
 
 import cv2
 import numpy as np
 
 from ra_icl.flow.numba_kernels import VERSION, inner_loop, resize
 from ra_icl.flow.numba_median import median5
-from ra_icl.flow.numba_warp import warp, with_slopes
+from ra_icl.flow.numba_warp import CHANNELS, RING, add_slopes, warp
 from ra_icl.flow.options import SMALLEST_SIDE
 
 __all__ = ["VERSION", "tvl1"]
 
 VECTOR = 8  # float32
+_memory = threading.local()  # to get 3 MB from the system anew takes a tenth of a pair's time
 PAIRS_AT_ONCE = 1  # they are worked on one by one: a caller need not collect any
 
 
@@ -103,9 +105,9 @@ def _one_scale(
     """
     inner, outer = iterations
     height, width = onset.shape
-    planes = with_slopes(frame)
-    # Planes with a border, flat, as `inner_loop` wants them, and the flow inside as a view.
-    warped, padded, dual = (flat_planes(count, height, width) for count in (4, 2, 4))
+    planes = _kept_zeros("slopes", (height + 2 * RING, width + 2 * RING, CHANNELS))
+    add_slopes(frame, planes)
+    warped, padded, dual = flat_planes(height, width)
     inside = padded.reshape(2, height + 2, -1)[:, 1:-1, :width]
     inside[:] = field
     for _ in range(warps):
@@ -117,15 +119,27 @@ def _one_scale(
     field[:] = inside
 
 
-def flat_planes(count: int, height: int, width: int) -> np.ndarray:
-    """(count, (height + 2) * row) zeros, float32, for `inner_loop`, which whole vectors make a tenth faster.
+def flat_planes(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Zeros for `inner_loop`: warped (4, S), field (2, S) and dual (4, S), until this thread calls this again.
 
-    row is the next multiple of VECTOR after width, and each plane starts at a multiple of as many values.
+    Rows are whole vectors, which makes the loop a tenth faster.
     """
-    size = (height + 2) * (width // VECTOR + 1) * VECTOR
-    raw = np.zeros(count * size + VECTOR, np.float32)
-    start = -raw.ctypes.data // raw.itemsize % VECTOR
-    return raw[start : start + count * size].reshape(count, size)
+    row = (width // VECTOR + 1) * VECTOR
+    planes = _kept_zeros("planes", (10, (height + 2) * row))
+    return planes[:4], planes[4:6], planes[6:]
+
+
+def _kept_zeros(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Zeros of float32 at a multiple of VECTOR, in memory that this thread keeps under that name."""
+    size = prod(shape)
+    kept = getattr(_memory, name, None)
+    if kept is None or kept.size < size + VECTOR:
+        kept = np.empty(size + VECTOR, np.float32)
+        setattr(_memory, name, kept)
+    start = -kept.ctypes.data // kept.itemsize % VECTOR
+    zeros = kept[start : start + size].reshape(shape)
+    zeros[:] = 0
+    return zeros
 
 
 def _median(padded: np.ndarray, inside: np.ndarray, size: int) -> None:
