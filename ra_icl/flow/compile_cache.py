@@ -51,7 +51,7 @@ prepare_cache()
 # more than 8 comparisons; the loops of the flow touch up to fourteen rows.
 llvmlite.binding.set_option("", "--runtime-memory-check-threshold=1000")
 
-# float32, no threads of their own, cached on disk. The cache of a function does not notice a change in another file:
+# float32, no threads of their own, cached on disk. The cache of a function does not notice a change in another file, so
 # what is compiled calls nothing from elsewhere. Loops run over arrays of one dimension and write few of them: that is
 # what LLVM turns into vector instructions.
 compiled = numba.njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
