@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ from flow_pairs import distance, moving_pair
 from ra_icl.errors import InputError
 from ra_icl.flow import FlowOptions, compile_cache, flow
 from ra_icl.flow import numba_kernels as kernels
+from ra_icl.flow.numba_median import median5
+from ra_icl.flow.numba_warp import CHANNELS, RING, add_slopes, warp
 from ra_icl.options import from_mapping
 
 
@@ -80,12 +83,15 @@ def test_the_warp_is_cubic_convolution_with_zeros_outside():
     rng = np.random.default_rng(0)
     height, width = 12, 15
     frame, onset = rng.uniform(0, 255, (2, height, width)).astype(np.float32)
-    field = rng.uniform(-3, 3, (2, height, width)).astype(np.float32)
-    planes = np.empty((height, width, 3), np.float32)
-    kernels.centred_gradient(frame, planes)
-    np.testing.assert_array_equal(planes[..., 0], frame)
+    field = rng.uniform(-9, 9, (2, height, width)).astype(np.float32)
+    field[:, 0, :4] = (-1e6, 1e6, 1e20, -1e20)
+    planes = np.zeros((height + 2 * RING, width + 2 * RING, CHANNELS), np.float32)
+    add_slopes(frame, planes)
+    planes_inside = planes[RING:-RING, RING:-RING]
+    np.testing.assert_array_equal(planes_inside[..., 0], frame)
+    assert np.count_nonzero(planes) == np.count_nonzero(planes_inside)
     warped = np.zeros((4, (height + 2) * (width + 1)), np.float32)
-    kernels.warp(onset, planes, field, warped)
+    warp(onset, planes, np.pad(field, ((0, 0), (1, 1), (0, 1))).reshape(2, -1), warped)
     found = warped.reshape(4, height + 2, width + 1)[:, 1:-1, :-1]
 
     def weight(t, a=-0.75):
@@ -99,11 +105,25 @@ def test_the_warp_is_cubic_convolution_with_zeros_outside():
             sums = np.zeros(3)
             for ty in range(height):
                 for tx in range(width):
-                    sums += weight(px - tx) * weight(py - ty) * planes[ty, tx]
+                    if max(abs(px - tx), abs(py - ty)) < 2:
+                        sums += weight(px - tx) * weight(py - ty) * planes_inside[ty, tx, :3]
             level, *slopes = sums
             np.testing.assert_allclose(found[:2, y, x], slopes, atol=2e-3)
             rho = level - slopes[0] * field[0, y, x] - slopes[1] * field[1, y, x] - onset[y, x]
             assert abs(found[3, y, x] - rho) < 1e-2
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 9), (23, 17), (16, 40)])
+def test_the_median_is_opencvs(height, width):
+    rng = np.random.default_rng(0)
+    for values in (rng.normal(size=(2, height, width)), rng.integers(0, 6, (2, height, width))):  # many are equal
+        image = values.astype(np.float32)
+        planes = np.pad(image, ((0, 0), (1, 1), (0, 3)), constant_values=7).reshape(2, -1)
+        median5(planes, height, width)
+        planes = planes.reshape(2, height + 2, width + 3)
+        np.testing.assert_array_equal(planes[:, 1:-1, :width], [cv2.medianBlur(one, 5) for one in image])
+        assert (planes[:, [0, -1]] == 7).all()
+        assert (planes[..., width:] == 7).all()
 
 
 def test_the_resize_is_opencvs_to_rounding():
@@ -111,6 +131,23 @@ def test_the_resize_is_opencvs_to_rounding():
     expected = cv2.resize(image, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_LINEAR)
     found = kernels.resize(image, *expected.shape, 1 / 0.8)
     np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+def test_memory_that_is_kept_for_the_next_pair_leaves_no_trace_in_it():
+    """In turns of sizes, and in two threads at once."""
+    rng = np.random.default_rng(0)
+    pairs = [rng.integers(0, 255, (2, *shape)).astype(np.uint8) for shape in ((40, 33), (64, 70), (33, 40), (17, 90))]
+
+    def fields(_=None):
+        return [flow(onset, frame[None], FlowOptions())[0] for onset, frame in pairs]
+
+    expected = [
+        ThreadPoolExecutor(1).submit(flow, onset, frame[None], FlowOptions()).result() for onset, frame in pairs
+    ]
+    with ThreadPoolExecutor(2) as threads:
+        for found in (fields(), *threads.map(fields, range(4))):
+            for field, (alone,) in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(field, alone)
 
 
 @pytest.mark.parametrize("backend", ["numba", "torch"])

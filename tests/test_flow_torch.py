@@ -8,6 +8,7 @@ from flow_pairs import moving_pair, moving_pairs
 from scipy.ndimage import gaussian_filter
 
 from ra_icl.flow import FlowOptions, flow, flow_maps, numba_kernels, torch_kernels, tvl1_torch
+from ra_icl.flow.numba_warp import CHANNELS, RING, add_slopes, warp
 from ra_icl.flow.options import Schedule
 from ra_icl.flow.torch_pyramid import enlarged, resize, slopes, smoothed
 
@@ -32,11 +33,12 @@ def inside(planes):
 def test_warp_and_slopes_are_numbas(rng):
     onset, frame = rng.uniform(0, 255, (2, HEIGHT, WIDTH)).astype(np.float32)
     field = rng.uniform(-4, 4, (2, HEIGHT, WIDTH)).astype(np.float32)
-    planes, expected = np.empty((HEIGHT, WIDTH, 3), np.float32), padded(np.zeros((4, HEIGHT, WIDTH)))
-    numba_kernels.centred_gradient(frame, planes)
-    numba_kernels.warp(onset, planes, field, expected)
+    planes = np.zeros((HEIGHT + 2 * RING, WIDTH + 2 * RING, CHANNELS), np.float32)
+    expected = padded(np.zeros((4, HEIGHT, WIDTH)))
+    add_slopes(frame, planes)
+    warp(onset, planes, padded(field), expected)
     onset, frame, field = (torch.from_numpy(part)[None] for part in (onset, frame, field))
-    np.testing.assert_array_equal(slopes(frame)[0].permute(1, 2, 0), planes)
+    np.testing.assert_array_equal(slopes(frame)[0].permute(1, 2, 0), planes[RING:-RING, RING:-RING, :3])
     found = torch.empty(1, 4, HEIGHT, WIDTH)
     torch_kernels.warp(onset, slopes(frame), field, found)
     np.testing.assert_allclose(found[0, [0, 1, 3]], inside(expected)[[0, 1, 3]], atol=2e-3)

@@ -1,10 +1,13 @@
-"""Where Numba keeps what it compiled, so that a second process does not compile again."""
+"""How the compiled flow is compiled, and where Numba keeps it, so that a second process does not compile again."""
 
 import os
 import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+
+import llvmlite.binding
+import numba
 
 
 def prepare_cache() -> None:
@@ -41,3 +44,14 @@ def _writable(folder: Path) -> bool:
             return True
     except OSError:
         return False
+
+
+prepare_cache()
+# LLVM vectorises a loop only after it has checked that the rows do not overlap, and by default not if that takes
+# more than 8 comparisons; the loops of the flow touch up to fourteen rows.
+llvmlite.binding.set_option("", "--runtime-memory-check-threshold=1000")
+
+# float32, no threads of their own, cached on disk. The cache of a function does not notice a change in another file, so
+# what is compiled calls nothing from elsewhere. Loops run over arrays of one dimension and write few of them: that is
+# what LLVM turns into vector instructions.
+compiled = numba.njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
