@@ -1,6 +1,6 @@
 """The flow step's start-up as a share of a pack's time: the workflow's command, on crops made here.
 
-    python benchmarks/flow_step.py [--pairs 760] [--out results/benchmarks/flow_step.json]
+    python benchmarks/flow_step.py [--pairs 1300] [--out results/benchmarks/flow_step.json]
 
 Clips of 17 frames of a photograph's face of 224 px under a growing motion of at most 1 px, 16 pairs each. Start-up is
 all but the pairs: Python, imports, the compiled code from its cache. The command runs for a few pairs, first so that
@@ -73,7 +73,7 @@ def seconds(folder: Path, subjects: list[str], mode: str) -> float:
 def main() -> None:
     """Measure, print and keep as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=760)
+    parser.add_argument("--pairs", type=int, default=1300)
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks/flow_step.json"))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:

@@ -8,9 +8,9 @@ import pandas as pd
 from ra_icl.sampling import Sampling
 
 # The least work of a pack, in pairs of frames times pixels of a crop. Starting a flow process (Python, pandas, the
-# compiled code) takes as long as 22 to 38 pairs of 224 px with backend numba (`python benchmarks/flow_step.py`);
-# 19 times 40 keeps it below 5 % of a pack's time: 760 pairs, which is 18 s at 24 ms a pair.
-LEAST_WORK = 760 * 224**2
+# compiled code) takes as long as 45 to 59 pairs of 224 px with backend numba (`python benchmarks/flow_step.py`);
+# 19 times 68 keeps it below 5 % of a pack's time: 1,300 pairs, which is 52 s at 40 ms a pair.
+LEAST_WORK = 1300 * 224**2
 
 
 def packs_of(index: pd.DataFrame, subjects: Iterable[str], sampling: Sampling, size: int) -> list[list[str]]:

@@ -38,8 +38,8 @@ else:
     # Backend torch asks for a GPU as a fold does: on a cluster always, here where there is one.
     FLOW_GPUS = int(config["flow"]["backend"] == "torch" and (GPU_MIB > 0 or not workflow.local_exec))
 
-    # A job does a pack of subjects, so that start-up is a small part of it. One that fails loses its pack, half a minute
-    # or one large subject: Snakemake deletes the outputs of a failed job, whole or not.
+    # A job does a pack of subjects, so that start-up is a small part of it. One that fails loses its pack, a minute or
+    # one large subject: Snakemake deletes the outputs of a failed job, whole or not.
     for dataset in plan.all_datasets():
         for sampling, options in plan.samplings(dataset).items():
             for number, subjects in enumerate(plan.packs(dataset, options), start=1):
