@@ -24,7 +24,7 @@ from ra_icl.instances import InstanceSets, load_instances
 from ra_icl.method import MethodOptions
 from ra_icl.plan import TRAINING_CODE
 from ra_icl.stepper import resolve_precision
-from ra_icl.training import Trained, train
+from ra_icl.training import Trained, Training
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +88,8 @@ def run_folds(
         )
         try:
             with state or nullcontext():
-                trained = train(training, held_out, len(protocol.classes), options, fold.training_seed, device, state)
-                write_fold(out, fold, held_out, trained, options, device)
+                of_fold = (training, held_out, len(protocol.classes), options, fold.training_seed, device)
+                write_fold(out, fold, held_out, Training(*of_fold, state).run(), options, device)
         except Stopped:
             raise
         except InputError as error:

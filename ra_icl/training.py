@@ -29,30 +29,11 @@ class Trained:
     seconds: float
 
 
-def train(
-    training: InstanceSets,
-    held_out: InstanceSets,
-    classes: int,
-    options: MethodOptions,
-    seed: int,
-    device: str,
-    checkpoint: Checkpoint | None = None,
-) -> Trained:
-    """Train on `training` and predict `held_out`, which is looked at once, after the last epoch.
+class Training:
+    """A fold in training: on `training`, then a look at `held_out`, once, after the last epoch.
 
     checkpoint: keeps the state after epochs, and gives it back to go on from; the result is that of a training without
-    a break (bit for bit on a CPU). Raises InputError where the loss is no longer finite, Stopped where it was asked to.
-    """
-    fold = Training(training, held_out, classes, options, seed, device, checkpoint)
-    while not fold.finished:
-        fold.start_epoch()
-        fold.end_epoch()
-    return fold.result()
-
-
-class Training:
-    """A fold in training. Arguments as `train`.
-
+    a break (bit for bit on a CPU). `run` is the whole of it.
     `start_epoch` puts the steps of an epoch on the device's queue, `end_epoch` waits for them: several folds of one
     process that are started before the first is waited for share a GPU, each on a stream of its own.
     """
@@ -99,6 +80,16 @@ class Training:
     def seconds(self) -> float:
         """Seconds since the start, those before a break included."""
         return self.before + time.perf_counter() - self.clock
+
+    def run(self) -> Trained:
+        """Train to the last epoch and predict.
+
+        Raises InputError where the loss is no longer finite, Stopped where the checkpoint was asked to stop.
+        """
+        while not self.finished:
+            self.start_epoch()
+            self.end_epoch()
+        return self.result()
 
     def start_epoch(self) -> None:
         """Queue one pass over the training sequences, in an order drawn on the device."""

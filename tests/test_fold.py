@@ -59,7 +59,7 @@ def test_training_and_held_out_subjects_are_disjoint(workspace, small_method, mo
         seen["held_out"] = set(held_out.table["subject"])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "train", spy)
+    monkeypatch.setattr(module, "Training", spy)
     with pytest.raises(KeyboardInterrupt):
         train_folds(workspace, small_method, "casme2-sub01")
     assert seen == {"training": {"sub02"}, "held_out": {"sub01"}}

@@ -14,7 +14,7 @@ from ra_icl.instances import InputOptions, load_instances
 from ra_icl.method import MethodOptions
 from ra_icl.options import from_mapping
 from ra_icl.sampling import Sampling
-from ra_icl.training import train
+from ra_icl.training import Training
 
 M6 = {
     "model": {
@@ -47,7 +47,7 @@ def instance_sets(tmp_path_factory):
 
 def test_the_whole_method_beats_chance_on_an_unseen_twin(instance_sets):
     training, held_out = split(instance_sets, "casme2-sub01")
-    trained = train(training, held_out, 3, from_mapping(MethodOptions, M6, "M6"), 0, "cpu")
+    trained = Training(training, held_out, 3, from_mapping(MethodOptions, M6, "M6"), 0, "cpu").run()
     hits = trained.probabilities.argmax(axis=1) == held_out.table["label"].to_numpy()
     assert len(hits) == 18
     assert hits.mean() > 0.55  # chance is 0.33

@@ -11,7 +11,7 @@ from ra_icl.method import MethodOptions
 from ra_icl.model.siamese import Siamese
 from ra_icl.options import from_mapping
 from ra_icl.stepper import WARM_STEPS, Stepper
-from ra_icl.training import Training, train
+from ra_icl.training import Training
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 
@@ -135,7 +135,7 @@ def test_a_fold_beside_others_is_the_fold_alone(small_options, device):
     method = from_mapping(MethodOptions, options, "test")
     data, held_out = (on(moving_blobs(count, 3, seed=count), device) for count in (18, 6))
     arguments = [(data, held_out, CLASSES, method, seed, device) for seed in (1, 2, 3)]
-    alone = [train(*of_fold) for of_fold in arguments]
+    alone = [Training(*of_fold).run() for of_fold in arguments]
     together = side_by_side([Training(*of_fold) for of_fold in arguments])
     for one, other in zip(alone, together, strict=True):
         assert (one.probabilities == other.probabilities).all()

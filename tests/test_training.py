@@ -16,7 +16,7 @@ from ra_icl.model.siamese import Siamese
 from ra_icl.options import from_mapping
 from ra_icl.stepper import balanced_weights
 from ra_icl.terms import classifier_terms, siamese_terms
-from ra_icl.training import train
+from ra_icl.training import Training
 
 CLASSES = 3
 
@@ -153,7 +153,7 @@ def test_the_model_learns(small_options, loss):
     options = small_options | {"loss": loss}
     options["training"] = {"epochs": 12, "batch": 8, "learning_rate": 0.01, "precision": "fp32"}
     method = from_mapping(MethodOptions, options, "test")
-    trained = train(moving_blobs(48, 4, seed=1), moving_blobs(60, 4, seed=2), CLASSES, method, 0, "cpu")
+    trained = Training(moving_blobs(48, 4, seed=1), moving_blobs(60, 4, seed=2), CLASSES, method, 0, "cpu").run()
     truth = np.arange(60) % CLASSES
     assert (trained.probabilities.argmax(axis=1) == truth).mean() > 0.8
     assert trained.curve[-1]["loss"] < trained.curve[0]["loss"]
@@ -162,17 +162,17 @@ def test_the_model_learns(small_options, loss):
 
 def test_a_seed_repeats_a_fold_bit_for_bit(small_method):
     data, held_out = moving_blobs(12, 2, seed=1), moving_blobs(6, 2, seed=2)
-    first, second = (train(data, held_out, CLASSES, small_method, 7, "cpu") for _ in range(2))
+    first, second = (Training(data, held_out, CLASSES, small_method, 7, "cpu").run() for _ in range(2))
     assert np.array_equal(first.probabilities, second.probabilities)
     assert first.curve == second.curve
-    other = train(data, held_out, CLASSES, small_method, 8, "cpu")
+    other = Training(data, held_out, CLASSES, small_method, 8, "cpu").run()
     assert not np.array_equal(first.probabilities, other.probabilities)
 
 
 def test_the_held_out_subject_leaves_no_trace_in_training(small_method):
     data = moving_blobs(12, 2, seed=1)
     networks = [
-        train(data, moving_blobs(6, 2, seed=seed), CLASSES, small_method, 0, "cpu").model.state_dict()
+        Training(data, moving_blobs(6, 2, seed=seed), CLASSES, small_method, 0, "cpu").run().model.state_dict()
         for seed in (2, 3)
     ]
     assert all(torch.equal(networks[0][name], networks[1][name]) for name in networks[0])
@@ -182,7 +182,7 @@ def test_the_leak_can_be_turned_on_and_is_recorded(small_options):
     options = small_options | {"training": {"epochs": 3, "batch": 8, "select": "best_on_held_out"}}
     method = from_mapping(MethodOptions, options, "test")
     held_out = moving_blobs(9, 2, seed=2)
-    trained = train(moving_blobs(12, 2, seed=1), held_out, CLASSES, method, 0, "cpu")
+    trained = Training(moving_blobs(12, 2, seed=1), held_out, CLASSES, method, 0, "cpu").run()
     assert 1 <= trained.epoch <= 3
 
 
@@ -192,7 +192,7 @@ def test_bf16_stays_close_to_fp32(small_options):
         options = small_options | {"training": {"epochs": 2, "batch": 8, "precision": precision}}
         method = from_mapping(MethodOptions, options, "test")
         data = moving_blobs(16, 2, seed=1)
-        curves.append(train(data, data, CLASSES, method, 0, "cpu").curve)
+        curves.append(Training(data, data, CLASSES, method, 0, "cpu").run().curve)
     for full, half in zip(*curves, strict=True):
         assert half["loss"] == pytest.approx(full["loss"], rel=0.05)
 
@@ -201,7 +201,7 @@ def test_a_loss_that_is_not_finite_stops_the_fold(small_method):
     data = moving_blobs(8, 2, seed=1)
     data.maps[:] = float("nan")
     with pytest.raises(InputError, match=r"loss is nan in epoch 1"):
-        train(data, data, CLASSES, small_method, 0, "cpu")
+        Training(data, data, CLASSES, small_method, 0, "cpu").run()
 
 
 def test_augmentation_defaults_are_the_papers():
