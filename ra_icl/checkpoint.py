@@ -26,24 +26,14 @@ class Stopped(InputError):  # noqa: N818 (what happened, not a mistake)
     """The fold was asked to stop and has kept its state."""
 
 
-class Checkpoint:
-    """Where a fold keeps its state while it trains, and whether it was asked to stop.
+class StopRequest:
+    """Whether this process was asked to stop. Inside `with`, SIGTERM (a time limit, pre-emption) only asks."""
 
-    path: the file, outside of what a workflow deletes when a job fails. identity: everything that the training
-    depends on; a file of another identity is not resumed. seconds: at least so long between two writes. keep_end: the
-    state after the last epoch is kept in any case.
-    Inside `with`, SIGTERM (a time limit, pre-emption) only asks: the state is kept after the current epoch.
-    """
+    def __init__(self) -> None:
+        self.made = False
 
-    def __init__(self, path: Path, identity: dict[str, Any], seconds: float = 60.0, keep_end: bool = False) -> None:
-        self.path, self.seconds, self.keep_end = Path(path), seconds, keep_end
-        self.key = sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
-        self.written = time.monotonic()
-        self.asked = False
-
-    def __enter__(self) -> "Checkpoint":
-        # Only the main thread may set a handler; a fold that runs in another one has none of its own.
-        self.written = time.monotonic()
+    def __enter__(self) -> "StopRequest":
+        # Only the main thread may set a handler; another one is asked nothing.
         self._main = threading.current_thread() is threading.main_thread()
         self._before = signal.signal(signal.SIGTERM, self._ask) if self._main else None
         return self
@@ -53,10 +43,40 @@ class Checkpoint:
             signal.signal(signal.SIGTERM, self._before)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
+        self.made = True
+
+    def honour(self) -> None:
+        """Raise Stopped where the request was made."""
+        if self.made:
+            raise Stopped("stopped by a signal; run the same command to go on from the last epoch")
+
+
+class Checkpoint:
+    """Where a fold keeps its state while it trains.
+
+    path: the file, outside of what a workflow deletes when a job fails. identity: everything that the training
+    depends on; a file of another identity is not resumed. stop: a request to end, which the fold honours after an
+    epoch. seconds: at least so long between two writes. keep_end: the state after the last epoch is kept in any case.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        identity: dict[str, Any],
+        stop: StopRequest,
+        seconds: float = 60.0,
+        keep_end: bool = False,
+    ) -> None:
+        self.path, self.stop, self.seconds, self.keep_end = Path(path), stop, seconds, keep_end
+        self.key = sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
+        self.written = time.monotonic()
 
     def load(self) -> tuple[Tensors, dict[str, Any]] | None:
-        """The state that was kept, or None: no file, one that is not whole, or one of another identity."""
+        """The state that was kept, or None: no file, one that is not whole, or one of another identity.
+
+        The time to the next write starts here.
+        """
+        self.written = time.monotonic()
         if not self.path.exists():
             return None
         try:
@@ -72,12 +92,9 @@ class Checkpoint:
 
     def after_epoch(self, state: "State", last: bool) -> None:
         """Keep the state where it is time to, or where the fold was asked to stop, which raises Stopped."""
-        if self.asked or (last and self.keep_end) or time.monotonic() - self.written >= self.seconds:
+        if self.stop.made or (last and self.keep_end) or time.monotonic() - self.written >= self.seconds:
             self.save(*state())
-        if self.asked:
-            raise Stopped(
-                f"{self.path}: stopped by a signal after this epoch; run the same command to go on from there"
-            )
+        self.stop.honour()
 
     def save(self, tensors: Tensors, record: dict[str, Any]) -> None:
         """Write the state, all or nothing. Raises InputError where the disk takes no more."""

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from ra_icl import __version__
-from ra_icl.checkpoint import Checkpoint, Stopped, digest_of
+from ra_icl.checkpoint import Checkpoint, Stopped, StopRequest, digest_of
 from ra_icl.datasets.index import read_index_csv
 from ra_icl.datasets.protocols import protocol_of, select
 from ra_icl.errors import InputError
@@ -76,41 +76,49 @@ def run_folds(
     table = select(pd.concat([read_index_csv(path) for path in indexes], ignore_index=True), protocol)
     sets = load_instances(table, flow, options.input, device)
     parts = [split(sets, fold.name) for fold in folds.values()]
+    stop, faults = StopRequest(), []
     states: list[Checkpoint | None] = [None] * len(folds)
     if checkpoints:
         data = [*indexes, *([flow_digest] if flow_digest else flow_files(flow, sets))]
-        states = _checkpoints(list(folds.values()), checkpoints, checkpoint_seconds, _identity(data, options, device))
-    faults = []
-    for (out, fold), (training, held_out), state in zip(folds.items(), parts, states, strict=True):
-        log.info(
-            "%s %s %s: %d training sequences, %d held out, on %s",
-            *(fold.protocol, fold.method, fold.name, len(training), len(held_out), device),
-        )
-        try:
-            with state or nullcontext():
+        identity = _identity(data, options, device)
+        states = _checkpoints(list(folds.values()), checkpoints, identity, stop, checkpoint_seconds)
+    with stop if checkpoints else nullcontext():
+        for (out, fold), (training, held_out), state in zip(folds.items(), parts, states, strict=True):
+            stop.honour()
+            log.info(
+                "%s %s %s: %d training sequences, %d held out, on %s",
+                *(fold.protocol, fold.method, fold.name, len(training), len(held_out), device),
+            )
+            try:
                 of_fold = (training, held_out, len(protocol.classes), options, fold.training_seed, device)
                 write_fold(out, fold, held_out, Training(*of_fold, state).run(), options, device)
-        except Stopped:
-            raise
-        except InputError as error:
-            faults.append(f"fold {fold.name}: {error}")
-        if device.startswith("cuda"):
-            # The graphs of a fold that has ended and what they worked in, for others that share the GPU.
-            gc.collect()
-            torch.cuda.empty_cache()
+            except Stopped:
+                raise
+            except InputError as error:
+                faults.append(f"fold {fold.name}: {error}")
+            _free_gpu(device)
     if faults:
         raise InputError("\n".join(faults))
     for state in filter(None, states):
         state.remove()
 
 
-def _checkpoints(folds: Sequence[Fold], folder: Path, seconds: float, identity: dict) -> list[Checkpoint]:
+def _checkpoints(
+    folds: Sequence[Fold], folder: Path, identity: dict, stop: StopRequest, seconds: float
+) -> list[Checkpoint]:
     """One for each fold, which keeps its end where another fold may fail."""
     several = len(folds) > 1
     return [
-        Checkpoint(folder / f"{fold.name}.safetensors", {"fold": asdict(fold)} | identity, seconds, keep_end=several)
+        Checkpoint(folder / f"{fold.name}.safetensors", {"fold": asdict(fold)} | identity, stop, seconds, several)
         for fold in folds
     ]
+
+
+def _free_gpu(device: str) -> None:
+    """Give back the graphs of a fold that has ended and what they worked in: other processes share the GPU."""
+    if device.startswith("cuda"):
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def flow_files(flow: Path, sets: InstanceSets) -> list[Path]:

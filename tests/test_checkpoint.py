@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ra_icl.checkpoint import Checkpoint
+from ra_icl.checkpoint import StopRequest
 from ra_icl.datasets.index import COLUMNS
 from ra_icl.files import save_tensors
 
@@ -141,11 +141,28 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(workspace):
     assert not (workspace / KEPT).exists()
 
 
-def test_the_handler_of_sigterm_is_put_back(tmp_path):
+def test_a_pack_that_is_asked_to_stop_begins_no_other_fold(workspace):
+    """The request comes while the first fold's files are written."""
+    before = (
+        "import os, signal; from ra_icl import fold; written = fold.write_fold\n"
+        "def write(*a): written(*a); os.kill(os.getpid(), signal.SIGTERM)\n"
+        "fold.write_fold = write\n"
+    )
+    folds = ["casme2-sub01", "casme2-sub02"]
+    process = fold(workspace, "asked", wait=True, before=before, folds=folds, epochs=2)
+    assert process.returncode == 2
+    assert process.errors.splitlines()[-1].startswith("ra-icl: error: stopped by a signal; run the same command")
+    assert sorted(path.name for path in (workspace / "asked").iterdir()) == [
+        f"casme2-sub01{suffix}" for suffix in (".csv", ".json", ".safetensors")
+    ]
+    assert [path.name for path in (workspace / "kept").iterdir()] == ["casme2-sub01.safetensors"]
+
+
+def test_the_handler_of_sigterm_is_put_back():
     before = signal.getsignal(signal.SIGTERM)
-    with Checkpoint(tmp_path / "a", {}) as kept:
+    with StopRequest() as stop:
         assert signal.getsignal(signal.SIGTERM) != before
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.01)
-        assert kept.asked
+        assert stop.made
     assert signal.getsignal(signal.SIGTERM) == before
