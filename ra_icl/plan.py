@@ -40,11 +40,6 @@ MIR_MARKS = {
 }
 
 
-def table_of(protocol: str) -> str:
-    """The key in `tables` that names the methods which a protocol other than CDE shows."""
-    return "table_own" if protocol == "own" else "table2"
-
-
 def datasets_of(protocols: Sequence[str]) -> list[str]:
     """The datasets that some of the protocols use."""
     return [name for name in NAMES if any(name in PROTOCOLS[p].datasets for p in protocols)]
@@ -119,17 +114,9 @@ class Plan:
     def _sampling_names(self) -> dict[str, str]:
         return {name: sampling_name(method["sampling"]) for name, method in self.methods.items()}
 
-    def methods_of(self, protocol: str) -> list[str]:
-        """The methods that this run can train under a protocol: every one under CDE, else those of its table."""
-        if protocol == "cde":
-            return list(self.methods)
-        return list(dict.fromkeys([*self.config["tables"][table_of(protocol)], self.config["confusion"]]))
-
-    def samplings(self, dataset: str) -> dict[str, dict[str, Any]]:
-        """{name of a sampling: its options}, over the methods of a dataset; of two of one name the first's."""
-        protocols = [name for name in self.selected if dataset in self.datasets(name)]
-        used = {method for name in protocols for method in self.methods_of(name)}
-        return {self.sampling(name): self.methods[name]["sampling"] for name in reversed(self.methods) if name in used}
+    def samplings(self) -> dict[str, dict[str, Any]]:
+        """{name of a sampling: its options}, over all methods; of two of one name the first's."""
+        return {self.sampling(name): self.methods[name]["sampling"] for name in reversed(self.methods)}
 
     def packs(self, dataset: str, sampling: Mapping[str, Any]) -> list[list[str]]:
         """The subjects of a dataset, in the packs that one process each computes the flow of."""

@@ -179,17 +179,11 @@ def test_the_plan_counts_folds_and_flow_files(demo):
     assert plan.flow_files("casme3_7", plan.sampling("m6"))[0].startswith("middle-4/casme3/")
 
 
-def test_a_dataset_has_the_samplings_of_the_methods_that_can_meet_it(demo):
-    plan = make_plan(change(demo, "tables.table2", ["m1"]))
-    assert set(plan.samplings("samm")) >= {"apex", "middle-4", "full", "random-4-seed0"}
-    assert set(plan.samplings("casme3")) == {"apex", "middle-4"}  # of M1 and of M6, whose confusion matrices are drawn
-    assert plan.methods_of("casme3_7") == ["m1", "m6"]
-
-
 def test_the_demo_has_one_pack_a_dataset(demo):
     plan = make_plan(demo)
+    assert set(plan.samplings()) >= {"apex", "middle-4", "full", "random-4-seed0"}
     for dataset in plan.all_datasets():
-        for options in plan.samplings(dataset).values():
+        for options in plan.samplings().values():
             assert plan.packs(dataset, options) == [plan.subjects(dataset)]
 
 
@@ -197,12 +191,12 @@ def test_the_full_census_has_packs_that_hold_every_subject_once():
     values = change(change(config(), "data.source", "twins"), "twins.census", "full")
     plan = make_plan(change(values, "twins.frames", [24, 126]))
     for dataset in plan.all_datasets():
-        counts = {name: len(plan.packs(dataset, options)) for name, options in plan.samplings("smic").items()}
+        counts = {name: len(plan.packs(dataset, options)) for name, options in plan.samplings().items()}
         assert counts["apex"] == 1
         assert (
             counts["apex"] <= counts["middle-4"] <= counts["middle-16"] < counts["full"] < len(plan.subjects(dataset))
         )
-        for options in plan.samplings("smic").values():
+        for options in plan.samplings().values():
             assert list(chain(*plan.packs(dataset, options))) == plan.subjects(dataset)
 
 
