@@ -93,7 +93,7 @@ class Checkpoint:
     def after_epoch(self, state: "State", last: bool) -> None:
         """Keep the state where it is time to, or where the fold was asked to stop, which raises Stopped."""
         if self.stop.made or (last and self.keep_end) or time.monotonic() - self.written >= self.seconds:
-            self.save(*state())
+            self.save(*state(finished=last))
         self.stop.honour()
 
     def save(self, tensors: Tensors, record: dict[str, Any]) -> None:
@@ -120,11 +120,12 @@ class State:
         self.record: dict[str, Any] = {}
         self.best: Tensors = {}
 
-    def __call__(self) -> tuple[Tensors, dict[str, Any]]:
-        """Everything as it is now; `record` and `best` are the caller's own."""
+    def __call__(self, finished: bool = False) -> tuple[Tensors, dict[str, Any]]:
+        """Everything as it is now, once finished without the moments; `record` and `best` are the caller's own."""
         kept = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         kept |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        for number, values in self.optimiser.state_dict()["state"].items():
+        moments = {} if finished else self.optimiser.state_dict()["state"]
+        for number, values in moments.items():
             kept |= {f"optimiser.{number}.{name}": torch.as_tensor(value) for name, value in values.items()}
         kept |= {f"random.{name}": stream for name, stream in self._streams().items()}
         return kept, self.record

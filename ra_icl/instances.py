@@ -88,7 +88,8 @@ def load_instances(table: pd.DataFrame, flow_folder: str | Path, options: InputO
     first = counts.cumsum(0) - counts
     maps = torch.empty(int(counts.sum()), *shapes[0][1:], dtype=torch.float16, device=device)
     for row, stored in _sequences(table, Path(flow_folder), lambda file, name: file.get_tensor(name)):
-        maps[first[row] : first[row] + counts[row]] = normalise(stored.to(device), options)
+        # Copied before it is scaled: `stored` is a view of the file, of which a page that is written to is copied too.
+        normalise(maps[first[row] : first[row] + counts[row]].copy_(stored), options)
     labels = torch.tensor(table["label"].to_numpy())
     columns = ["dataset", "subject", "sequence", "label"]
     table = table[columns].reset_index(drop=True)
@@ -111,7 +112,7 @@ def _sequences(table: pd.DataFrame, folder: Path, read: Callable) -> Iterator[tu
 
 
 def normalise(maps: torch.Tensor, options: InputOptions) -> torch.Tensor:
-    """Scale one sequence's maps (N, 3, H, W) float32 to network inputs in [0, 1], in place; returns them."""
+    """Scale one sequence's maps (N, 3, H, W) to network inputs in [0, 1], in place; returns them."""
     if options.normalise == "instance":
         low = maps.amin(dim=(2, 3), keepdim=True)
         span = maps.amax(dim=(2, 3), keepdim=True) - low
