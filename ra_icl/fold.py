@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import save_file
@@ -17,7 +18,7 @@ from safetensors.torch import save_file
 from ra_icl import __version__
 from ra_icl.checkpoint import Checkpoint, Stopped, StopRequest, digest_of
 from ra_icl.datasets.index import read_index_csv
-from ra_icl.datasets.protocols import protocol_of, select
+from ra_icl.datasets.protocols import fold_of, protocol_of, select
 from ra_icl.errors import InputError
 from ra_icl.files import atomic, write_csv, write_json
 from ra_icl.instances import InstanceSets, load_instances
@@ -74,8 +75,9 @@ def run_folds(
     first = next(iter(folds.values()))
     protocol = protocol_of(first.protocol, first.classes)
     table = select(pd.concat([read_index_csv(path) for path in indexes], ignore_index=True), protocol)
+    rows = [held_out_rows(table, fold.name) for fold in folds.values()]
     sets = load_instances(table, flow, options.input, device)
-    parts = [split(sets, fold.name) for fold in folds.values()]
+    parts = [split(sets, held_out) for held_out in rows]
     stop, faults = StopRequest(), []
     states: list[Checkpoint | None] = [None] * len(folds)
     if checkpoints:
@@ -157,13 +159,18 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def split(sets: InstanceSets, name: str) -> tuple[InstanceSets, InstanceSets]:
-    """Training and held-out sets of the fold `name`, disjoint by subject."""
-    held_out = (sets.table["dataset"] + "-" + sets.table["subject"] == name).to_numpy()
+def held_out_rows(table: pd.DataFrame, name: str) -> np.ndarray:
+    """Which rows (dataset, subject) the fold `name` holds out. Raises InputError where they are none or all."""
+    held_out = (fold_of(table) == name).to_numpy()
     if not held_out.any():
         raise InputError(f"fold {name}: no such subject in the index; run `snakemake -n` for the list of folds")
     if held_out.all():
         raise InputError(f"fold {name}: no other subject to train on; a protocol needs at least two")
+    return held_out
+
+
+def split(sets: InstanceSets, held_out: np.ndarray) -> tuple[InstanceSets, InstanceSets]:
+    """Training and held-out sets, disjoint by subject."""
     return sets.subset((~held_out).nonzero()[0]), sets.subset(held_out.nonzero()[0])
 
 

@@ -46,6 +46,18 @@ def test_bad_input_is_one_line(index, tmp_path, arguments, words):
     assert not (tmp_path / "out.safetensors").exists()
 
 
+def test_a_fold_is_named_by_its_file_and_looked_up_before_any_flow_is_read(index, tmp_path):
+    for name, words in {
+        "casme2-sub77.csv": "fold casme2-sub77: no such subject",
+        "casme2-sub77": "-{subject}.csv",
+    }.items():
+        done = run("fold", tmp_path / name, "--index", index, "--flow", tmp_path / "none")
+        assert done.returncode == 2
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("ra-icl: error: ")
+        assert words in line
+
+
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     done = run("twins", "--dataset", "smic", "--out", tmp_path / "file" / "smic")

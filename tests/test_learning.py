@@ -9,7 +9,7 @@ from ra_icl.datasets.twins import render
 from ra_icl.faces import FaceOptions, crop_subject
 from ra_icl.flow import FlowOptions
 from ra_icl.flow.subjects import flow_subject
-from ra_icl.fold import split
+from ra_icl.fold import held_out_rows, split
 from ra_icl.instances import InputOptions, load_instances
 from ra_icl.method import MethodOptions
 from ra_icl.options import from_mapping
@@ -46,7 +46,7 @@ def instance_sets(tmp_path_factory):
 
 
 def test_the_whole_method_beats_chance_on_an_unseen_twin(instance_sets):
-    training, held_out = split(instance_sets, "casme2-sub01")
+    training, held_out = split(instance_sets, held_out_rows(instance_sets.table, "casme2-sub01"))
     trained = Training(training, held_out, 3, from_mapping(MethodOptions, M6, "M6"), 0, "cpu").run()
     hits = trained.probabilities.argmax(axis=1) == held_out.table["label"].to_numpy()
     assert len(hits) == 18
