@@ -126,11 +126,11 @@ def command_of_a_pack(folder: Path, plan: Plan, names: list[str]) -> list[str]:
 def a_pack(folder: Path, plan: Plan, size: int, runs: int = 5) -> dict[str, float]:
     """Seconds of the process of a pack of folds: wall time, of which training, and what is left for a fold."""
     write_noise(folder, plan, size)
-    names = plan.fold_packs("cde")[0]
-    found = []
+    names, found = plan.fold_packs("cde")[0], []
+    command = command_of_a_pack(folder, plan, names)
     for _ in range(runs):
         start = time.perf_counter()
-        subprocess.run(command_of_a_pack(folder, plan, names), check=True, capture_output=True)
+        subprocess.run(command, check=True, capture_output=True)
         wall = time.perf_counter() - start
         training = sum(json.loads((folder / "folds" / f"{name}.json").read_text())["seconds"] for name in names)
         found.append({"wall": wall, "training": training, "beside_training": (wall - training) / len(names)})

@@ -166,9 +166,6 @@ def fold(
     from ra_icl.options import parse
 
     torch.set_num_threads(threads)
-    for path in out:
-        if path.suffix != ".csv":
-            raise InputError(f"{path}: a fold is named by the file that it writes, {{dataset}}-{{subject}}.csv")
     folds = {path: Fold(protocol, method, path.stem, seed, data_source, tuple(json.loads(classes))) for path in out}
     keep = (checkpoints, checkpoint_seconds, flow_digest)
     run_folds(folds, index, flow, parse(MethodOptions, options, "options"), device, *keep)

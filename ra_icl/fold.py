@@ -71,6 +71,9 @@ def run_folds(
     others running.
     Raises InputError where a held-out subject is unknown, files are missing or some fold failed: a line for each.
     """
+    for path in folds:
+        if path.suffix != ".csv":
+            raise InputError(f"{path}: a fold is named by the file that it writes, {{dataset}}-{{subject}}.csv")
     device = resolve_device(device)
     first = next(iter(folds.values()))
     protocol = protocol_of(first.protocol, first.classes)

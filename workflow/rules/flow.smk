@@ -40,8 +40,8 @@ else:
 
     # A job does a pack of subjects, so that start-up is a small part of it. One that fails loses its pack, a minute or
     # one large subject: Snakemake deletes the outputs of a failed job, whole or not.
-    for dataset in plan.all_datasets():
-        for sampling, options in plan.samplings().items():
+    for sampling, options in plan.samplings().items():
+        for dataset in plan.all_datasets():
             for number, subjects in enumerate(plan.packs(dataset, options), start=1):
 
                 rule:
