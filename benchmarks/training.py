@@ -4,9 +4,10 @@
     python benchmarks/training.py --size 224 --beside 1 2 4 8 16         # on a GPU: also folds beside each other
 
 The whole method (M6) on noise, batch 32, the loops in turns: the ratio is the median of the rounds, as the speed of a
-shared machine varies. Operations are counted by PyTorch over one step and stand beside the machine's
-peak, measured as a product of large matrices in the trainer's precision. --beside K: K folds as processes of their own
-and K folds of one process, each on a CUDA stream of its own, with the minutes that 68 folds of 100 epochs would take.
+shared machine varies. Operations are counted by PyTorch over one step of the plain loop, whose convolutions are direct
+ones, and stand beside the machine's peak, measured as a product of large matrices in the trainer's precision.
+--beside K: K folds as processes of their own and K folds of one process, each on a CUDA stream of its own, with the
+minutes that 68 folds of 100 epochs would take.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ra_icl.files import write_json
 from ra_icl.fold import resolve_device
 from ra_icl.instances import InstanceSets
+from ra_icl.memory import keep_freed_memory
 from ra_icl.method import MethodOptions, OptimiserOptions
 from ra_icl.stepper import resolve_precision
 from ra_icl.training import Training
@@ -89,12 +91,12 @@ def trainings(sets: InstanceSets, device: str, count: int, precision: str = "aut
     return [Training(sets, sets, CLASSES, options_of(precision), seed, device) for seed in range(count)]
 
 
-def operations(sets: InstanceSets) -> float:
+def operations(plain: PlainLoop) -> float:
     """Floating-point operations of one step a sequence: of its convolutions and matrix products."""
-    [fold] = trainings(sets, str(sets.maps.device), 1, "fp32")
+    batch = [tensor.to(plain.device) for tensor in next(iter(plain.loader))]
     with FlopCounterMode(display=False) as counter:
-        fold.stepper.step(torch.arange(len(sets), device=sets.maps.device))
-    return counter.get_total_flops() / len(sets)
+        plain.step(*batch)
+    return counter.get_total_flops() / len(batch[0])
 
 
 def matrix_peak(device: str, precision: str) -> float:
@@ -115,6 +117,7 @@ def matrix_peak(device: str, precision: str) -> float:
 def in_a_process(size: int, sequences: int, device: str, seconds: float, barrier) -> float:
     """The rate of one fold in a process of its own; all start to measure at once."""
     torch.set_num_threads(1)
+    keep_freed_memory()
     [fold] = trainings(noise_sets(sequences, size, device), device, 1)
     for _ in range(2):
         epoch_of([fold])
@@ -160,7 +163,7 @@ def compare(size: int, sequences: int, device: str, workers: int, seconds: float
     rounds = in_turns(epochs, seconds, device)
     ratios = {name: np.divide(rates, rounds["plain"]).tolist() for name, rates in rounds.items()}
     found = {name: float(np.median(rates)) for name, rates in rounds.items()}
-    counted, peak = operations(sets.subset(np.arange(8))), matrix_peak(device, precision)
+    counted, peak = operations(plain), matrix_peak(device, precision)
     return {
         "size": size,
         "device": torch.cuda.get_device_name()
@@ -206,6 +209,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks/training.json"))
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
+    keep_freed_memory()
     device = resolve_device(asked.device)
     sequences = asked.sequences or (435 if device.startswith("cuda") else 64)
     found = compare(asked.size, sequences, device, asked.workers, asked.seconds)

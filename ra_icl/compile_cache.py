@@ -1,4 +1,4 @@
-"""How the compiled flow is compiled, and where Numba keeps it, so that a second process does not compile again."""
+"""How Numba compiles, and where it keeps what it compiled, so that a second process does not compile it again."""
 
 import os
 import stat

@@ -22,6 +22,7 @@ from ra_icl.datasets.protocols import fold_of, protocol_of, select
 from ra_icl.errors import InputError
 from ra_icl.files import atomic, write_csv, write_json
 from ra_icl.instances import InstanceSets, load_instances
+from ra_icl.memory import keep_freed_memory
 from ra_icl.method import MethodOptions
 from ra_icl.plan import TRAINING_CODE
 from ra_icl.stepper import resolve_precision
@@ -75,6 +76,7 @@ def run_folds(
         if path.suffix != ".csv":
             raise InputError(f"{path}: a fold is named by the file that it writes, {{dataset}}-{{subject}}.csv")
     device = resolve_device(device)
+    keep_freed_memory()
     first = next(iter(folds.values()))
     protocol = protocol_of(first.protocol, first.classes)
     table = select(pd.concat([read_index_csv(path) for path in indexes], ignore_index=True), protocol)

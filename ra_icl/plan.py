@@ -27,7 +27,7 @@ TRAINING_KEYS = ("input", "model", "loss", "augmentation", "training")
 # The package's files that a trained fold depends on: a change of one trains it again.
 TRAINING_CODE = (
     *("fold.py", "training.py", "stepper.py", "terms.py", "method.py"),
-    *("losses.py", "augmentation.py", "instances.py", "model/*.py"),
+    *("losses.py", "augmentation.py", "instances.py", "model/*.py", "compile_cache.py"),
 )
 MIR_MARKS = {
     "middle": "✓",

@@ -12,6 +12,7 @@ from ra_icl.checkpoint import Checkpoint, State
 from ra_icl.errors import InputError
 from ra_icl.instances import InstanceSets
 from ra_icl.method import MethodOptions
+from ra_icl.model.convolutions import use_winograd
 from ra_icl.model.siamese import Siamese
 from ra_icl.stepper import Stepper, autocast, resolve_precision
 
@@ -58,8 +59,6 @@ class Training:
         with torch.cuda.stream(self.stream):  # None, on a CPU, does nothing
             self.model = model.to(device, memory_format=torch.channels_last).train()
             if device == "cpu" and resolve_precision(options.training.precision, device) == "fp32":
-                from ra_icl.model.winograd import use_winograd  # compiled by Numba, whose import takes a while
-
                 use_winograd(self.model)
             self.stepper = Stepper(self.model, training, classes, options, generator)
         self.state = State(self.model, self.stepper.optimiser, generator)

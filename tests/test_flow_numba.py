@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from flow_pairs import distance, moving_pair
 
-from ra_icl.errors import InputError
 from ra_icl import compile_cache
+from ra_icl.errors import InputError
 from ra_icl.flow import FlowOptions, flow
 from ra_icl.flow import numba_kernels as kernels
 from ra_icl.flow.numba_median import median5

@@ -197,6 +197,27 @@ def test_bf16_stays_close_to_fp32(small_options):
         assert half["loss"] == pytest.approx(full["loss"], rel=0.05)
 
 
+def test_fast_convolutions_leave_the_losses_as_they_are(small_options, monkeypatch):
+    options = small_options | {"training": {"epochs": 2, "batch": 8, "precision": "fp32"}}
+    options["model"] = options["model"] | {"backbone": {"stem": "small", "width": 32, "blocks": [1, 1]}}
+    method, data = from_mapping(MethodOptions, options, "test"), moving_blobs(16, 2, seed=1)
+    fast = Training(data, data, CLASSES, method, 0, "cpu")
+    monkeypatch.setattr("ra_icl.training.use_winograd", lambda model: None)
+    plain = Training(data, data, CLASSES, method, 0, "cpu")
+    kinds = [{type(module).__name__ for module in training.model.modules()} for training in (fast, plain)]
+    assert ["WinogradConv2d" in names for names in kinds] == [True, False]
+    for one, other in zip(fast.run().curve, plain.run().curve, strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-3)
+
+
+def test_bf16_keeps_the_direct_convolutions(small_options):
+    options = small_options | {"training": {"epochs": 1, "batch": 8, "precision": "bf16"}}
+    options["model"] = options["model"] | {"backbone": {"stem": "small", "width": 32, "blocks": [1]}}
+    data = moving_blobs(4, 2, seed=1)
+    model = Training(data, data, CLASSES, from_mapping(MethodOptions, options, "test"), 0, "cpu").model
+    assert "WinogradConv2d" not in {type(module).__name__ for module in model.modules()}
+
+
 def test_a_loss_that_is_not_finite_stops_the_fold(small_method):
     data = moving_blobs(8, 2, seed=1)
     data.maps[:] = float("nan")

@@ -19,13 +19,25 @@ INPUT, OUTPUT, WEIGHT = 0, 1, 2
 TILE = (6, 4, 3)
 STEP = (4, 4, 3)
 
-# F(4x4, 3x3) of Lavin and Gray (2016): B^T, A and G, with the points 0, 1, -1, 2, -2 and infinity.
+# F(4x4, 3x3) with the points 0, 1, -1, 2, -2 and infinity: B^T, A and G of Lavin and Gray (2016).
 MATRICES = (
-    ((4, 0, -5, 0, 1, 0), (0, -4, -4, 1, 1, 0), (0, 4, -4, -1, 1, 0))
-    + ((0, -2, -1, 2, 1, 0), (0, 2, -1, -2, 1, 0), (0, 4, 0, -5, 0, 1)),
+    (
+        (4, 0, -5, 0, 1, 0),
+        (0, -4, -4, 1, 1, 0),
+        (0, 4, -4, -1, 1, 0),
+        (0, -2, -1, 2, 1, 0),
+        (0, 2, -1, -2, 1, 0),
+        (0, 4, 0, -5, 0, 1),
+    ),
     ((1, 0, 0, 0), (1, 1, 1, 1), (1, -1, 1, -1), (1, 2, 4, 8), (1, -2, 4, -8), (0, 0, 0, 1)),
-    ((1 / 4, 0, 0), (-1 / 6, -1 / 6, -1 / 6), (-1 / 6, 1 / 6, -1 / 6))
-    + ((1 / 24, 1 / 12, 1 / 6), (1 / 24, -1 / 12, 1 / 6), (0, 0, 1)),
+    (
+        (1 / 4, 0, 0),
+        (-1 / 6, -1 / 6, -1 / 6),
+        (-1 / 6, 1 / 6, -1 / 6),
+        (1 / 24, 1 / 12, 1 / 6),
+        (1 / 24, -1 / 12, 1 / 6),
+        (0, 0, 1),
+    ),
 )
 
 
@@ -58,7 +70,7 @@ def to_planes(kind, images, planes):
 
 @compiled
 def to_images(kind, planes, images):
-    """The adjoint of `to_planes`: x = M^T X M for every tile, added up where tiles overlap, into images (N, H, W, C)."""
+    """The adjoint of `to_planes`: x = M^T X M of every tile, added up where tiles overlap, into images (N, H, W, C)."""
     count, height, width, channels = images.shape
     step, ring = STEP[kind], (TILE[kind] - STEP[kind]) // 2
     down, across = -(-height // step), -(-width // step)

@@ -32,7 +32,7 @@ if plan.source == "public_flow":
 
 else:
 
-    FLOW_CODE = code("flow/*.py", "sampling.py")
+    FLOW_CODE = code("flow/*.py", "sampling.py", "compile_cache.py")
     FLOW_PACKAGES = {"numba": "numba", "opencv": "opencv-contrib-python", "torch": "torch"}
     FLOW_VERSION = package_version(FLOW_PACKAGES[config["flow"]["backend"]])
     # Backend torch asks for a GPU as a fold does: on a cluster always, here where there is one.

@@ -1,0 +1,30 @@
+"""Which convolutions of a model run otherwise than PyTorch's on a CPU."""
+
+from torch import nn
+
+LEAST_CHANNELS = 32  # where fewer meet, the products are too small to make up for the transforms
+
+
+def use_winograd(model: nn.Module) -> None:
+    """Let the 3x3 convolutions with enough channels run as Winograd's; weights, their names and the function stay."""
+    chosen = [
+        (parent, name, child)
+        for parent in model.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, nn.Conv2d) and _suits(child)
+    ]
+    if not chosen:
+        return
+    from ra_icl.model.winograd import WinogradConv2d  # its import takes most of a second: compiled by Numba
+
+    for parent, name, child in chosen:
+        setattr(parent, name, WinogradConv2d(child.weight))
+
+
+def _suits(convolution: nn.Conv2d) -> bool:
+    plain = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+    keys = ("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "bias")
+    channels = convolution.in_channels, convolution.out_channels
+    return all(getattr(convolution, key) == getattr(plain, key) for key in keys) and all(
+        number >= LEAST_CHANNELS and number % 8 == 0 for number in channels
+    )
