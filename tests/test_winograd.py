@@ -54,6 +54,14 @@ def test_a_gradient_that_is_not_asked_for_is_not_computed(monkeypatch):
     assert asked == [OUTPUT, INPUT, OUTPUT, WEIGHT]
 
 
+def test_what_is_not_a_number_stays_so():
+    maps = torch.zeros(1, 8, 9, 9)
+    maps[0, 0, 0, 0] = float("nan")
+    found = apply(maps, torch.ones(8, 8, 3, 3))
+    assert found[..., :2, :2].isnan().all()  # and more of its tile, but not of others
+    assert not found[..., 4:, 4:].isnan().any()
+
+
 @pytest.mark.parametrize(("kind", "size"), [(INPUT, (5, 8)), (OUTPUT, (5, 8)), (WEIGHT, (3, 3))])
 def test_the_transform_back_is_the_adjoint(kind, size):
     torch.manual_seed(0)

@@ -11,6 +11,7 @@ from numba.np.arrayobj import make_array
 from ra_icl.compile_cache import compiled
 
 LANES = 8  # channels in a vector of LLVM, which makes it of whatever vectors the processor has
+FUSED = ("contract",)  # a product and a sum may be one instruction; a loss that is not a number has to stay one
 SIDE = 6  # of a transformed tile: its SIDE² values lie in as many planes
 
 # What is transformed: pixels of a tile, and pixels from one tile to the next. The tiles of inputs overlap, as an output
@@ -159,14 +160,14 @@ def _transform(builder, matrix, source: _Vectors, target: _Vectors, add: bool = 
     for i in rows:
         for j in rows:
             value = _combination(builder, matrix[j], [column[i] for column in halfway])
-            target.store(i, j, builder.fadd(target.load(i, j), value, flags=["fast"]) if add else value)
+            target.store(i, j, builder.fadd(target.load(i, j), value, flags=FUSED) if add else value)
 
 
 def _combination(builder, factors, vectors):
     """LLVM's code for a sum of vectors times constants; LLVM itself drops what is times 1."""
     terms = [
-        builder.fmul(vector, ir.Constant(vector.type, [float(np.float32(factor))] * LANES), flags=["fast"])
+        builder.fmul(vector, ir.Constant(vector.type, [float(np.float32(factor))] * LANES), flags=FUSED)
         for factor, vector in zip(factors, vectors, strict=True)
         if factor
     ]
-    return reduce(lambda one, other: builder.fadd(one, other, flags=["fast"]), terms)
+    return reduce(lambda one, other: builder.fadd(one, other, flags=FUSED), terms)
