@@ -1,0 +1,43 @@
+"""config/public-flow.yaml as it stands, on small clones made here."""
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from test_public_flow import ROWS
+from test_workflow import clone, snakemake  # noqa: F401 (a fixture)
+
+from ra_icl.datasets.public_flow import FOLDER, TABLE
+
+
+@pytest.fixture
+def published(clone):  # noqa: F811
+    """Clones of both repositories where the config has them, with a first and a second map a sequence."""
+    noise = np.random.default_rng(0)
+    for repository in ("HTNet", "CausalNet"):
+        root = clone / "public" / repository
+        (root / FOLDER).mkdir(parents=True)
+        for _, subject, clip, _ in ROWS:
+            for ending in (" .png", "_1 .png"):
+                cv2.imwrite(
+                    str(root / FOLDER / f"{subject}_{clip}{ending}"), noise.integers(0, 256, (28, 28, 3), np.uint8)
+                )
+        table = pd.DataFrame(ROWS, columns=["dataset", "sub", "filename_o", "label"])
+        table.assign(apex="", imagename="x.jpg").to_csv(root / TABLE, index=False)
+    return clone
+
+
+@pytest.mark.workflow
+def test_the_config_of_published_flow_runs(published):
+    few = {"data": {"count_mismatch": "warning"}, "base": {"training": {"epochs": 1}}, "folds_per_job": 2}
+    (published / "few.yaml").write_text(yaml.safe_dump(few))
+    done = snakemake(published, configs=("config/public-flow.yaml", "few.yaml"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = published / "results/public-flow"
+    table = pd.read_csv(results / "tables/table1.csv", skiprows=1)
+    assert "published flow maps" in (results / "tables/table1.md").read_text()
+    methods = [f"M1, {maps}" for maps in ("HTNet's maps", "CausalNet's onset-apex maps")]
+    assert [*methods, "M6, CausalNet's two instances"] == table["Method"].tolist()[-3:]
+    assert len(list((results / "folds/cde/m6_causalnet/seed0").glob("*.csv"))) == len(ROWS)
+    assert (results / "figures/figure4.png").exists()
