@@ -40,6 +40,12 @@ def test_outputs_and_gradients_are_those_of_a_direct_convolution(size, layout, a
         assert found.shape == value.shape
 
 
+@pytest.mark.parametrize("shape", [(8, 12, 3, 3), (4, 8, 3, 3), (8, 8, 1, 1)])
+def test_other_kernels_are_refused(shape):
+    with pytest.raises(ValueError, match="3x3, channels in multiples of 8"):
+        WinogradConv2d(torch.nn.Parameter(torch.randn(shape)))
+
+
 def test_a_gradient_that_is_not_asked_for_is_not_computed(monkeypatch):
     convolution = WinogradConv2d(torch.nn.Parameter(torch.randn(8, 8, 3, 3)))
     maps = torch.randn(2, 8, 6, 6, requires_grad=True)

@@ -3,6 +3,7 @@
 from torch import nn
 
 LEAST_CHANNELS = 32  # where fewer meet, the products are too small to make up for the transforms
+MULTIPLE = 8  # of channels, which the transforms take together
 
 
 def use_winograd(model: nn.Module) -> None:
@@ -22,9 +23,9 @@ def use_winograd(model: nn.Module) -> None:
 
 
 def _suits(convolution: nn.Conv2d) -> bool:
-    plain = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+    plain = nn.Conv2d(1, 1, 3, padding=1, bias=False)
     keys = ("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "bias")
     channels = convolution.in_channels, convolution.out_channels
     return all(getattr(convolution, key) == getattr(plain, key) for key in keys) and all(
-        number >= LEAST_CHANNELS and number % 8 == 0 for number in channels
+        number >= LEAST_CHANNELS and number % MULTIPLE == 0 for number in channels
     )

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from ra_icl.model.winograd_kernels import INPUT, OUTPUT, SIDE, STEP, WEIGHT, to_images, to_planes
+from ra_icl.model.winograd_kernels import INPUT, LANES, OUTPUT, SIDE, STEP, WEIGHT, to_images, to_planes
 
 # Floats of the maps' transform that are worked on at once: what this needs stays small beside the maps themselves.
 AT_ONCE = 2**22
@@ -21,12 +21,14 @@ GAP = 16
 class WinogradConv2d(nn.Module):
     """A convolution of float32 maps (B, C, H, W) by `weight` (K, C, 3, 3) with stride 1, padding 1 and no bias.
 
-    The sums of products are PyTorch's, rounded otherwise: of outputs and gradients by some 2e-6 of their size, in place
-    of 5e-7. Second derivatives are not to be had. C and K: multiples of 8.
+    The sums of products are PyTorch's, rounded otherwise: outputs and gradients are off by some 2e-6 of their size, in
+    place of 5e-7. Second derivatives are not to be had. Raises ValueError where C or K is no multiple of LANES.
     """
 
     def __init__(self, weight: nn.Parameter) -> None:
         super().__init__()
+        if weight.shape[2:] != (3, 3) or any(number % LANES for number in weight.shape[:2]):
+            raise ValueError(f"weight of shape {tuple(weight.shape)}; give 3x3, channels in multiples of {LANES}")
         self.weight = weight
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
