@@ -4,6 +4,8 @@ Same network, same losses, same augmentation (torchvision's, sample by sample). 
 own, Adam and EMA are PyTorch's and Python's defaults.
 """
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -50,14 +52,23 @@ class PlainLoop:
         settings = options.training
         self.optimiser = torch.optim.Adam(learned, settings.learning_rate, weight_decay=settings.weight_decay)
         pairs = Pairs(sets, options)
-        self.loader = DataLoader(pairs, settings.batch, shuffle=True, drop_last=True, num_workers=workers)
+        self.loader = DataLoader(
+            pairs, settings.batch, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0
+        )
 
-    def epoch(self) -> int:
-        """One pass over the sequences; returns how many there were."""
-        count = 0
+    def batches(self) -> Iterator[list[torch.Tensor]]:
+        """What the loader gives in an epoch, on the device."""
         for batch in self.loader:
-            self.step(*(tensor.to(self.device) for tensor in batch))
-            count += len(batch[0])
+            yield [tensor.to(self.device) for tensor in batch]
+
+    def epoch(self, batches: Iterable[list[torch.Tensor]] | None = None) -> int:
+        """One pass over the sequences, or over batches at hand; returns how many there were."""
+        count = 0
+        # PyTorch's defaults, which the fold trainer changes for its process.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=True):
+            for batch in self.batches() if batches is None else batches:
+                self.step(*batch)
+                count += len(batch[0])
         return count
 
     def step(self, p: torch.Tensor, q: torch.Tensor, q_target: torch.Tensor, p_target: torch.Tensor, labels) -> float:

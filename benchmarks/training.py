@@ -12,6 +12,7 @@ minutes that 68 folds of 100 epochs would take.
 
 import argparse
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -26,9 +27,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from ra_icl.files import write_json
 from ra_icl.fold import resolve_device
 from ra_icl.instances import InstanceSets
-from ra_icl.memory import keep_freed_memory
+from ra_icl.memory import free_gpu, keep_freed_memory
 from ra_icl.method import MethodOptions, OptimiserOptions
-from ra_icl.stepper import resolve_precision
+from ra_icl.stepper import WARM_STEPS, resolve_precision
 from ra_icl.training import Training
 
 CLASSES, INSTANCES = 3, 4
@@ -69,10 +70,16 @@ def rate_of(epoch: Callable[[], int], seconds: float, device: str) -> float:
     return count / (time.perf_counter() - start)
 
 
+def warm_up(epoch: Callable[[], int], device: str) -> None:
+    """Epochs until all is set up: on CUDA every batch size of an epoch, of which one occurs once, has its graph."""
+    for _ in range(WARM_STEPS + 1 if device.startswith("cuda") else 1):
+        epoch()
+
+
 def in_turns(epochs: dict[str, Callable[[], int]], seconds: float, device: str) -> dict[str, list[float]]:
     """`rate_of` each in ROUNDS rounds, `seconds` in all of them."""
     for epoch in epochs.values():
-        epoch()
+        warm_up(epoch, device)
     rounds = [{name: rate_of(epoch, seconds / ROUNDS, device) for name, epoch in epochs.items()} for _ in range(ROUNDS)]
     return {name: [one[name] for one in rounds] for name in epochs}
 
@@ -93,7 +100,7 @@ def trainings(sets: InstanceSets, device: str, count: int, precision: str = "aut
 
 def operations(plain: PlainLoop) -> float:
     """Floating-point operations of one step a sequence: of its convolutions and matrix products."""
-    batch = [tensor.to(plain.device) for tensor in next(iter(plain.loader))]
+    batch = next(plain.batches())
     with FlopCounterMode(display=False) as counter:
         plain.step(*batch)
     return counter.get_total_flops() / len(batch[0])
@@ -118,31 +125,35 @@ def in_a_process(size: int, sequences: int, device: str, seconds: float, barrier
     """The rate of one fold in a process of its own; all start to measure at once."""
     torch.set_num_threads(1)
     keep_freed_memory()
-    [fold] = trainings(noise_sets(sequences, size, device), device, 1)
-    for _ in range(2):
-        epoch_of([fold])
+    epoch = partial(epoch_of, trainings(noise_sets(sequences, size, device), device, 1))
+    warm_up(epoch, device)
     barrier.wait()
-    return rate_of(lambda: epoch_of([fold]), seconds, device)
+    return rate_of(epoch, seconds, device)
 
 
 def processes_beside(count: int, size: int, sequences: int, device: str, seconds: float) -> float:
     """Sequences a second of several processes together."""
     with multiprocessing.get_context("spawn").Manager() as manager:
-        barrier = manager.Barrier(count)
+        barrier = manager.Barrier(count, timeout=600)  # one that has failed is not waited for
         arguments = [(size, sequences, device, seconds, barrier)] * count
         with multiprocessing.get_context("spawn").Pool(count) as pool:
             return sum(pool.starmap(in_a_process, arguments, chunksize=1))
+
+
+def streams_beside(count: int, size: int, sequences: int, device: str, seconds: float) -> float:
+    """Sequences a second of several folds of this process together, each on a stream of its own."""
+    epoch = partial(epoch_of, trainings(noise_sets(sequences, size, device), device, count))
+    warm_up(epoch, device)
+    return rate_of(epoch, seconds, device)
 
 
 def beside(counts: list[int], size: int, sequences: int, device: str, seconds: float) -> list[dict]:
     """For each number of folds: the rate of processes, of streams in one process, and the minutes CDE would take."""
     found = []
     for count in counts:
+        free_gpu(device)  # of the folds before: the processes need it
         processes = processes_beside(count, size, sequences, device, seconds)
-        sets = noise_sets(sequences, size, device)
-        folds = trainings(sets, device, count)
-        epoch_of(folds)
-        streams = rate_of(partial(epoch_of, folds), seconds, device)
+        streams = streams_beside(count, size, sequences, device, seconds)
         minutes = [CDE_SEQUENCES / rate / 60 for rate in (processes, streams)]
         found.append({"folds": count, "processes": processes, "streams": streams, "cde_minutes": minutes})
         print(
@@ -158,6 +169,8 @@ def compare(size: int, sequences: int, device: str, workers: int, seconds: float
     host, sets = noise_sets(sequences, size, "cpu"), noise_sets(sequences, size, device)
     plain = PlainLoop(host, CLASSES, options_of("fp32"), device, workers)
     epochs = {"plain": plain.epoch}
+    if device.startswith("cuda"):  # what is left of the difference where the loader costs nothing
+        epochs["plain, batches ready"] = partial(plain.epoch, list(plain.batches()))
     for kind in dict.fromkeys(("fp32", precision)):
         epochs[kind] = partial(epoch_of, trainings(sets, device, 1, kind))
     rounds = in_turns(epochs, seconds, device)
@@ -185,7 +198,7 @@ def show(found: dict) -> None:
     for name, rate in found["sequences_a_second"].items():
         ratios = found["ratios"][name]
         title, spread = "plain eager fp32" if name == "plain" else name, f"{min(ratios):.2f} to {max(ratios):.2f}"
-        print(f"  {title:>16} {rate:8.2f} sequences/s {np.median(ratios):6.2f} times ({spread})")
+        print(f"  {title:>20} {rate:8.2f} sequences/s {np.median(ratios):6.2f} times ({spread})")
     achieved, peak = found["tflop_a_second"], found["peak_tflop_a_second"]
     print(
         f"{found['gflop_a_sequence']:.1f} GFLOP a sequence; {found['precision']}: {achieved:.3f} TFLOP/s of "
@@ -203,16 +216,21 @@ def main() -> None:
     parser.add_argument("--sequences", type=int, default=0, help="of the noise; default 64 on a CPU, 435 on a GPU")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument("--workers", type=int, default=0, help="processes of the plain loop's loader")
+    parser.add_argument(
+        "--workers", type=int, help="processes of the plain loop's loader; default: a core each on a GPU"
+    )
     parser.add_argument("--seconds", type=float, default=20, help="at least so long for each figure")
     parser.add_argument("--beside", type=int, nargs="*", default=[], help="numbers of folds to train beside each other")
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks/training.json"))
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     keep_freed_memory()
+    os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")  # queues of the GPU, so that streams have one each
     device = resolve_device(asked.device)
-    sequences = asked.sequences or (435 if device.startswith("cuda") else 64)
-    found = compare(asked.size, sequences, device, asked.workers, asked.seconds)
+    on_gpu = device.startswith("cuda")
+    workers = asked.workers if asked.workers is not None else on_gpu * os.cpu_count()
+    sequences = asked.sequences or (435 if on_gpu else 64)
+    found = compare(asked.size, sequences, device, workers, asked.seconds)
     show(found)
     found["beside"] = beside(asked.beside, asked.size, sequences, device, asked.seconds)
     write_json(asked.out, found)

@@ -1,6 +1,5 @@
 """LOSO folds as a step of the workflow: read flow, train on the other subjects, predict, write three files each."""
 
-import gc
 import logging
 import platform
 import subprocess
@@ -22,11 +21,11 @@ from ra_icl.datasets.protocols import fold_of, protocol_of, select
 from ra_icl.errors import InputError
 from ra_icl.files import atomic, write_csv, write_json
 from ra_icl.instances import InstanceSets, load_instances
-from ra_icl.memory import keep_freed_memory
+from ra_icl.memory import free_gpu, keep_freed_memory
 from ra_icl.method import MethodOptions
 from ra_icl.plan import TRAINING_CODE
 from ra_icl.stepper import resolve_precision
-from ra_icl.training import Trained, Training
+from ra_icl.training import Trained, Training, stream_of
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +88,7 @@ def run_folds(
         data = [*indexes, *([flow_digest] if flow_digest else flow_files(flow, sets))]
         identity = _identity(data, options, device)
         states = _checkpoints(list(folds.values()), checkpoints, identity, stop, checkpoint_seconds)
+    stream = stream_of(device)  # one for all: cuBLAS keeps a workspace for every stream that it has seen
     with stop if checkpoints else nullcontext():
         for (out, fold), (training, held_out), state in zip(folds.items(), parts, states, strict=True):
             stop.honour()
@@ -98,12 +98,12 @@ def run_folds(
             )
             try:
                 of_fold = (training, held_out, len(protocol.classes), options, fold.training_seed, device)
-                write_fold(out, fold, held_out, Training(*of_fold, state).run(), options, device)
+                write_fold(out, fold, held_out, Training(*of_fold, state, stream).run(), options, device)
             except Stopped:
                 raise
             except InputError as error:
                 faults.append(f"fold {fold.name}: {error}")
-            _free_gpu(device)
+            free_gpu(device)
     if faults:
         raise InputError("\n".join(faults))
     for state in filter(None, states):
@@ -119,13 +119,6 @@ def _checkpoints(
         Checkpoint(folder / f"{fold.name}.safetensors", {"fold": asdict(fold)} | identity, stop, seconds, several)
         for fold in folds
     ]
-
-
-def _free_gpu(device: str) -> None:
-    """Give back the graphs of a fold that has ended and what they worked in: other processes share the GPU."""
-    if device.startswith("cuda"):
-        gc.collect()
-        torch.cuda.empty_cache()
 
 
 def flow_files(flow: Path, sets: InstanceSets) -> list[Path]:

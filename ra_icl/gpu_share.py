@@ -11,9 +11,10 @@ MIB = 2**20
 # Beside the maps and the activations: CUDA's context and libraries, weights, moments, workspaces.
 FIXED_MIB = 1536
 # Activations that a step keeps for its backward pass, for a pixel of an input image: counted at 224 px in bf16 with
-# the default network. The allocator's and the graph's slack is added to that.
+# the default network. Twice that is needed while steps of one batch size are a graph, with memory of its own, and those
+# of the other are not yet; the rest is the allocator's slack.
 BYTES_A_PIXEL = 320
-SLACK = 1.5
+SLACK = 2.2
 # Start-up, loading and the pauses between epochs of some folds are filled by the others; more than these only wait.
 MOST_FOLDS = 8
 

@@ -1,6 +1,9 @@
-"""How the C library hands out memory."""
+"""Memory that is kept for what comes next, and memory that is given back."""
 
 import ctypes
+import gc
+
+import torch
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
@@ -15,3 +18,10 @@ def keep_freed_memory() -> None:
     if mallopt:
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def free_gpu(device: str) -> None:
+    """Give back what a fold that has ended held, its graphs and what they worked in: other processes share the GPU."""
+    if device.startswith("cuda"):
+        gc.collect()
+        torch.cuda.empty_cache()

@@ -14,7 +14,7 @@ from ra_icl.instances import InstanceSets
 from ra_icl.method import MethodOptions
 from ra_icl.model.convolutions import use_winograd
 from ra_icl.model.siamese import Siamese
-from ra_icl.stepper import Stepper, autocast, resolve_precision
+from ra_icl.stepper import Stepper, autocast, fix_kernels, resolve_precision
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,8 @@ class Training:
     """A fold in training: on `training`, then a look at `held_out`, once, after the last epoch.
 
     checkpoint: keeps the state after epochs, and gives it back to go on from; the result is that of a training without
-    a break (bit for bit on a CPU). `run` is the whole of it.
+    a break (bit for bit on a CPU). stream: that of a fold that has ended, to go on with; else it gets one of its own.
+    `run` is the whole of it.
     `start_epoch` puts the steps of an epoch on the device's queue, `end_epoch` waits for them: several folds of one
     process that are started before the first is waited for share a GPU, each on a stream of its own.
     """
@@ -48,11 +49,11 @@ class Training:
         seed: int,
         device: str,
         checkpoint: Checkpoint | None = None,
+        stream: "torch.cuda.Stream | None" = None,
     ) -> None:
         self.clock, self.held_out, self.options, self.checkpoint = time.perf_counter(), held_out, options, checkpoint
-        # The same kernels in every run, so that a fold does not depend on what was trained beside it.
-        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
-        self.stream = stream_of(device)
+        fix_kernels()
+        self.stream = stream or stream_of(device)
         torch.manual_seed(seed)
         generator = torch.Generator(device=device).manual_seed(seed)
         model = Siamese(classes, options.model, discover=options.loss.regions > 0)
@@ -61,12 +62,12 @@ class Training:
             if device == "cpu" and resolve_precision(options.training.precision, device) == "fp32":
                 use_winograd(self.model)
             self.stepper = Stepper(self.model, training, classes, options, generator)
-        self.state = State(self.model, self.stepper.optimiser, generator)
-        self.state.record = {"curve": [], "best": [-1.0, 0], "seconds": 0.0}
-        kept = checkpoint.load() if checkpoint else None
-        if kept:
-            self.state.restore(*kept)
-            log.info("resumed after epoch %d", len(self.curve))
+            self.state = State(self.model, self.stepper.optimiser, generator)
+            self.state.record = {"curve": [], "best": [-1.0, 0], "seconds": 0.0}
+            kept = checkpoint.load() if checkpoint else None
+            if kept:
+                self.state.restore(*kept)
+                log.info("resumed after epoch %d", len(self.curve))
         self.before = self.state.record["seconds"]
 
     @property
@@ -97,8 +98,8 @@ class Training:
     def start_epoch(self) -> None:
         """Queue one pass over the training sequences, in an order drawn on the device."""
         settings, count = self.options.training, len(self.stepper.data)
-        self.stepper.set_rate(settings.learning_rate * settings.gamma ** len(self.curve))
         with torch.cuda.stream(self.stream):
+            self.stepper.set_rate(settings.learning_rate * settings.gamma ** len(self.curve))
             order = torch.randperm(count, generator=self.stepper.generator, device=self.stepper.device)
             for rows in order.tensor_split(math.ceil(count / settings.batch)):
                 self.stepper(rows)

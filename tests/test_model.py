@@ -92,10 +92,12 @@ def test_ema_moves_the_target_as_eq_3_says():
         for parameter in model.online.parameters():
             parameter.add_(torch.randn_like(parameter))
     model.online.backbone.stem[1].running_mean += 1
+    model.online.backbone.stem[1].num_batches_tracked += 3
     model.update_target()
     for xi, old, theta in zip(model.target.parameters(), before, model.online.parameters(), strict=True):
         assert torch.allclose(xi, 0.9 * old + 0.1 * theta, atol=1e-6)
-    assert torch.equal(model.target.backbone.stem[1].running_mean, model.online.backbone.stem[1].running_mean)
+    for name, value in model.online.named_buffers():
+        assert torch.equal(model.target.get_buffer(name), value), name
 
 
 @pytest.mark.parametrize(

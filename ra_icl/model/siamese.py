@@ -75,4 +75,7 @@ class Siamese(nn.Module):
         """
         theta, xi = list(self.online.parameters()), list(self.target.parameters())
         torch._foreach_lerp_(xi, theta, 1 - self.decay)
-        torch._foreach_copy_(list(self.target.buffers()), list(self.online.buffers()))
+        ours, theirs = list(self.target.buffers()), list(self.online.buffers())
+        for counts in (False, True):  # CUDA copies those in one call that are of one kind
+            chosen = [place for place, buffer in enumerate(ours) if buffer.is_floating_point() != counts]
+            torch._foreach_copy_([ours[place] for place in chosen], [theirs[place] for place in chosen])
