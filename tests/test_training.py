@@ -160,12 +160,15 @@ def test_the_model_learns(small_options, loss):
     assert trained.epoch == 12
 
 
-def test_a_seed_repeats_a_fold_bit_for_bit(small_method):
+@pytest.mark.parametrize("width", [8, 32])  # 32: fast convolutions too
+def test_a_seed_repeats_a_fold_bit_for_bit(small_options, width):
+    options = small_options | {"model": small_options["model"] | {"backbone": {"stem": "small", "width": width}}}
+    method = from_mapping(MethodOptions, options, "test")
     data, held_out = moving_blobs(12, 2, seed=1), moving_blobs(6, 2, seed=2)
-    first, second = (Training(data, held_out, CLASSES, small_method, 7, "cpu").run() for _ in range(2))
+    first, second = (Training(data, held_out, CLASSES, method, 7, "cpu").run() for _ in range(2))
     assert np.array_equal(first.probabilities, second.probabilities)
     assert first.curve == second.curve
-    other = Training(data, held_out, CLASSES, small_method, 8, "cpu").run()
+    other = Training(data, held_out, CLASSES, method, 8, "cpu").run()
     assert not np.array_equal(first.probabilities, other.probabilities)
 
 
