@@ -136,8 +136,16 @@ def test_folds_that_are_there_stay_whatever_the_size_of_a_pack(clone, results):
     assert planned(clone, targets=("--config", "folds_per_job=4")) == {}
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C reaches what is started here, even where the tests run in the background, with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.workflow
-def test_an_interrupted_run_goes_on_and_trains_nothing_twice(clone, results):
+def test_an_interrupted_run_goes_on_and_trains_nothing_twice(clone, results, ctrl_c):
     """Ctrl-C reaches Snakemake and its jobs; the same command then finishes what is left: half of the third pack."""
     (clone / "again.yaml").write_text(
         "pathvars: {results: results/again}\nprotocols: [cde]\ntables: {table3: [m1]}\nbase: {training: {epochs: 50}}"
