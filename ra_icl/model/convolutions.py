@@ -4,6 +4,8 @@ from torch import nn
 
 LEAST_CHANNELS = 32  # where fewer meet, the products are too small to make up for the transforms
 MULTIPLE = 8  # of channels, which the transforms take together
+SHAPE = {"kernel_size": (3, 3), "stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+SHAPE |= {"padding_mode": "zeros", "bias": None}
 
 
 def use_winograd(model: nn.Module) -> None:
@@ -23,9 +25,7 @@ def use_winograd(model: nn.Module) -> None:
 
 
 def _suits(convolution: nn.Conv2d) -> bool:
-    plain = nn.Conv2d(1, 1, 3, padding=1, bias=False)
-    keys = ("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode", "bias")
     channels = convolution.in_channels, convolution.out_channels
-    return all(getattr(convolution, key) == getattr(plain, key) for key in keys) and all(
+    return all(getattr(convolution, key) == value for key, value in SHAPE.items()) and all(
         number >= LEAST_CHANNELS and number % MULTIPLE == 0 for number in channels
     )

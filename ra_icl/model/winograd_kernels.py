@@ -49,9 +49,7 @@ def to_planes(kind, images, planes):
     Plane i SIDE + j holds X[i, j], tile by tile of C channels. Outside of the images all is 0. C: a multiple of LANES.
     """
     count, height, width, channels = images.shape
-    step, ring = STEP[kind], (TILE[kind] - STEP[kind]) // 2
-    down, across = -(-height // step), -(-width // step)
-    tiled = np.zeros((down * step + 2 * ring, across * step + 2 * ring, channels), np.float32)
+    tiled, down, across, step, ring = _tiling(kind, height, width, channels)
     pixels, flat, place, plane, row = tiled.ravel(), planes.ravel(), 0, planes.shape[1], tiled.shape[1] * channels
     for n in range(count):
         for y in range(height):
@@ -73,9 +71,7 @@ def to_planes(kind, images, planes):
 def to_images(kind, planes, images):
     """The adjoint of `to_planes`: x = M^T X M of every tile, added up where tiles overlap, into images (N, H, W, C)."""
     count, height, width, channels = images.shape
-    step, ring = STEP[kind], (TILE[kind] - STEP[kind]) // 2
-    down, across = -(-height // step), -(-width // step)
-    tiled = np.zeros((down * step + 2 * ring, across * step + 2 * ring, channels), np.float32)
+    tiled, down, across, step, ring = _tiling(kind, height, width, channels)
     pixels, flat, place, plane, row = tiled.ravel(), planes.ravel(), 0, planes.shape[1], tiled.shape[1] * channels
     for n in range(count):
         if kind == INPUT:
@@ -93,6 +89,15 @@ def to_images(kind, planes, images):
                 place += channels
         for y in range(height):
             images[n, y] = tiled[y + ring, ring : ring + width]
+
+
+@compiled
+def _tiling(kind, height, width, channels):
+    """Zeros for an image made up to whole tiles, how many those are, the pixels between two, and those around all."""
+    step, ring = STEP[kind], (TILE[kind] - STEP[kind]) // 2
+    down, across = -(-height // step), -(-width // step)
+    tiled = np.zeros((down * step + 2 * ring, across * step + 2 * ring, channels), np.float32)
+    return tiled, down, across, step, ring
 
 
 @intrinsic(prefer_literal=True)
