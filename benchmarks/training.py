@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ra_icl.files import write_json
 from ra_icl.fold import resolve_device
 from ra_icl.instances import InstanceSets
-from ra_icl.memory import free_gpu, keep_freed_memory
+from ra_icl.memory import free_gpu
 from ra_icl.method import MethodOptions, OptimiserOptions
 from ra_icl.stepper import WARM_STEPS, resolve_precision
 from ra_icl.training import Training
@@ -46,7 +46,8 @@ def noise_sets(sequences: int, size: int, device: str) -> InstanceSets:
     labels = torch.randint(0, CLASSES, (sequences,), generator=generator)
     table = pd.DataFrame({"label": labels.numpy()})
     counts = torch.full((sequences,), INSTANCES)
-    return InstanceSets(maps.to(device), first.to(device), counts.to(device), labels.to(device), table)
+    of_flow = np.zeros((len(table), 3, 3)), ("",) * len(table)
+    return InstanceSets(maps.to(device), first.to(device), counts.to(device), labels.to(device), table, *of_flow)
 
 
 def options_of(precision: str = "auto") -> MethodOptions:
@@ -124,7 +125,6 @@ def matrix_peak(device: str, precision: str) -> float:
 def in_a_process(size: int, sequences: int, device: str, seconds: float, barrier) -> float:
     """The rate of one fold in a process of its own; all start to measure at once."""
     torch.set_num_threads(1)
-    keep_freed_memory()
     epoch = partial(epoch_of, trainings(noise_sets(sequences, size, device), device, 1))
     warm_up(epoch, device)
     barrier.wait()
@@ -224,7 +224,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks/training.json"))
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    keep_freed_memory()
     os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")  # queues of the GPU, so that streams have one each
     device = resolve_device(asked.device)
     on_gpu = device.startswith("cuda")

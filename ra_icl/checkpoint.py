@@ -12,7 +12,6 @@ from types import FrameType
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from ra_icl import files
 from ra_icl.errors import InputError
@@ -81,11 +80,10 @@ class Checkpoint:
             return None
         try:
             with files.open_tensors(self.path, "pt") as file:
-                record = files.metadata_of(file)
-                if record.get("key") != self.key:
+                if file.metadata.get("key") != self.key:
                     log.warning("%s: is of other data, options or code; training starts over", self.path)
                     return None
-                return {name: file.get_tensor(name) for name in file.keys()}, record  # noqa: SIM118 (not a dict)
+                return {name: file.get(name, verify=True) for name in file.names}, file.metadata
         except InputError as error:
             log.warning("%s; training starts over", error)
             return None
@@ -98,10 +96,7 @@ class Checkpoint:
 
     def save(self, tensors: Tensors, record: dict[str, Any]) -> None:
         """Write the state, all or nothing. Raises InputError where the disk takes no more."""
-        plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-        text = json.dumps(record | {"key": self.key})
-        with files.atomic(self.path) as temporary:
-            save_file(plain, temporary, metadata={"ra_icl": text})
+        files.save_tensors(self.path, tensors, record | {"key": self.key})
         self.written = time.monotonic()
 
     def remove(self) -> None:

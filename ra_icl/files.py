@@ -4,10 +4,9 @@ import errno
 import json
 import os
 import re
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,12 @@ import numpy as np
 from ra_icl.errors import InputError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_SAFETENSORS_TYPES = {"uint8": "U8", "float16": "F16", "float32": "F32"}
+# The dtypes that NumPy and the safetensors format share.
+TENSOR_TYPES = (
+    *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+    *("float16", "float32", "float64"),
+)
+RERUN = "delete it and run again"
 
 
 @contextmanager
@@ -89,57 +93,89 @@ def write_csv(path: str | Path, frame) -> None:
         frame.to_csv(temporary, index=False)
 
 
-def save_tensors(path: str | Path, tensors: dict[str, Any], metadata: dict[str, Any]) -> None:
-    """Write named numpy arrays and JSON-able metadata as one safetensors file, atomically."""
+def save_tensors(path: str | Path, tensors: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+    """Write named arrays and JSON-able metadata as one safetensors file, atomically.
+
+    tensors: NumPy arrays or PyTorch tensors of any memory layout and byte order, on any device. They are written in C
+    order and native byte order, because safetensors 0.8 dumps an array's raw memory under its logical shape. A checksum
+    per tensor goes into the metadata; see `TensorFile.get`.
+    Raises InputError if the format has no such dtype or the disk is full.
+    """
     from safetensors.numpy import save_file
 
+    plain = {name: _plain_array(value, f"{path}: tensor {name}") for name, value in tensors.items()}
+    checksums = {name: checksum(array) for name, array in plain.items()}
+    # One entry, since safetensors writes several in random order and equal content would give different files.
+    text = json.dumps({"metadata": metadata, "sha256": checksums}, sort_keys=True)
     with atomic(path) as temporary:
-        save_file(tensors, temporary, metadata={"ra_icl": json.dumps(metadata, sort_keys=True)})
+        save_file(plain, temporary, metadata={"ra_icl": text})
 
 
-def save_tensor_stream(path: str | Path, tensors: Iterable[tuple[str, Any]], metadata: dict[str, Any]) -> None:
-    """Write (name, numpy array) pairs as one safetensors file, atomically, with one array in memory at a time.
+def checksum(array: np.ndarray) -> str:
+    """SHA-256 of an array's dtype, shape and values, whatever its memory layout."""
+    digest = sha256(f"{array.dtype.name} {array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return digest.hexdigest()
 
-    metadata: read when the last array is written, so that it may be filled on the way. A safetensors
-    file opens with the sizes of all arrays, so they go to a file beside it first.
-    """
-    header: dict[str, Any] = {}
-    with atomic(path) as temporary, tempfile.TemporaryFile(dir=Path(path).parent) as data:
-        for name, array in tensors:
-            start = data.tell()
-            data.write(memoryview(np.ascontiguousarray(array)).cast("B"))
-            kind = _SAFETENSORS_TYPES[array.dtype.name]
-            header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [start, data.tell()]}
-        header["__metadata__"] = {"ra_icl": json.dumps(metadata, sort_keys=True)}
-        text = json.dumps(header).encode()
-        text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of 8
-        data.seek(0)
-        with open(temporary, "wb") as file:
-            file.write(len(text).to_bytes(8, "little") + text)
-            shutil.copyfileobj(data, file, 1 << 20)
+
+def _plain_array(value: Any, where: str) -> np.ndarray:
+    """`value` as a NumPy array in C order and native byte order; a copy only if it is not one already."""
+    if hasattr(value, "detach"):  # a PyTorch tensor, without importing PyTorch
+        value = value.detach().cpu()
+        if str(value.dtype).removeprefix("torch.") not in TENSOR_TYPES:
+            raise InputError(f"{where} has dtype {value.dtype}; convert it to one of {', '.join(TENSOR_TYPES)}")
+        value = value.numpy()
+    array = np.asarray(value)
+    if array.dtype.name not in TENSOR_TYPES:
+        raise InputError(f"{where} has dtype {array.dtype}; convert it to one of {', '.join(TENSOR_TYPES)}")
+    return array.astype(array.dtype.newbyteorder("="), order="C", copy=False)
 
 
 @contextmanager
-def open_tensors(path: str | Path, framework: str = "numpy") -> Iterator[Any]:
-    """Yield an open safetensors file, whose tensors are read when asked for: `numpy` or `pt`.
+def open_tensors(path: str | Path, framework: str = "numpy") -> Iterator["TensorFile"]:
+    """Yield an open safetensors file; a tensor is read, memory-mapped, when it is asked for.
 
-    Raises InputError where it is missing or not whole.
+    framework: "numpy" or "pt", what tensors are returned as.
+    Raises InputError if the file is missing, truncated or not a safetensors file.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework=framework) as file:
-            yield file
+            yield TensorFile(Path(path), file)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: cannot be read ({error}); delete it and run again") from error
 
 
-def load_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read a file of `save_tensors`: (arrays by name, metadata). Raises InputError where it is unreadable."""
+class TensorFile:
+    """An open file of `save_tensors`: `names`, `metadata`, and one `checksums` entry per tensor."""
+
+    def __init__(self, path: Path, file: Any) -> None:
+        self.path, self._file = path, file
+        self.names: list[str] = list(file.keys())
+        kept = json.loads((file.metadata() or {}).get("ra_icl", "{}"))
+        self.metadata: dict[str, Any] = kept.get("metadata", {})
+        self.checksums: dict[str, str] = kept.get("sha256", {})
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor, without reading it. Raises InputError if there is no such tensor."""
+        self._require(name)
+        return tuple(self._file.get_slice(name).get_shape())
+
+    def get(self, name: str, verify: bool = False) -> Any:
+        """Read a tensor. Raises InputError if there is none of this name or, with `verify`, if its bytes have changed."""
+        self._require(name)
+        tensor = self._file.get_tensor(name)
+        if verify and self.checksums.get(name) != checksum(np.asarray(tensor)):
+            raise InputError(f"{self.path}: {name}: its checksum does not match, so the file is damaged; {RERUN}")
+        return tensor
+
+    def _require(self, name: str) -> None:
+        if name not in self.names:
+            raise InputError(f"{self.path}: {name} is missing; {RERUN}")
+
+
+def load_tensors(path: str | Path, verify: bool = False) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read a whole file of `save_tensors`: (arrays by name, metadata). Raises InputError like `TensorFile.get`."""
     with open_tensors(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, metadata_of(file)  # noqa: SIM118 (not a dict)
-
-
-def metadata_of(file: Any) -> dict[str, Any]:
-    """What `save_tensors` wrote beside the tensors of an open file."""
-    return json.loads((file.metadata() or {}).get("ra_icl", "{}"))
+        return {name: file.get(name, verify) for name in file.names}, file.metadata

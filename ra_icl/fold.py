@@ -12,16 +12,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 
 from ra_icl import __version__
 from ra_icl.checkpoint import Checkpoint, Stopped, StopRequest, digest_of
 from ra_icl.datasets.index import read_index_csv
 from ra_icl.datasets.protocols import fold_of, protocol_of, select
 from ra_icl.errors import InputError
-from ra_icl.files import atomic, write_csv, write_json
+from ra_icl.files import atomic, save_tensors, write_csv, write_json
 from ra_icl.instances import InstanceSets, load_instances
-from ra_icl.memory import free_gpu, keep_freed_memory
+from ra_icl.memory import free_gpu
 from ra_icl.method import MethodOptions
 from ra_icl.plan import TRAINING_CODE
 from ra_icl.stepper import resolve_precision
@@ -75,7 +74,6 @@ def run_folds(
         if path.suffix != ".csv":
             raise InputError(f"{path}: a fold is named by the file that it writes, {{dataset}}-{{subject}}.csv")
     device = resolve_device(device)
-    keep_freed_memory()
     first = next(iter(folds.values()))
     protocol = protocol_of(first.protocol, first.classes)
     table = select(pd.concat([read_index_csv(path) for path in indexes], ignore_index=True), protocol)
@@ -98,7 +96,8 @@ def run_folds(
             )
             try:
                 of_fold = (training, held_out, len(protocol.classes), options, fold.training_seed, device)
-                write_fold(out, fold, held_out, Training(*of_fold, state, stream).run(), options, device)
+                data = data_record(sets, training, held_out)
+                write_fold(out, fold, held_out, Training(*of_fold, state, stream).run(), options, device, data)
             except Stopped:
                 raise
             except InputError as error:
@@ -173,17 +172,33 @@ def split(sets: InstanceSets, held_out: np.ndarray) -> tuple[InstanceSets, Insta
 
 
 def write_fold(
-    out: Path, fold: Fold, held_out: InstanceSets, trained: Trained, options: MethodOptions, device: str
+    out: Path,
+    fold: Fold,
+    held_out: InstanceSets,
+    trained: Trained,
+    options: MethodOptions,
+    device: str,
+    data: dict,
 ) -> None:
     """Write predictions (CSV `out`), the record (JSON) and the online network (safetensors): all three or none."""
-    weights = {name: value.cpu().contiguous() for name, value in trained.model.online.state_dict().items()}
     with ExitStack() as files:
         csv, json, network = (
             files.enter_context(atomic(out.with_suffix(suffix))) for suffix in (".csv", ".json", ".safetensors")
         )
         write_csv(csv, predictions(held_out, trained))
-        write_json(json, record(fold, trained, options, device))
-        save_file(weights, network)
+        write_json(json, record(fold, trained, options, device) | {"data": data})
+        save_tensors(network, trained.model.online.state_dict(), {"fold": asdict(fold)})
+
+
+def data_record(sets: InstanceSets, training: InstanceSets, held_out: InstanceSets) -> dict:
+    """What the fold was fed: how many sequences, a digest of all flow that was read, ranges of its values."""
+    return {
+        "trained": len(training),
+        "predicted": len(held_out),
+        "flow": sets.digest,
+        "training": training.summary(),
+        "all": sets.summary(),
+    }
 
 
 def predictions(held_out: InstanceSets, trained: Trained) -> pd.DataFrame:

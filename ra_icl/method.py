@@ -15,7 +15,7 @@ class OptimiserOptions:
 
     select: "last" (the last epoch's network) or "best_on_held_out" (the epoch that is best on the held-out subject:
     a leak, kept to show its size; every table then says so). precision: "fp32", "bf16" (autocast) or "auto": bf16
-    where the device computes in it. fp32 on a CPU: see `model.convolutions`.
+    where the device computes in it.
     """
 
     epochs: int = 100

@@ -119,11 +119,12 @@ def aggregate(
         _require_rules(path, metadata, rules)
     predictions = pd.concat([rows for rows, _ in folds], ignore_index=True)
     _require_once_per_seed(predictions)
+    _require_same_flow(fold_csvs, [metadata for _, metadata in folds])
     notes = caveats(rules["data_source"], rules["selection"])
     title = "; ".join([f"{method.upper()}, protocol {protocol}", *notes])
     summary = summarise(predictions, classes)
     folds_run = len({metadata["fold"] for _, metadata in folds})
-    content = {"title": title, **rules, "folds": folds_run, **summary}
+    content = {"title": title, **rules, "folds": folds_run, **_origin([one for _, one in folds]), **summary}
     files.write_json(out, content)
     return content
 
@@ -135,7 +136,7 @@ def read_fold(path: Path, classes: int) -> tuple[pd.DataFrame, dict[str, Any]]:
     0..classes-1 and probabilities that are not finite.
     """
     metadata = files.read_json(path.with_name(f"{path.stem}.json"))
-    for key in ("method", "protocol", "seed", "fold", "selection", "data_source"):
+    for key in ("method", "protocol", "seed", "fold", "selection", "data_source", "data"):
         if key not in metadata:
             raise InputError(f"{path.with_name(f'{path.stem}.json')}: key {key} is missing; {RERUN}")
     try:
@@ -144,6 +145,9 @@ def read_fold(path: Path, classes: int) -> tuple[pd.DataFrame, dict[str, Any]]:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: cannot be read as CSV ({reason}); {RERUN}") from error
     _require_fold(path, rows, classes)
+    predicted = metadata["data"]["predicted"]
+    if len(rows) != predicted:
+        raise InputError(f"{path}: holds {len(rows)} predictions, but {predicted} sequences were predicted; {RERUN}")
     return rows.assign(seed=metadata["seed"], file=str(path)), metadata
 
 
@@ -169,6 +173,24 @@ def _require_rules(path: Path, metadata: dict[str, Any], rules: dict[str, Any]) 
     for key, value in rules.items():
         if metadata[key] != value:
             raise InputError(f"{path}: {key} is {metadata[key]!r}, not {value!r}; {RERUN}")
+
+
+def _require_same_flow(paths: Sequence[Path], records: Sequence[dict[str, Any]]) -> None:
+    """Raise InputError if two folds read different flow."""
+    first = records[0]["data"]["flow"]
+    for path, record in zip(paths, records, strict=True):
+        if record["data"]["flow"] != first:
+            raise InputError(f"{path}: was trained on other flow than {paths[0]}; {RERUN}")
+
+
+def _origin(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What the folds were fed and made by: the flow's digest and value ranges, commits, versions, devices, seconds."""
+    distinct = {
+        key: sorted({record.get(key) or "unknown" for record in records}) for key in ("commit", "device", "precision")
+    }
+    versions = {name: sorted({record["versions"][name] for record in records}) for name in records[0]["versions"]}
+    data = {"flow": records[0]["data"]["flow"], "values": records[0]["data"]["all"]}
+    return {"data": data, **distinct, "versions": versions, "seconds": round(sum(one["seconds"] for one in records), 1)}
 
 
 def _require_once_per_seed(predictions: pd.DataFrame) -> None:

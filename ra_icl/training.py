@@ -12,9 +12,8 @@ from ra_icl.checkpoint import Checkpoint, State
 from ra_icl.errors import InputError
 from ra_icl.instances import InstanceSets
 from ra_icl.method import MethodOptions
-from ra_icl.model.convolutions import use_winograd
 from ra_icl.model.siamese import Siamese
-from ra_icl.stepper import Stepper, autocast, fix_kernels, resolve_precision
+from ra_icl.stepper import Stepper, autocast, fix_kernels
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +58,6 @@ class Training:
         model = Siamese(classes, options.model, discover=options.loss.regions > 0)
         with torch.cuda.stream(self.stream):  # None, on a CPU, does nothing
             self.model = model.to(device, memory_format=torch.channels_last).train()
-            if device == "cpu" and resolve_precision(options.training.precision, device) == "fp32":
-                use_winograd(self.model)
             self.stepper = Stepper(self.model, training, classes, options, generator)
             self.state = State(self.model, self.stepper.optimiser, generator)
             self.state.record = {"curve": [], "best": [-1.0, 0], "seconds": 0.0}

@@ -6,43 +6,101 @@ import sys
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+import torch
 
 from ra_icl import files
 from ra_icl.errors import InputError
 
 
-def test_a_stream_of_tensors_is_a_safetensors_file(tmp_path):
-    rng = np.random.default_rng(0)
-    tensors = {
-        "a": rng.integers(0, 255, (3, 5, 7)).astype(np.uint8),
-        "b": rng.normal(size=(2, 4)).astype(np.float16),
-        "c": rng.normal(size=(9,)).astype(np.float32)[::2],
-    }
-    record = {}
-
-    def stream():
-        for name, array in tensors.items():
-            record[name] = len(array)
-            yield name, array
-
-    files.save_tensor_stream(tmp_path / "x.safetensors", stream(), {"sequences": record})
-    for found in (load_file(tmp_path / "x.safetensors"), files.load_tensors(tmp_path / "x.safetensors")[0]):
-        assert list(found) == list(tensors)
-        for name, array in tensors.items():
-            np.testing.assert_array_equal(found[name], array)
-            assert found[name].dtype == array.dtype
-    assert files.load_tensors(tmp_path / "x.safetensors")[1] == {"sequences": {"a": 3, "b": 2, "c": 5}}
+def values(*shape, dtype="float32"):
+    """Every element has its own value, as far as the dtype has that many."""
+    numbers = np.arange(int(np.prod(shape))).reshape(shape)
+    return (numbers % 2 == 1) if dtype == "bool" else numbers.astype(dtype)
 
 
-def test_a_stream_that_fails_leaves_nothing(tmp_path):
-    def stream():
-        yield "a", np.zeros(3, np.uint8)
-        raise InputError("gone")
+KINDS = {
+    "C": values(2, 3, 4, 5),
+    "Fortran": np.asfortranarray(values(2, 3, 4)),
+    "transposed image": values(4, 5, 3).transpose(2, 0, 1),
+    "steps": values(9, 8)[::2, 1::3],
+    "negative strides": values(4, 5)[::-1, ::-1],
+    "broadcast": np.broadcast_to(values(1, 3), (4, 3)),
+    "0-d": values(1)[0],
+    "0-d array": np.array(3.5, np.float32),
+    "empty": np.empty((0, 3, 4), np.float32),
+    "big-endian": values(3, 4).astype(">f4"),
+    "big-endian, transposed": values(3, 4).astype(">f4").T,
+    **{dtype: values(3, 5, dtype=dtype).T for dtype in ("uint8", "float16", "float32", "int64", "bool")},
+    "torch": torch.from_numpy(values(2, 3, 4)),
+    "torch, channels_last": torch.from_numpy(values(2, 3, 4, 5)).to(memory_format=torch.channels_last),
+    "torch, view": torch.from_numpy(values(6, 7))[1:5:2, 2:],
+    "torch, transposed": torch.from_numpy(values(3, 4)).T,
+    "torch, expanded": torch.from_numpy(values(1, 4)).expand(3, 4),
+    "torch, parameter": torch.nn.Parameter(torch.from_numpy(values(3, 4))),
+    "torch, half": torch.from_numpy(values(3, 4)).half().T,
+}
+READ_ONLY = values(3, 4).T
+READ_ONLY.flags.writeable = False
+KINDS["read-only"] = READ_ONLY
 
-    with pytest.raises(InputError):
-        files.save_tensor_stream(tmp_path / "x.safetensors", stream(), {})
+
+def expected_of(value):
+    """The values as nested lists, by indexing alone."""
+    return value.detach().tolist() if isinstance(value, torch.Tensor) else np.asarray(value).tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tensors_of_every_kind_of_memory_come_back(tmp_path, kind):
+    path, value = tmp_path / "x.safetensors", KINDS[kind]
+    files.save_tensors(path, {"other": values(3), "x": value}, {"note": kind})
+    read, metadata = files.load_tensors(path, verify=True)
+    assert metadata == {"note": kind}
+    assert read["x"].tolist() == expected_of(value)
+    with files.open_tensors(path, "pt") as file:
+        tensor = file.get("x", verify=True)
+        assert file.shape("x") == tuple(value.shape)
+    assert tensor.tolist() == expected_of(value)
+    assert str(tensor.dtype).removeprefix("torch.") == str(value.dtype).removeprefix("torch.").replace(">f4", "float32")
+
+
+@pytest.mark.parametrize("value", [np.zeros(2, complex), np.array(["a"]), np.array([None]), torch.zeros(2).bfloat16()])
+def test_a_dtype_that_the_format_lacks_is_refused(tmp_path, value):
+    with pytest.raises(InputError, match=r"x.safetensors: tensor x has dtype .*; convert it to one of bool"):
+        files.save_tensors(tmp_path / "x.safetensors", {"x": value}, {})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_flipped_bit_is_one_line_that_names_file_and_tensor(tmp_path):
+    path = tmp_path / "sub01.safetensors"
+    files.save_tensors(path, {"EP01": values(3, 4), "EP02": values(4, 3)}, {})
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"^\S*sub01.safetensors: EP02: its checksum does not match.*run again$"):
+        files.load_tensors(path, verify=True)
+    with files.open_tensors(path) as file:
+        assert file.get("EP01", verify=True).tolist() == values(3, 4).tolist()
+
+
+def test_a_checksum_is_of_values_and_shape_not_of_memory():
+    assert files.checksum(values(3, 4)) == files.checksum(np.asfortranarray(values(3, 4)))
+    assert files.checksum(values(3, 4)) != files.checksum(values(4, 3))
+    assert files.checksum(values(3, 4)) != files.checksum(values(3, 4).T)
+
+
+def test_a_tensor_that_is_not_there_is_named(tmp_path):
+    files.save_tensors(tmp_path / "x.safetensors", {"a": values(2)}, {})
+    with files.open_tensors(tmp_path / "x.safetensors") as file, pytest.raises(InputError, match="x.safetensors: b is"):
+        file.get("b")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff" * 40, None])
+def test_what_is_no_tensor_file_is_refused(tmp_path, content):
+    path = tmp_path / "x.safetensors"
+    files.save_tensors(path, {"a": values(50)}, {})
+    path.write_bytes(path.read_bytes()[:-8] if content is None else content)
+    with pytest.raises(InputError, match=r"x.safetensors: cannot be read"):
+        files.load_tensors(path)
 
 
 def test_what_a_killed_process_left_is_removed_and_what_others_are_writing_is_not(tmp_path):

@@ -69,7 +69,7 @@ def test_a_fold_that_fails_leaves_nothing(workspace, small_method, monkeypatch):
     def full_disk(*arguments):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(module, "save_file", full_disk)
+    monkeypatch.setattr(module, "save_tensors", full_disk)
     with pytest.raises(OSError, match="No space"):
         train_folds(workspace, small_method, "casme2-sub01")
     assert list((workspace / "folds").iterdir()) == []

@@ -87,7 +87,7 @@ def test_a_constant_map_stays_finite():
 
 
 def test_a_missing_sequence_names_the_file(flow_folder):
-    with pytest.raises(InputError, match=r"sub02\.safetensors: sequence z is missing"):
+    with pytest.raises(InputError, match=r"sub02\.safetensors: z is missing"):
         load(flow_folder, (("sub02", "z", 0),))
 
 

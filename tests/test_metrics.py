@@ -104,7 +104,9 @@ def write_fold(folder, name, rows, *, seed=0, **changes):
     columns = ["dataset", "subject", "sequence", "label", "prediction", "p0", "p1", "p2"]
     pd.DataFrame(records, columns=columns).to_csv(folder / f"{name}.csv", index=False)
     metadata = {"method": "m6", "protocol": "cde", "seed": seed, "fold": name}
-    metadata |= {"selection": "last", "data_source": "twins", **changes}
+    metadata |= {"selection": "last", "data_source": "twins", "seconds": 1.5, "device": "cpu", "precision": "fp32"}
+    metadata |= {"commit": None, "versions": {"torch": "2.13"}}
+    metadata |= {"data": {"predicted": len(rows), "flow": "d1", "all": {"u": {"mean": 0.5}}}, **changes}
     (folder / f"{name}.json").write_text(json.dumps(metadata))
     return folder / f"{name}.csv"
 
@@ -208,6 +210,22 @@ def test_missing_empty_and_keyless_fold_files_are_refused(tmp_path):
         run([path], tmp_path / "out.json")
     with pytest.raises(InputError, match="no folds given"):
         run([], tmp_path / "out.json")
+
+
+def test_a_csv_cut_at_a_line_end_is_refused(tmp_path):
+    path = write_fold(tmp_path, "samm-006", [("samm", "006", name, 0, 0) for name in ("a", "b", "c")])
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]))
+    with pytest.raises(InputError, match=r"samm-006.csv: holds 2 predictions, but 3 sequences were predicted"):
+        run([path], tmp_path / "out.json")
+
+
+def test_folds_that_read_different_flow_are_refused(tmp_path):
+    first = write_fold(tmp_path, "samm-006", [("samm", "006", "a", 0, 0)])
+    data = {"predicted": 1, "flow": "d2", "all": {}}
+    second = write_fold(tmp_path, "samm-007", [("samm", "007", "a", 0, 0)], data=data)
+    with pytest.raises(InputError, match=r"samm-007.csv: was trained on other flow than \S*samm-006.csv"):
+        run([first, second], tmp_path / "out.json")
 
 
 def test_caveats_name_the_data_and_the_selection():

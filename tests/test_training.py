@@ -47,7 +47,8 @@ def moving_blobs(sequences: int, instances: int, seed: int, size: int = 16) -> I
     first = torch.arange(sequences) * instances
     counts = torch.full((sequences,), instances)
     flat = torch.from_numpy(maps.astype(np.float16)).flatten(0, 1)
-    return InstanceSets(flat, first, counts, torch.from_numpy(labels), table)
+    of_flow = np.zeros((len(table), 3, 3)), ("",) * len(table)
+    return InstanceSets(flat, first, counts, torch.from_numpy(labels), table, *of_flow)
 
 
 def make_mirror_symmetric(model: Siamese, monkeypatch) -> None:
@@ -198,27 +199,6 @@ def test_bf16_stays_close_to_fp32(small_options):
         curves.append(Training(data, data, CLASSES, method, 0, "cpu").run().curve)
     for full, half in zip(*curves, strict=True):
         assert half["loss"] == pytest.approx(full["loss"], rel=0.05)
-
-
-def test_fast_convolutions_leave_the_losses_as_they_are(small_options, monkeypatch):
-    options = small_options | {"training": {"epochs": 2, "batch": 8, "precision": "fp32"}}
-    options["model"] = options["model"] | {"backbone": {"stem": "small", "width": 32, "blocks": [1, 1]}}
-    method, data = from_mapping(MethodOptions, options, "test"), moving_blobs(16, 2, seed=1)
-    fast = Training(data, data, CLASSES, method, 0, "cpu")
-    monkeypatch.setattr("ra_icl.training.use_winograd", lambda model: None)
-    plain = Training(data, data, CLASSES, method, 0, "cpu")
-    kinds = [{type(module).__name__ for module in training.model.modules()} for training in (fast, plain)]
-    assert ["WinogradConv2d" in names for names in kinds] == [True, False]
-    for one, other in zip(fast.run().curve, plain.run().curve, strict=True):
-        assert one["loss"] == pytest.approx(other["loss"], rel=1e-3)
-
-
-def test_bf16_keeps_the_direct_convolutions(small_options):
-    options = small_options | {"training": {"epochs": 1, "batch": 8, "precision": "bf16"}}
-    options["model"] = options["model"] | {"backbone": {"stem": "small", "width": 32, "blocks": [1]}}
-    data = moving_blobs(4, 2, seed=1)
-    model = Training(data, data, CLASSES, from_mapping(MethodOptions, options, "test"), 0, "cpu").model
-    assert "WinogradConv2d" not in {type(module).__name__ for module in model.modules()}
 
 
 def test_a_loss_that_is_not_finite_stops_the_fold(small_method):

@@ -87,7 +87,7 @@ def crop_sequence(frames: Sequence[Frame], options: FaceOptions, name: str) -> t
 
 
 def crop_subject(index: pd.DataFrame, out: Path, options: FaceOptions) -> None:
-    """Write the crops of one subject's sequences to `out`, one sequence in memory at a time.
+    """Write the crops of one subject's sequences to `out`.
 
     index: the subject's rows. out: a uint8 tensor (T, size, size[, 3]) per sequence. Metadata:
     options, OpenCV's version, `detector` (name, version, model and its SHA-256) and, per sequence,
@@ -96,20 +96,15 @@ def crop_subject(index: pd.DataFrame, out: Path, options: FaceOptions) -> None:
     """
     if index.empty:
         raise InputError(f"{out}: the index has no sequence of this subject; check the name")
-    sequences: dict[str, dict] = {}
-    record = {"options": asdict(options), "opencv": cv2.__version__, "detector": detector_record(options)}
-    files.save_tensor_stream(out, _crops_of(index, options, sequences), record | {"sequences": sequences})
-
-
-def _crops_of(index: pd.DataFrame, options: FaceOptions, sequences: dict) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each sequence's crops; what is known of it is put into `sequences` on the way."""
+    clips, sequences = {}, {}
     subject = index["subject"].iloc[0]
     for _, row in tqdm(index.iterrows(), f"crops {subject}", len(index), unit="sequence"):
         name = f"{row['dataset']}/{row['subject']}/{row['sequence']}"
         numbers, frames = zip(*sequence_frames(row, options.missing_frames), strict=True)
-        crops, info = crop_sequence(frames, options, name)
+        clips[row["sequence"]], info = crop_sequence(frames, options, name)
         sequences[row["sequence"]] = {"frames": list(numbers)} | info
-        yield row["sequence"], crops
+    record = {"options": asdict(options), "opencv": cv2.__version__, "detector": detector_record(options)}
+    files.save_tensors(out, clips, record | {"sequences": sequences})
 
 
 def find_face(image: np.ndarray, options: FaceOptions, name: str) -> dict:

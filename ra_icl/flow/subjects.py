@@ -88,12 +88,12 @@ def _maps_of(batch: list[_Sampled], options: FlowOptions) -> dict[str, np.ndarra
     maps = flow_maps(onsets, np.concatenate([one.frames for one in batch]), options).astype("f2")
     ends = np.cumsum([len(one.frames) for one in batch])
     parts = np.split(maps, ends[:-1])
-    return {one.name: np.ascontiguousarray(part) for one, part in zip(batch, parts, strict=True)}
+    return {one.name: part for one, part in zip(batch, parts, strict=True)}
 
 
 def _sampled(crops: Path, index: pd.DataFrame, sampling: Sampling) -> Iterator[_Sampled]:
     """The subject's sequences in the index's order."""
-    clips, source = files.load_tensors(crops)
+    clips, source = files.load_tensors(crops, verify=True)
     for row in index.itertuples():
         key = f"{row.dataset}/{row.subject}/{row.sequence}"
         clip = clips.get(row.sequence)
