@@ -24,8 +24,9 @@ def measure(root: str, sequences: int, stabilise: str) -> dict:
     import cv2
     import pandas as pd
 
-    from ra_icl.datasets import build_index
-    from ra_icl.faces import FaceOptions, crop_subject
+    from ra_icl.datasets.reading import build_index
+    from ra_icl.faces.crop import crop_subject
+    from ra_icl.faces.options import FaceOptions
 
     cv2.setNumThreads(1)
     row = build_index("casme2", {"root": root}).iloc[[0]]
@@ -48,9 +49,9 @@ def main() -> None:
         root, sequences, stabilise = arguments.case
         print(json.dumps(measure(root, int(sequences), stabilise)))
         return
-    from ra_icl.datasets.twin_plan import TwinOptions
-    from ra_icl.datasets.twins import render
     from ra_icl.files import write_json
+    from ra_icl.twins.plan import TwinOptions
+    from ra_icl.twins.render import render
 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "casme2")

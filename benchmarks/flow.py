@@ -24,7 +24,8 @@ import numpy as np
 from skimage import data
 
 from ra_icl.files import write_json
-from ra_icl.flow import FlowOptions, numba_kernels, tvl1_numba, tvl1_opencv
+from ra_icl.flow import numba_kernels, tvl1_numba, tvl1_opencv
+from ra_icl.flow.options import FlowOptions
 
 SEQUENCES, INSTANCES = 442, 16  # of the CDE protocol
 CDE_PAIRS = SEQUENCES * INSTANCES

@@ -5,7 +5,9 @@ import time
 import numpy as np
 import torch
 
-from ra_icl.flow import FlowOptions, flow_maps, tvl1_torch
+from ra_icl.flow import tvl1_torch
+from ra_icl.flow.maps import flow_maps
+from ra_icl.flow.options import FlowOptions
 
 OPTIONS = FlowOptions(backend="torch")
 

@@ -25,14 +25,14 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from ra_icl.checkpoint import Checkpoint, State, StopRequest
-from ra_icl.config import load_config
 from ra_icl.files import save_tensors, write_csv, write_json
-from ra_icl.gpu_share import MOST_FOLDS
 from ra_icl.model.options import ModelOptions
 from ra_icl.model.siamese import Siamese
-from ra_icl.plan import Plan, make_plan
-from ra_icl.stepper import adam
+from ra_icl.planning.config import load_config
+from ra_icl.planning.gpu_share import MOST_FOLDS
+from ra_icl.planning.plan import Plan, make_plan
+from ra_icl.training.checkpoint import Checkpoint, State, StopRequest
+from ra_icl.training.step import adam
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -61,7 +61,7 @@ esac
 
 def config_of(folder: Path, **changes) -> Path:
     """A config of the full census with results below `folder`."""
-    config = yaml.safe_load((ROOT / "tests/full_census.yaml").read_text()) | changes
+    config = yaml.safe_load((ROOT / "tests/workflow/full_census.yaml").read_text()) | changes
     folder.mkdir(exist_ok=True)
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config | {"pathvars": {"results": str(folder / "results")}}))
@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks/overhead.json"))
     asked = parser.parse_args()
-    plan = make_plan(load_config([ROOT / "config/config.yaml", ROOT / "tests/full_census.yaml"], SCHEMA))
+    plan = make_plan(load_config([ROOT / "config/config.yaml", ROOT / "tests/workflow/full_census.yaml"], SCHEMA))
     folds = len(plan.folds("cde")) * len(plan.config["tables"]["table3"])
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

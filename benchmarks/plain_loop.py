@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ra_icl import losses
-from ra_icl.instances import InstanceSets
-from ra_icl.method import MethodOptions
 from ra_icl.model import torchvision_blocks  # noqa: F401 (torchvision imports beside a CPU build after this)
 from ra_icl.model.attention import flip
 from ra_icl.model.regions import region_heatmaps
 from ra_icl.model.siamese import Siamese, View
+from ra_icl.training import losses
+from ra_icl.training.instances import InstanceSets
+from ra_icl.training.method import MethodOptions
 
 
 class Pairs(Dataset):

@@ -25,12 +25,12 @@ from plain_loop import PlainLoop
 from torch.utils.flop_counter import FlopCounterMode
 
 from ra_icl.files import write_json
-from ra_icl.fold import resolve_device
-from ra_icl.instances import InstanceSets
-from ra_icl.memory import free_gpu
-from ra_icl.method import MethodOptions, OptimiserOptions
-from ra_icl.stepper import WARM_STEPS, resolve_precision
-from ra_icl.training import Training
+from ra_icl.training.device import free_gpu
+from ra_icl.training.fold import resolve_device
+from ra_icl.training.instances import InstanceSets
+from ra_icl.training.loop import Training
+from ra_icl.training.method import MethodOptions, OptimiserOptions
+from ra_icl.training.step import WARM_STEPS, resolve_precision
 
 CLASSES, INSTANCES = 3, 4
 ROUNDS = 5

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import cv2
 
-from ra_icl.datasets.twin_plan import LAYOUTS, TwinOptions, clips
-from ra_icl.datasets.twins import render
 from ra_icl.files import write_json
+from ra_icl.twins.plan import LAYOUTS, TwinOptions, clips
+from ra_icl.twins.render import render
 
 SIZE = (640, 480)
 

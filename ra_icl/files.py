@@ -163,7 +163,7 @@ class TensorFile:
         return tuple(self._file.get_slice(name).get_shape())
 
     def get(self, name: str, verify: bool = False) -> Any:
-        """Read a tensor. Raises InputError if there is none of this name or, with `verify`, if its bytes have changed."""
+        """Read a tensor. Raises InputError if it is missing or, with `verify`, if its bytes have changed."""
         self._require(name)
         tensor = self._file.get_tensor(name)
         if verify and self.checksums.get(name) != checksum(np.asarray(tensor)):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ra_icl.method import MethodOptions
+from ra_icl.training.method import MethodOptions
 
 torch.set_num_threads(1)
 

@@ -11,6 +11,9 @@ import pandas as pd
 
 from ra_icl.errors import Faults, InputError
 
+TITLES = {"casme2": "CASME II", "samm": "SAMM", "smic": "SMIC-HS", "casme3": "CAS(ME)³", "own": "Own data"}
+NAMES = tuple(TITLES)
+
 # Column -> dtype. An apex may be empty; a subject such as "006" must stay text.
 _DTYPES = {
     "dataset": "str",

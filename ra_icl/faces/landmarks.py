@@ -16,7 +16,7 @@ from ra_icl.faces import haar
 from ra_icl.faces.haar import EYES, Box, Eyes
 
 if TYPE_CHECKING:
-    from ra_icl.faces import FaceOptions
+    from ra_icl.faces.options import FaceOptions
 
 # Landmarks of an eye: the 68 points of iBUG 300-W, which LBF gives; MediaPipe's refined mesh has the irises.
 _LBF_EYES = (slice(36, 42), slice(42, 48))

@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from ra_icl.compile_cache import compiled
+from ra_icl.flow.compiled import compiled
 
 BLOCK = 32  # rows: fewer spend their time on starting loops
 VERSION = f"numba {numba.__version__}"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ra_icl.compile_cache import compiled
+from ra_icl.flow.compiled import compiled
 
 
 @compiled

@@ -8,7 +8,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-from ra_icl.compile_cache import compiled
+from ra_icl.flow.compiled import compiled
 
 RING = 4  # pixels of 0 around a frame: where all taps lie outside, they lie in there
 CHANNELS = 4  # level, slope to the right, slope down, 0: a vector of 128 bits

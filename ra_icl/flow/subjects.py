@@ -10,9 +10,9 @@ from tqdm import tqdm
 
 from ra_icl import files
 from ra_icl.errors import InputError
-from ra_icl.flow import _backend, flow_maps
+from ra_icl.flow.maps import backend_of, flow_maps
 from ra_icl.flow.options import FlowOptions
-from ra_icl.sampling import Sampling, apex_position, sample
+from ra_icl.flow.sampling import Sampling, apex_position, sample
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def flow_subject(
     if index.empty:
         raise InputError(f"{out}: the index has no sequence of this subject; check the name")
     tensors, sequences = {}, {}
-    for batch in _batches(_sampled(crops, index, sampling), _backend(options.backend).PAIRS_AT_ONCE):
+    for batch in _batches(_sampled(crops, index, sampling), backend_of(options.backend).PAIRS_AT_ONCE):
         tensors |= _maps_of(batch, options)
         sequences |= {one.name: one.used for one in batch}
         progress(len(batch))
@@ -120,5 +120,5 @@ def _metadata(sampling: Sampling, options: FlowOptions) -> dict:
         "sampling": asdict(sampling) | {"name": sampling.name},
         "options": asdict(options),
         "backend": options.backend,
-        "version": _backend(options.backend).VERSION,
+        "version": backend_of(options.backend).VERSION,
     }

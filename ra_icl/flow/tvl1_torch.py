@@ -17,20 +17,11 @@ from ra_icl.flow.options import Schedule
 from ra_icl.flow.strain import optical_strain
 from ra_icl.flow.torch_pyramid import enlarged, pyramid, slopes
 
-try:
-    import triton
-
-    from ra_icl.flow import triton_kernels
-except ImportError:
-    triton = triton_kernels = None
-
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")
-_kernels = triton_kernels if CUDA and triton else torch_kernels
 VERSION = ", ".join(
     (
         f"torch {torch.__version__}",
-        f"triton {triton.__version__}" if _kernels is triton_kernels else "no triton",
         f"cuda {torch.cuda.get_device_name()}" if CUDA else "cpu",
     )
 )
@@ -104,9 +95,9 @@ def _refine(onset: Tensor, planes: Tensor, field: Tensor, schedule: Schedule) ->
     steps = (schedule.lambda_ * schedule.theta, schedule.theta, schedule.tau / schedule.theta, stop)
     warped, dual = (field.new_zeros(pairs, 4, height, width) for _ in range(2))
     for _ in range(schedule.warps):
-        _kernels.warp(onset, planes, field, warped)
+        torch_kernels.warp(onset, planes, field, warped)
         active = torch.ones(pairs, dtype=torch.bool, device=field.device)
         for _ in range(schedule.outer_iterations):
             if schedule.median_filter > 1:
-                _kernels.median(field, active, schedule.median_filter)
-            _kernels.inner_loop(warped, field, dual, active, steps, schedule.inner_iterations)
+                torch_kernels.median(field, active, schedule.median_filter)
+            torch_kernels.inner_loop(warped, field, dual, active, steps, schedule.inner_iterations)

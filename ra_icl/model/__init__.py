@@ -1,1 +1,4 @@
-"""The network: backbone, attention maps (IRC), region discovery (MRD) and the Siamese pair."""
+"""The network: backbone, attention maps (IRC), region discovery (MRD) and the Siamese pair.
+
+May import `errors` and `options`.
+"""

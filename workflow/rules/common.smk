@@ -1,19 +1,18 @@
 # The plan of this run, and what the rules ask of it. The package decides how; Snakemake decides what runs.
 from functools import partial
-from hashlib import sha256
 from importlib.metadata import version as package_version
 from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from ra_icl.config import check_config, slice_of
+from ra_icl.planning.config import check_config, slice_of
 from ra_icl.errors import InputError
-from ra_icl.gpu_share import folds_beside, gpu_mib
-from ra_icl.plan import TRAINING_CODE, make_plan
+from ra_icl.planning.gpu_share import folds_beside, gpu_mib
+from ra_icl.planning.code import code_digest as code
+from ra_icl.planning.plan import make_plan
 
 SCHEMA = Path(workflow.basedir) / "schemas" / "config.schema.yaml"
-CODE = Path(workflow.basedir).parent / "ra_icl"
 RESULTS = Path(config["pathvars"]["results"])
 FOLD_SUFFIXES = (".csv", ".json", ".safetensors")
 
@@ -35,12 +34,6 @@ wildcard_constraints:
     sampling="[^/]+",
     method="[^/]+",
     seed="[0-9]+",
-
-
-def code(*names):
-    """A digest of the package's files that a step depends on: as a parameter, so that a changed step runs again."""
-    files = [path for name in names for path in sorted(CODE.glob(name))]
-    return sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def asked_of(family, **resources):

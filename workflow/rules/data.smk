@@ -10,7 +10,7 @@ if plan.source == "twins":
         conda:
             "../../environment.yml"
         params:
-            code=code("datasets/twin*.py"),
+            code=code("ra_icl.twins.render"),
             options=slice_of(config["twins"]),
         message:
             "Rendering the synthetic twin of {wildcards.dataset}"
@@ -28,7 +28,7 @@ if plan.source == "public_flow":
         conda:
             "../../environment.yml"
         params:
-            code=code("datasets/public_flow.py"),
+            code=code("ra_icl.datasets.public_flow"),
             options=slice_of(config["public_flow"]),
         message:
             "Reading the table of published flow maps for {wildcards.dataset}"
@@ -47,7 +47,7 @@ else:
         conda:
             "../../environment.yml"
         params:
-            code=code("datasets/*.py"),
+            code=code("ra_icl.datasets.reading"),
             options=dataset_options,
         message:
             "Reading the annotation of {wildcards.dataset}"
@@ -66,7 +66,7 @@ else:
         conda:
             "../../environment.yml"
         params:
-            code=code("faces/*.py", "datasets/frames.py"),
+            code=code("ra_icl.faces.crop"),
             options=slice_of(config["faces"]),
         message:
             "Cropping the faces of {wildcards.dataset} {wildcards.subject}"

@@ -21,7 +21,7 @@ if plan.source == "public_flow":
                 conda:
                     "../../environment.yml"
                 params:
-                    code=code("datasets/public_flow.py"),
+                    code=code("ra_icl.datasets.public_flow"),
                     options=slice_of(config["public_flow"][source]),
                     folder=lambda wildcards, output: Path(output[0]).parent,
                 message:
@@ -32,7 +32,7 @@ if plan.source == "public_flow":
 
 else:
 
-    FLOW_CODE = code("flow/*.py", "sampling.py", "compile_cache.py")
+    FLOW_CODE = code("ra_icl.flow.subjects", f"ra_icl.flow.tvl1_{config['flow']['backend']}")
     FLOW_PACKAGES = {"numba": "numba", "opencv": "opencv-contrib-python", "torch": "torch"}
     FLOW_VERSION = package_version(FLOW_PACKAGES[config["flow"]["backend"]])
     # Backend torch asks for a GPU as a fold does: on a cluster always, here where there is one.

@@ -6,7 +6,7 @@ if GPU_MIB and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", folds_beside(plan, GPU_MIB, workflow.global_resources["_cores"].value or 1))
 
 
-FOLD_CODE = code(*TRAINING_CODE)
+FOLD_CODE = code("ra_icl.training.fold")
 
 for protocol in plan.selected:
     for number, folds in enumerate(plan.fold_packs(protocol), start=1):
@@ -46,4 +46,4 @@ for protocol in plan.selected:
             shell:
                 "exec ra-icl fold {output.csv:q} --protocol {params.protocol} --classes {params.classes:q} --method {wildcards.method} "
                 "--seed {wildcards.seed} --data-source {params.source} --threads {threads} {params.index:q} --flow {params.flow:q} "
-                "--flow-digest {input.flow:q} --checkpoints {params.checkpoints:q} --options {params.options:q} 2> {log:q}"
+                "--flow-digest {input.flow:q} --code {params.code} --checkpoints {params.checkpoints:q} --options {params.options:q} 2> {log:q}"

@@ -23,7 +23,7 @@ if plan.source != "public_flow":
         conda:
             "../../environment.yml"
         params:
-            code=code("qc.py", "qc_figures.py"),
+            code=code("ra_icl.evaluation.qc", "ra_icl.evaluation.qc_figures"),
             source=plan.source,
             out=lambda wildcards, output: Path(output.json).with_suffix(""),
         message:
@@ -62,7 +62,7 @@ if plan.source != "public_flow":
         conda:
             "../../environment.yml"
         params:
-            code=code("qc.py", "qc_figures.py"),
+            code=code("ra_icl.evaluation.qc", "ra_icl.evaluation.qc_figures"),
             source=plan.source,
             crops=lambda wildcards, input: Path(input.crops[0]).parent,
             out=lambda wildcards, output: Path(output.csv).with_suffix(""),

@@ -13,7 +13,7 @@ rule metrics:
     conda:
         "../../environment.yml"
     params:
-        code=code("metrics.py"),
+        code=code("ra_icl.evaluation.metrics"),
         classes=lambda wildcards: plan.classes(wildcards.protocol),
     message:
         "Scores of {wildcards.method} under {wildcards.protocol}"
@@ -42,7 +42,7 @@ for table, protocols in score_tables().items():
         conda:
             "../../environment.yml"
         params:
-            code=code("tables.py"),
+            code=code("ra_icl.evaluation.tables"),
             number=short(table),
             rows=plan.row_slice(config["tables"][table]),
             out=stem,
@@ -72,7 +72,7 @@ for table, datasets in count_tables().items():
         conda:
             "../../environment.yml"
         params:
-            code=code("count_tables.py", "tables.py", "datasets/protocols.py"),
+            code=code("ra_icl.evaluation.count_tables"),
             number=short(table),
             source=plan.source,
             out=stem,
@@ -100,7 +100,7 @@ for figure, protocols in confusion_figures().items():
         conda:
             "../../environment.yml"
         params:
-            code=code("figures.py"),
+            code=code("ra_icl.evaluation.figures"),
             number=short(figure),
             out=stem,
         message:

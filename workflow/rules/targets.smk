@@ -22,7 +22,7 @@ for method in plan.config["methods"] if cde() else []:
         conda:
             "../../environment.yml"
         params:
-            code=code("tables.py"),
+            code=code("ra_icl.evaluation.tables"),
             rows=plan.row_slice([method]),
             out=stem,
         message:
@@ -47,7 +47,7 @@ for name, sweep in plan.sweeps.items() if cde() else []:
         conda:
             "../../environment.yml"
         params:
-            code=code("figures.py"),
+            code=code("ra_icl.evaluation.figures"),
             values=slice_of(list(sweep["methods"])),
             title=sweep["key"],
             out=stem,

@@ -1,0 +1,38 @@
+"""Options that several commands share, and how they are read."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ra_icl.errors import InputError
+
+Options = Annotated[str, typer.Option(help="JSON object of options; what it leaves out keeps its default")]
+Out = Annotated[Path, typer.Option(help="file to write")]
+Index = Annotated[Path, typer.Option(help="index CSV of the dataset")]
+Dataset = Annotated[str, typer.Option(help="casme2, samm, smic, casme3 or own")]
+Classes = Annotated[str, typer.Option(help="JSON list: the classes of protocol own, in label order")]
+Protocol = Annotated[str, typer.Option(help="cde, casme3_3, casme3_4, casme3_7 or own")]
+Subject = Annotated[str, typer.Option(help="subject, as the index names it")]
+
+
+def rows_of(index: Path, *subjects: str):
+    from ra_icl.datasets.index import read_index_csv
+
+    table = read_index_csv(index)
+    known = set(table["subject"])
+    for subject in subjects:
+        if subject not in known:
+            raise InputError(f"{index}: no subject {subject!r}; known: {', '.join(sorted(known))}")
+    return table[table["subject"].isin(subjects)]
+
+
+def json_object(text: str) -> dict:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"options: not JSON ({error}); give an object such as '{{}}'") from error
+    if not isinstance(value, dict):
+        raise InputError(f"options: give a JSON object, not {text}")
+    return value

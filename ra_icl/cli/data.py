@@ -1,0 +1,83 @@
+"""Commands from clips to flow: twins, index, crops, flow."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ra_icl.cli import app
+from ra_icl.cli.arguments import Dataset, Index, Options, Out, Subject, json_object, rows_of
+
+
+@app.command()
+def twins(dataset: Dataset, out: Out, options: Options = "{}") -> None:
+    """Render the synthetic twin of a dataset in its official layout into the folder --out."""
+    from ra_icl.options import parse
+    from ra_icl.twins.plan import TwinOptions
+    from ra_icl.twins.render import render
+
+    render(dataset, out, parse(TwinOptions, options, "options"))
+
+
+@app.command()
+def index(dataset: Dataset, out: Out, options: Options) -> None:
+    """Read a dataset's annotation into an index CSV. --options: {"root": ..., "annotation": ..., "frames": ...}."""
+    from ra_icl.datasets.reading import build_index
+    from ra_icl.files import write_csv
+
+    write_csv(out, build_index(dataset, json_object(options)))
+
+
+@app.command("published-index")
+def published_index(dataset: Dataset, out: Out, options: Options) -> None:
+    """Read the table of published flow maps into an index CSV. --options: {name: {"root": ..., "layout": ...}}."""
+    from ra_icl.datasets.public_flow import read_index
+    from ra_icl.files import write_csv
+    from ra_icl.planning.plan import published_options
+
+    write_csv(out, read_index(published_options({"public_flow": json_object(options)}), dataset))
+
+
+@app.command()
+def crop(index: Index, subject: Subject, out: Out, options: Options = "{}") -> None:
+    """Crop the faces of one subject's sequences."""
+    from ra_icl.faces.crop import crop_subject
+    from ra_icl.faces.options import FaceOptions
+    from ra_icl.options import parse
+
+    crop_subject(rows_of(index, subject), out, parse(FaceOptions, options, "faces"))
+
+
+@app.command()
+def flow(
+    index: Index,
+    subject: Annotated[list[str], typer.Option(help="subject, as the index names it; may be given several times")],
+    crops: Annotated[Path, typer.Option(help="folder of the dataset's crops")],
+    out: Annotated[Path, typer.Option(help="folder to write into")],
+    sampling: Annotated[str, typer.Option(help='JSON, e.g. {"mode": "middle", "instances": 16}')] = "{}",
+    options: Options = "{}",
+) -> None:
+    """Compute optical flow and strain between the onset and the sampled frames, for each subject a file in --out."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read as NumPy's BLAS starts: Snakemake gives a job one core
+    from ra_icl.flow.options import FlowOptions
+    from ra_icl.flow.sampling import Sampling
+    from ra_icl.flow.subjects import flow_subjects
+    from ra_icl.options import parse
+
+    chosen = {key: value for key, value in json_object(sampling).items() if key != "source"}
+    frames = parse(Sampling, json.dumps(chosen), "sampling")
+    flow_subjects(rows_of(index, *subject), crops, out, frames, parse(FlowOptions, options, "flow"))
+
+
+@app.command("published-flow")
+def published_flow(
+    index: Index, out: Annotated[Path, typer.Option(help="folder to write into")], options: Options
+) -> None:
+    """Read the published flow maps of a dataset. --options: {"root": ..., "layout": "onset_apex"}."""
+    from ra_icl.datasets.index import read_index_csv
+    from ra_icl.datasets.public_flow import PublishedOptions, write_subjects
+    from ra_icl.options import parse
+
+    write_subjects(read_index_csv(index), parse(PublishedOptions, options, "public_flow"), out)

@@ -1,0 +1,86 @@
+"""Commands from folds to scores, tables and figures."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ra_icl.cli import app
+from ra_icl.cli.arguments import Classes, Out, Protocol, json_object
+from ra_icl.errors import InputError
+
+
+@app.command()
+def metrics(
+    folds: Annotated[list[Path], typer.Argument(help="the folds' CSV files")],
+    out: Out,
+    protocol: Protocol,
+    method: Annotated[str, typer.Option()],
+    classes: Classes = "[]",
+) -> None:
+    """Pool the predictions of all folds into UF1, UAR, accuracy and confusion matrices."""
+    from ra_icl.datasets.protocols import protocol_of
+    from ra_icl.evaluation.metrics import aggregate
+
+    known = protocol_of(protocol, json.loads(classes)).classes
+    aggregate(folds, out, classes=known, protocol=protocol, method=method)
+
+
+@app.command()
+def table(
+    name: Annotated[str, typer.Argument(help="1, 2, 3 or own")],
+    metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
+    out: Annotated[Path, typer.Option(help="path without suffix: .csv, .md and .tex are written")],
+    methods: Annotated[str, typer.Option(help="JSON: method name to title and marks")],
+    published: Annotated[Path, typer.Option(help="published rows")] = Path("config/published.csv"),
+) -> None:
+    """Write one of the paper's tables."""
+    from ra_icl.evaluation.tables import write_table
+
+    write_table(name, metrics, published, out, json_object(methods))
+
+
+@app.command()
+def counts(
+    number: Annotated[str, typer.Argument(help="4 (CDE) or 5 (CAS(ME)³)")],
+    index: Annotated[list[Path], typer.Argument(help="index CSV of each dataset of the table")],
+    out: Annotated[Path, typer.Option(help="path without suffix: .csv, .md and .tex are written")],
+    data_source: Annotated[str, typer.Option(help="datasets, twins or public_flow")] = "datasets",
+) -> None:
+    """Count sequences and subjects per class: Table 4 or 5."""
+    import pandas as pd
+
+    from ra_icl.datasets.index import read_index_csv
+    from ra_icl.evaluation.count_tables import write_counts
+
+    write_counts(number, pd.concat([read_index_csv(path) for path in index], ignore_index=True), out, data_source)
+
+
+@app.command()
+def confusion(
+    figure: Annotated[str, typer.Argument(help="4 (CDE), 11 (CAS(ME)³) or own")],
+    metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
+    out: Annotated[Path, typer.Option(help="path without suffix: .pdf and .png are written")],
+) -> None:
+    """Draw the confusion matrices of Figure 4, of Figure 11 or of own data."""
+    from ra_icl.evaluation.figures import figure4, figure11, figure_own
+
+    figures = {"4": lambda: figure4(metrics[0], out), "11": lambda: figure11(metrics, out)}
+    figures["own"] = lambda: figure_own(metrics[0], out)
+    if figure not in figures:
+        raise InputError(f"figure {figure}: no such figure of confusion matrices; choose 4, 11 or own")
+    figures[figure]()
+
+
+@app.command()
+def sweep(
+    metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files, one for each value")],
+    values: Annotated[str, typer.Option(help="JSON list: the values, in the order of the files")],
+    title: Annotated[str, typer.Option(help="what is varied")],
+    out: Annotated[Path, typer.Option(help="path without suffix: .pdf and .png are written")],
+) -> None:
+    """Draw UF1 and UAR over the values of one key: Figures 6-10."""
+    from ra_icl.evaluation.figures import sweep_figure
+
+    sweep_figure(json.loads(values), metrics, title, out)

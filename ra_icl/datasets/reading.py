@@ -1,0 +1,80 @@
+"""Read the index of one of the four official datasets, or of a user's own data."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ra_icl.datasets import casme2, casme3, own, samm, smic
+from ra_icl.datasets.index import NAMES, validate
+from ra_icl.datasets.protocols import exclude, known_emotions
+from ra_icl.errors import Faults, InputError
+
+# Where each official release keeps its annotation and its frames, below the dataset's root.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "casme2": {"annotation": "CASME2-coding-20140508.xlsx", "frames": "CASME2_RAW_selected"},
+    "samm": {"annotation": "SAMM_Micro_FACS_Codes_v2.xlsx", "frames": "."},
+    "smic": {"annotation": "", "frames": "SMIC_all_raw/HS"},
+    "casme3": {
+        "annotation": "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
+        "frames": "part_A",
+    },
+    "own": {"annotation": "annotation.csv", "frames": ".", "labels": {}, "excluded": []},
+}
+_READERS = {
+    "casme2": casme2.read_index,
+    "samm": samm.read_index,
+    "smic": smic.read_index,
+    "casme3": casme3.read_index,
+    "own": own.read_index,
+}
+
+
+def build_index(dataset: str, options: Mapping[str, Any]) -> pd.DataFrame:
+    """Read the index of a dataset: the sequences that some protocol uses, validated.
+
+    options: `root` (folder), `annotation` and `frames` (below root or absolute; DEFAULTS where
+    left out; an empty annotation means none, which SMIC-HS alone allows); for own data `labels`
+    and `excluded` as well (see `own.read_index`).
+    Returns the columns of `index.COLUMNS`, rows numbered from 0, in the order of the annotation.
+    Raises ManyFaultsError: each fault names the config key of a missing folder or file, or the row.
+    """
+    rows, faults = survey(dataset, options)
+    faults.raise_any()
+    return rows
+
+
+def survey(dataset: str, options: Mapping[str, Any]) -> tuple[pd.DataFrame, Faults]:
+    """`build_index` without stopping: the rows that can be read, and all faults of the annotation."""
+    if dataset not in _READERS:
+        raise InputError(f"dataset {dataset!r} is not known; choose one of {', '.join(NAMES)}")
+    options = DEFAULTS[dataset] | dict(options)
+    labels = {key: options[key] for key in ("labels", "excluded") if key in options}
+    root, annotation, frames = _paths(dataset, options)
+    faults = Faults()
+    used = exclude(_READERS[dataset](root, annotation, frames, faults, **labels))
+    known = known_emotions(dataset)
+    with faults.catching():
+        validate(used, annotation or frames, known)
+    if known:
+        used = used[used["emotion"].isin(known)]
+    return used.reset_index(drop=True), faults
+
+
+def _paths(dataset: str, options: Mapping[str, Any]) -> tuple[Path, Path | None, Path]:
+    key = f"datasets.{dataset}"
+    if not options.get("root"):
+        raise InputError(f"{key}.root: is empty; set it in config/config.yaml")
+    root = Path(options["root"]).expanduser()
+    if not root.is_dir():
+        raise InputError(f"{key}.root: folder {root} does not exist; set it in config/config.yaml")
+    annotation = root / options["annotation"] if options["annotation"] else None
+    if annotation is None and dataset != "smic":
+        raise InputError(f"{key}.annotation: is empty; set it in config/config.yaml")
+    if annotation is not None and not annotation.is_file():
+        raise InputError(f"{key}: annotation file {annotation} is missing; set {key}.annotation")
+    frames = root / options["frames"]
+    if not frames.is_dir():
+        raise InputError(f"{key}: frame folder {frames} does not exist; set {key}.frames")
+    return root, annotation, frames

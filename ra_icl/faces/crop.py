@@ -1,0 +1,103 @@
+"""Face crops: the face of the onset frame, eyes levelled, cut alike from every frame."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from ra_icl import files
+from ra_icl.datasets.frames import Frame, read_frames, sequence_frames
+from ra_icl.errors import InputError
+from ra_icl.faces.align import cut, similarity, whole_frame
+from ra_icl.faces.landmarks import Found, detector_record, find
+from ra_icl.faces.options import FaceOptions
+from ra_icl.faces.stabilise import Stabiliser
+
+log = logging.getLogger(__name__)
+
+
+def crop_sequence(frames: Sequence[Frame], options: FaceOptions, name: str) -> tuple[np.ndarray, dict]:
+    """Cut the face out of a sequence, with the onset frame's transform on every frame.
+
+    frames: image files or frames of a video, the onset first. name: of the sequence, for messages.
+    Returns uint8 crops (T, size, size[, 3]) and how they were made: `found` (eyes, box or
+    whole_frame), `attempt` (which try found it, 1 is the first), `box` and `eyes` (frame pixels, or
+    null), `transform` (2x3, frame to crop pixels, both counted from the image's corner) and, where
+    the head is stabilised, `head` (per frame: right and down in crop pixels, degrees).
+    Raises InputError for an unreadable frame, frames of different sizes, or no face found.
+    """
+    if not frames:
+        raise InputError(f"{name}: no frames to crop; check its frame folder")
+    images = read_frames(frames, options.grey)
+    onset = next(images)
+    info = find_face(onset, options, name)
+    crops = np.empty((len(frames), options.size, options.size, *onset.shape[2:]), np.uint8)
+    crops[0] = cut(onset, info["transform"], options.size)
+    if options.stabilise == "rigid":
+        return crops, info | {"head": _cut_stabilised(crops, images, info["transform"])}
+    for crop, image in zip(crops[1:], images, strict=True):
+        crop[:] = cut(image, info["transform"], options.size)
+    return crops, info
+
+
+def crop_subject(index: pd.DataFrame, out: Path, options: FaceOptions) -> None:
+    """Write the crops of one subject's sequences to `out`.
+
+    index: the subject's rows. out: a uint8 tensor (T, size, size[, 3]) per sequence. Metadata:
+    options, OpenCV's version, `detector` (name, version, model and its SHA-256) and, per sequence,
+    `frames` (their numbers) and `crop_sequence`'s info.
+    Raises InputError as `crop_sequence`, or where a sequence lacks its frames.
+    """
+    if index.empty:
+        raise InputError(f"{out}: the index has no sequence of this subject; check the name")
+    clips, sequences = {}, {}
+    subject = index["subject"].iloc[0]
+    for _, row in tqdm(index.iterrows(), f"crops {subject}", len(index), unit="sequence"):
+        name = f"{row['dataset']}/{row['subject']}/{row['sequence']}"
+        numbers, frames = zip(*sequence_frames(row, options.missing_frames), strict=True)
+        clips[row["sequence"]], info = crop_sequence(frames, options, name)
+        sequences[row["sequence"]] = {"frames": list(numbers)} | info
+    record = {"options": asdict(options), "opencv": cv2.__version__, "detector": detector_record(options)}
+    files.save_tensors(out, clips, record | {"sequences": sequences})
+
+
+def find_face(image: np.ndarray, options: FaceOptions, name: str) -> dict:
+    """Find the face on one frame, (H, W) or (H, W, 3) RGB uint8: `crop_sequence`'s info.
+
+    Raises InputError, naming the sequence `name`, where no face is found and no fallback is allowed.
+    """
+    found: Found = find(image, options)
+    if found.box is None:
+        if options.fallback == "error":
+            raise InputError(
+                f"{name}: no face found on the onset frame; check the frame, or set faces.fallback to whole_frame"
+            )
+        log.warning("%s: no face found, the whole frame is used", name)
+        transform = whole_frame(image.shape[:2], options.size)
+        return {"found": "whole_frame", "attempt": found.attempt, "box": None, "eyes": None, "transform": transform}
+    if found.eyes is None:
+        log.warning("%s: no plausible pair of eyes, the face box is used upright", name)
+    return {
+        "found": "eyes" if found.eyes else "box",
+        "attempt": found.attempt,
+        "box": list(found.box),
+        "eyes": [list(eye) for eye in found.eyes] if found.eyes else None,
+        "transform": similarity(found.box, found.eyes, options.size, options.margin),
+    }
+
+
+def _cut_stabilised(crops: np.ndarray, images: Iterable[np.ndarray], transform: list) -> list[list[float]]:
+    """Fill crops[1:] with the head's motion taken out, in one interpolation each; returns that motion."""
+    size = crops.shape[1]
+    stabiliser = Stabiliser(crops[0])
+    head = [[0.0, 0.0, 0.0]]
+    for crop, image in zip(crops[1:], images, strict=True):
+        steady, motion = stabiliser.steady(cut(image, transform, size), transform)
+        crop[:] = cut(image, steady, size)
+        head.append(motion)
+    return head

@@ -1,0 +1,296 @@
+"""What the synthetic twins of the four datasets contain, before anything is drawn.
+
+A twin is a made-up dataset in the official layout of a real one. Its clips are decided here from
+the options alone, so that the index of a twin is known before its frames exist. Film and inducement
+numbers lie outside those of the real datasets: no twin clip bears the name of a real one.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ra_icl.datasets.index import index_frame
+from ra_icl.datasets.protocols import PROTOCOLS
+from ra_icl.options import require_choice
+from ra_icl.twins.census import census
+
+
+@dataclass(frozen=True)
+class TwinOptions:
+    """How many clips the twins have and how hard they are.
+
+    per_class: clips per subject and class of the three-class protocol; CAS(ME)³, which has seven
+    classes, gets half as many of each (rounded up). frames: shortest and longest clip of CASME II
+    and SAMM; SMIC-HS films at half their rate and CAS(ME)³ at less, so their clips are shorter.
+    scale: of the official frame size. strength: range of the peak displacement in pixels of a
+    128-pixel face crop. noise: standard deviation of the sensor in grey levels. excluded: also
+    write clips that no protocol uses. census: demo, by `subjects` and `per_class`; full, with exactly
+    the subjects and class counts of Tables 4 and 5, 442 + 801 clips. Raises ValueError for a value out
+    of range.
+    """
+
+    seed: int = 0
+    census: str = "demo"
+    subjects: int = 2
+    per_class: int = 2
+    frames: tuple[int, int] = (20, 30)
+    scale: float = 0.5
+    strength: tuple[float, float] = (0.3, 1.4)
+    noise: float = 1.0
+    excluded: bool = True
+
+    def __post_init__(self):
+        require_choice("census", self.census, ("demo", "full"))
+        _require(self.subjects >= 2, f"subjects is {self.subjects}; leave-one-subject-out needs 2")
+        _require(self.per_class >= 1, f"per_class is {self.per_class}; give 1 or more")
+        _require(_is_range(self.frames, 8, 400), f"frames is {self.frames}; give 8 <= min <= max")
+        _require(0.2 <= self.scale <= 1, f"scale is {self.scale}; give 0.2 to 1")
+        _require(
+            _is_range(self.strength, 0, 6),
+            f"strength is {self.strength}; give 0 <= min <= max <= 6",
+        )
+        _require(0 <= self.noise <= 16, f"noise is {self.noise}; give 0 to 16")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The official names and figures of a dataset.
+
+    frames, annotation: below its root. size: width and height of a frame. fps: rate. pace: length
+    of its clips relative to TwinOptions.frames, shortest and longest. emotions: a tuple of emotions
+    for each class, which the clips take in turn. excluded: emotions that are annotated but that no
+    protocol uses.
+    """
+
+    frames: str
+    annotation: str
+    size: tuple[int, int]
+    fps: int
+    pace: tuple[float, float]
+    emotions: tuple[tuple[str, ...], ...]
+    excluded: tuple[str, ...] = ()
+
+
+LAYOUTS = {
+    "casme2": Layout(
+        "CASME2_RAW_selected",
+        "CASME2-coding-20140508.xlsx",
+        (640, 480),
+        200,
+        (1.0, 1.0),
+        (("disgust", "repression"), ("happiness",), ("surprise",)),
+        ("others", "sadness", "fear"),
+    ),
+    "samm": Layout(
+        ".",
+        "SAMM_Micro_FACS_Codes_v2.xlsx",
+        (2040, 1088),
+        200,
+        (1.0, 1.0),
+        (("anger", "contempt", "disgust", "fear", "sadness"), ("happiness",), ("surprise",)),
+        ("other",),
+    ),
+    "smic": Layout(
+        "SMIC_all_raw/HS",
+        "",
+        (640, 480),
+        100,
+        (0.6, 0.8),
+        (("negative",), ("positive",), ("surprise",)),
+    ),
+    "casme3": Layout(
+        "part_A",
+        "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
+        (1280, 720),
+        30,
+        (0.4, 0.9),
+        (
+            ("happiness",),
+            ("surprise",),
+            ("sadness",),
+            ("disgust",),
+            ("fear",),
+            ("anger",),
+            ("others",),
+        ),
+        ("others",),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip of a twin.
+
+    folder: relative to the dataset's frames folder. apex: the true one, of SMIC too. number:
+    position among the subject's clips. used: whether a protocol uses it. missing: a frame number
+    that is lost on disk, or None. A clip of CAS(ME)³ that no protocol uses has its apex annotated
+    at its onset.
+    """
+
+    dataset: str
+    subject: str
+    sequence: str
+    folder: str
+    number: int
+    onset: int
+    apex: int
+    offset: int
+    emotion: str
+    used: bool
+    missing: int | None = None
+
+
+def plan(dataset: str, root: str | Path, options: TwinOptions) -> pd.DataFrame:
+    """The index of the twin of `dataset` in folder `root`: what its adapter reads back.
+
+    Columns as in `index.COLUMNS`, clips that no protocol uses left out; the apex of SMIC is empty,
+    as it has no apex annotation. Raises ValueError for an unknown dataset.
+    """
+    rows = [_index_row(clip, Path(root)) for clip in clips(dataset, options) if clip.used]
+    return index_frame(rows)
+
+
+def clips(dataset: str, options: TwinOptions) -> list[Clip]:
+    """All clips of the twin, subject by subject. Raises ValueError for an unknown dataset."""
+    require_choice("dataset", dataset, tuple(LAYOUTS))
+    of_subjects = enumerate(_emotions_of_subjects(dataset, options))
+    return [clip for subject, shown in of_subjects for clip in _subject_clips(dataset, subject, shown, options)]
+
+
+def subject_name(dataset: str, number: int) -> str:
+    """The official padded id of the subject at position `number` (from 0)."""
+    return {
+        "casme2": f"sub{number + 1:02d}",
+        "samm": f"{number + 6:03d}",
+        "smic": f"s{number + 1:02d}",
+        "casme3": f"spNO.{number + 1}",
+    }[dataset]
+
+
+def stream(options: TwinOptions, *key: str) -> random.Random:
+    """A random stream that depends on the seed and the key alone, the same in every process."""
+    return random.Random("/".join([str(options.seed), *key]))
+
+
+def _subject_clips(dataset: str, subject: int, shown: list[tuple[str, bool]], options: TwinOptions) -> Iterator[Clip]:
+    name = subject_name(dataset, subject)
+    rng = stream(options, dataset, name, "plan")
+    number_of_frame = rng.randint(40, 400)
+    for number, (emotion, used) in enumerate(shown):
+        length, apex = _timing(rng, LAYOUTS[dataset], options)
+        onset = number_of_frame + _FIRST_FRAME.get(dataset, 0)
+        sequence, folder = _NAMES[dataset](subject, number, onset, emotion)
+        yield Clip(
+            dataset,
+            name,
+            sequence,
+            folder,
+            number,
+            onset,
+            onset + apex,
+            onset + length - 1,
+            emotion,
+            used,
+            # CAS(ME)³ lacks some frames: here one of every third clip, no onset, apex or offset
+            onset + apex + 1 if dataset == "casme3" and number % 3 == 1 else None,
+        )
+        number_of_frame += length + rng.randint(20, 300)
+
+
+def _emotions_of_subjects(dataset: str, options: TwinOptions) -> list[list[tuple[str, bool]]]:
+    """For each subject its clips: emotion, and whether a protocol uses it."""
+    layout = LAYOUTS[dataset]
+    if options.census == "full":
+        names = PROTOCOLS["casme3_7" if dataset == "casme3" else "cde"].classes
+        classes = dict(zip(names, layout.emotions, strict=True))
+        shown = census(dataset, classes, stream(options, dataset, "census"))
+    else:
+        count = -(-options.per_class // 2) if dataset == "casme3" else options.per_class
+        shown = [
+            [
+                emotions[(subject * count + turn) % len(emotions)]
+                for emotions in layout.emotions
+                for turn in range(count)
+            ]
+            for subject in range(options.subjects)
+        ]
+    excluded = layout.excluded if options.excluded else ()
+    return [
+        [*((emotion, True) for emotion in mine), *((excluded[subject % len(excluded)], False) for _ in excluded[:1])]
+        for subject, mine in enumerate(shown)
+    ]
+
+
+def _timing(rng: random.Random, layout: Layout, options: TwinOptions) -> tuple[int, int]:
+    """Length in frames and position of the apex: 2 or more after onset, 3 before the end."""
+    shortest, longest = (round(length * pace) for length, pace in zip(options.frames, layout.pace, strict=True))
+    length = max(rng.randint(min(shortest, longest), max(shortest, longest)), 6)
+    return length, min(max(round(length * rng.uniform(0.3, 0.6)), 2), length - 4)
+
+
+def _index_row(clip: Clip, root: Path) -> dict:
+    layout = LAYOUTS[clip.dataset]
+    return {
+        "dataset": clip.dataset,
+        "subject": clip.subject,
+        "sequence": clip.sequence,
+        "frames": str(root / layout.frames / clip.folder),
+        "onset": clip.onset,
+        "apex": None if clip.dataset == "smic" else clip.apex,
+        "offset": clip.offset,
+        "fps": layout.fps,
+        "emotion": clip.emotion,
+    }
+
+
+def _casme2_name(subject: int, number: int, onset: int, emotion: str) -> tuple[str, str]:
+    sequence = f"EP{21 + number // 4}_{1 + number % 4:02d}{'f' if number % 2 == 0 else ''}"
+    return sequence, f"{subject_name('casme2', subject)}/{sequence}"
+
+
+def _samm_name(subject: int, number: int, onset: int, emotion: str) -> tuple[str, str]:
+    name = subject_name("samm", subject)
+    sequence = f"{name}_8_{1 + number}"
+    return sequence, f"{name}/{sequence}"
+
+
+def _smic_name(subject: int, number: int, onset: int, emotion: str) -> tuple[str, str]:
+    clip = f"{ {'negative': 'ne', 'positive': 'po', 'surprise': 'sur'}[emotion] }_{1 + number:02d}"
+    # subjects are s1 in some editions and s01 in others: every other one is padded
+    folder = f"s{subject + 1}" if subject % 2 == 0 else subject_name("smic", subject)
+    return f"{subject_name('smic', subject)}_{clip}", f"{folder}/micro/{emotion}/{folder}_{clip}"
+
+
+def _casme3_name(subject: int, number: int, onset: int, emotion: str) -> tuple[str, str]:
+    film = _letter(number // 2)
+    # every other subject has the folder spNo, as on real disks, where the labels say spNO
+    folder = f"{'spNO' if subject % 2 == 0 else 'spNo'}.{subject + 1}"
+    return f"{film}_{onset}", f"{folder}/{film}/color"
+
+
+def _letter(number: int) -> str:
+    letters = "abcjdefghiklmnopqrstuvwxyz"  # j early: the one letter that some labels write as J
+    return letters[number] if number < 26 else _letter(number // 26 - 1) + letters[number % 26]
+
+
+_NAMES = {
+    "casme2": _casme2_name,
+    "samm": _samm_name,
+    "smic": _smic_name,
+    "casme3": _casme3_name,
+}
+# the frame numbers of SMIC count from the start of a long recording
+_FIRST_FRAME = {"smic": 559_000, "samm": 900}
+
+
+def _is_range(value: tuple, low: float, high: float) -> bool:
+    return len(value) == 2 and low <= value[0] <= value[1] <= high
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)

@@ -1,0 +1,119 @@
+"""The truth behind a twin's clip: its motion from the onset to every frame, and where the expression is.
+
+It lies beside the frames, in truth/{subject}/{sequence}.safetensors: `fields` (K, 2, h, w) float16, the displacement
+by each action unit and by each distractor at full strength, right and down in pixels of the frame, on every fourth
+pixel; `intensity` (K, T) float32, how strong each is at each frame, 0 at the onset. Their product is the true flow of
+every frame. The metadata name the action units (the first fields) and the distractors (the rest).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from ra_icl import files
+from ra_icl.errors import InputError
+from ra_icl.twins.motion import STEP, Motion, enlarged
+
+ACTIVE = 0.2  # a place is active where the expression moves it by this share of its largest displacement
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What `write_truth` keeps of a clip. units: the action units, the first of the fields; onset: its frame number."""
+
+    fields: np.ndarray
+    intensity: np.ndarray
+    units: tuple[str, ...]
+    onset: int
+    size: tuple[int, int]
+
+    def flow(self, position: int) -> np.ndarray:
+        """True displacement (2, H, W) from the onset to `position`, right and down in pixels of the frame."""
+        coarse = np.tensordot(self.intensity[:, position], self.fields, axes=1).transpose(1, 2, 0)
+        return enlarged(np.ascontiguousarray(coarse, np.float32), self.size).transpose(2, 0, 1)
+
+    def active(self) -> np.ndarray:
+        """(H, W) bool: where the expression, without its distractors, moves the skin."""
+        count = len(self.units)
+        peak = self.intensity[:count].max(axis=1)
+        coarse = np.tensordot(peak, self.fields[:count], axes=1).transpose(1, 2, 0)
+        moved = np.linalg.norm(enlarged(np.ascontiguousarray(coarse, np.float32), self.size), axis=2)
+        return moved > ACTIVE * moved.max()
+
+    def crop_flow(self, position: int, transform: list, size: int) -> np.ndarray:
+        """`flow` as a crop shows it: (2, size, size) in pixels of the crop. transform: 2x3, frame to crop."""
+        turn = np.array(transform)[:, :2]
+        return np.einsum("ij,jyx->iyx", turn, _cut(self.flow(position).transpose(1, 2, 0), transform, size))
+
+    def crop_active(self, transform: list, size: int) -> np.ndarray:
+        """`active` as a crop shows it: (size, size) bool."""
+        return _cut(self.active().astype(np.float32)[..., None], transform, size)[0] > 0.5
+
+
+def truth_file(root: Path, subject: str, sequence: str) -> Path:
+    """Where the truth of a sequence lies below the root of a twin."""
+    return Path(root, "truth", subject, f"{sequence}.safetensors")
+
+
+def write_truth(path: Path, motion: Motion, onset: int) -> None:
+    """Keep the motion of a clip."""
+    tensors = {"fields": motion.fields.astype(np.float16), "intensity": motion.intensity.astype(np.float32)}
+    files.save_tensors(path, tensors, {"units": motion.units, "onset": onset, "size": motion.size, "step": STEP})
+
+
+def read_truth(path: Path) -> Truth:
+    """Read what `write_truth` wrote. Raises InputError where it cannot be read."""
+    tensors, record = files.load_tensors(path)
+    if "fields" not in tensors:
+        raise InputError(f"{path}: holds no true motion; render the twin again")
+    fields = tensors["fields"].astype(np.float32)
+    return Truth(fields, tensors["intensity"], tuple(record["units"]), record["onset"], tuple(record["size"]))
+
+
+def flow_errors(flow: Path, crops: Path, truth: Path) -> pd.DataFrame:
+    """Judge the estimated flow of one subject's sequences against the truth, frame by frame.
+
+    flow: file of `flow.subjects.flow_subject`. crops: file of `faces.crop_subject` that it was made from. truth: the
+    twin's folder truth/{subject}. Returns a row per sampled frame: sequence, frame (its number); `motion`, the mean
+    true displacement where the expression is, `error`, the mean endpoint error there, and `still`, that of the rest of
+    the crop, all in pixels of the crop; `correlation` of estimate and truth where the expression is.
+    Raises InputError where a file cannot be read, the crops lack a sequence or the head's motion was taken out of them.
+    """
+    estimates, sampled = files.load_tensors(flow)
+    _, cropped = files.load_tensors(crops)
+    rows = []
+    for sequence, maps in estimates.items():
+        info = cropped.get("sequences", {}).get(sequence, {})
+        if "transform" not in info:
+            raise InputError(f"{crops}: does not hold {sequence}; give the crops that {flow} was made from")
+        if "head" in info:
+            raise InputError(f"{crops}: {sequence} is stabilised, its truth is not; crop with faces.stabilise: none")
+        true = read_truth(Path(truth, f"{sequence}.safetensors"))
+        active = true.crop_active(info["transform"], maps.shape[-1])
+        for number, field in zip(sampled["sequences"][sequence]["frames"], maps[:, :2].astype(np.float32), strict=True):
+            expected = true.crop_flow(number - true.onset, info["transform"], maps.shape[-1])
+            rows.append({"sequence": sequence, "frame": number} | _errors(field, expected, active))
+    return pd.DataFrame(rows)
+
+
+def _errors(estimate: np.ndarray, true: np.ndarray, active: np.ndarray) -> dict[str, float]:
+    off = np.linalg.norm(estimate - true, axis=0)
+    found, wanted = estimate[:, active].ravel(), true[:, active].ravel()
+    flat = not (found.std() and wanted.std())
+    return {
+        "motion": float(np.linalg.norm(true, axis=0)[active].mean()),
+        "error": float(off[active].mean()),
+        "still": float(off[~active].mean()),
+        "correlation": float("nan") if flat else float(np.corrcoef(found, wanted)[0, 1]),
+    }
+
+
+def _cut(image: np.ndarray, transform: list, size: int) -> np.ndarray:
+    """(C, size, size) of (H, W, C), sampled linearly; transforms count from the corner, pixels from their centres."""
+    matrix = np.array(transform, float)
+    matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
+    cut = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.atleast_3d(cut).transpose(2, 0, 1)

@@ -1,0 +1,449 @@
+"""Annotation and layout of the four datasets, each with its quirks, written small and read back."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from openpyxl import Workbook
+
+from ra_icl.datasets import casme2, casme3, samm, smic
+from ra_icl.datasets.index import COLUMNS, NAMES, TITLES, index_frame, read_index_csv, read_table, validate
+from ra_icl.datasets.reading import DEFAULTS, build_index, survey
+from ra_icl.errors import Faults, InputError
+from ra_icl.files import write_csv
+
+CASME2_HEADER = [
+    *("Subject", "Filename", None, "OnsetFrame", " ApexFrame ", "OffsetFrame"),
+    *(None, "Action Units", "Estimated Emotion "),
+]
+SAMM_HEADER = [
+    *("Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame"),
+    *("Duration", "Micro", "Action Units", "Estimated Emotion", "Objective Classes", "Notes"),
+]
+CASME3_HEADER = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"]
+
+
+def write_sheet(path, *rows, title="Sheet1", first=()):
+    """A spreadsheet of the rows; `first` are sheets that stand before it."""
+    book = Workbook()
+    book.active.title = first[0] if first else title
+    sheet = book.create_sheet(title) if first else book.active
+    for row in rows:
+        sheet.append(row)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    book.save(path)
+    return path
+
+
+def casme2_row(subject, clip, onset, apex, offset, emotion="happiness"):
+    return [subject, clip, None, onset, apex, offset, None, "12", emotion]
+
+
+def samm_row(subject, clip, onset, apex, offset, emotion="Anger"):
+    return [subject, clip, 1, onset, apex, offset, 9, "Micro - 1/2", "4", emotion, 3, None]
+
+
+def casme3_row(subject, letter, onset, apex, offset, emotion="disgust"):
+    return [subject, letter, onset, apex, offset, "4", "III", emotion]
+
+
+def touch(folder, *names):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+    return folder
+
+
+def casme2_root(tmp_path, *rows, header=CASME2_HEADER):
+    write_sheet(tmp_path / DEFAULTS["casme2"]["annotation"], header, *rows)
+    touch(tmp_path / "CASME2_RAW_selected")
+    return {"root": str(tmp_path)}
+
+
+# CASME II
+
+
+def test_casme2_row_becomes_an_index_row(tmp_path):
+    options = casme2_root(tmp_path, casme2_row(1, " EP02_01f ", 46, 59, 86))
+    index = build_index("casme2", options)
+    folder = tmp_path / "CASME2_RAW_selected" / "sub01" / "EP02_01f"
+    expected = ["casme2", "sub01", "EP02_01f", str(folder), 46, 59, 86, 200, "happiness"]
+    assert list(index.columns) == COLUMNS
+    assert index.iloc[0].tolist() == expected
+    assert list(index.index) == [0]
+
+
+def test_casme2_apex_may_be_a_slash_or_blank(tmp_path):
+    options = casme2_root(
+        tmp_path,
+        casme2_row(1, "EP01_01", 1, "/", 9),
+        casme2_row("02", "EP01_01", 1, None, 9),
+        casme2_row("sub26", "EP01_01", 1, 3.0, 9),
+    )
+    index = build_index("casme2", options)
+    assert index["apex"].isna().tolist() == [True, True, False]
+    assert index["apex"].dtype == "Int64"
+    assert list(index["subject"]) == ["sub01", "sub02", "sub26"]
+
+
+def test_casme2_drops_the_rows_outside_every_protocol_before_it_checks(tmp_path):
+    options = casme2_root(
+        tmp_path,
+        casme2_row(7, "EP06_01", 15, 49, 6, "others"),  # a wrong offset, in no protocol
+        casme2_row(4, "EP12_01f", 261, "/", 321, "disgust"),
+        casme2_row(5, "EP09_05f", 69, 69, 123, "disgust"),
+        casme2_row(24, "EP07_01", 24, 41, 66, "repression"),
+        casme2_row(24, "EP07_04f", 4, 24, 41, "repression"),
+        casme2_row(24, "EP10_03", 334, 356, 376, "repression"),
+        casme2_row(24, "EP18_03", 53, 76, 88, "Surprise"),
+    )
+    index = build_index("casme2", options)
+    assert list(index["sequence"]) == ["EP18_03"]
+    assert list(index["emotion"]) == ["surprise"]
+    whole = casme2.read_index(tmp_path, tmp_path / DEFAULTS["casme2"]["annotation"], tmp_path, Faults())
+    assert len(whole) == 7
+    assert list(whole.index) == list(range(2, 9))
+
+
+def test_an_unknown_emotion_is_named_with_its_row_and_left_out(tmp_path):
+    options = casme2_root(tmp_path, casme2_row(1, "EP01_01", 1, 3, 9), casme2_row(2, "EP01_02", 1, 3, 9, "glee"))
+    rows, faults = survey("casme2", options)
+    assert list(rows["sequence"]) == ["EP01_01"]
+    (fault,) = faults
+    assert "20140508.xlsx, row 3: sub02/EP01_02: emotion 'glee' is not known (known: disgust, fear, happiness" in fault
+
+
+def test_casme2_missing_column_is_named(tmp_path):
+    header = [cell if cell != "OffsetFrame" else "End" for cell in CASME2_HEADER]
+    options = casme2_root(tmp_path, casme2_row(1, "EP01_01", 1, 3, 9), header=header)
+    with pytest.raises(InputError, match=r"2014\S*, row 1: no column 'OffsetFrame' .*OnsetFrame"):
+        build_index("casme2", options)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (casme2_row(1, "EP01_01", 9, None, 9), r"row 3: sub01/EP01_01: offset 9 is not after onset 9"),
+        (casme2_row(1, "EP01_01", 1, 10, 9), r"row 3: sub01/EP01_01: apex 10 is outside .*1\.\.9"),
+        (casme2_row(1, "EP02_01f", 1, 3, 9), r"row 3: sub01/EP02_01f: is listed twice"),
+        (casme2_row(1, "EP01_01", "x", 3, 9), r"row 3: OnsetFrame is 'x'"),
+        (casme2_row(1, "EP01_01", 1.5, 3, 9), r"row 3: OnsetFrame is 1\.5"),
+        (casme2_row(1, "EP01_01", 1, "?", 9), r"row 3: ApexFrame is '\?'"),
+        (casme2_row("x", "EP01_01", 1, 3, 9), r"row 3: Subject is 'x'"),
+        (casme2_row(1, None, 1, 3, 9), r"row 3: Filename is empty"),
+        (casme2_row(1, "EP01_01", 1, 3, 9, None), r"row 3: Estimated Emotion is empty"),
+    ],
+)
+def test_unknown_faults_stop_with_file_and_row(tmp_path, row, message):
+    options = casme2_root(tmp_path, casme2_row(1, "EP02_01f", 46, 59, 86), row)
+    with pytest.raises(InputError, match=message) as error:
+        build_index("casme2", options)
+    assert str(error.value).startswith(str(tmp_path / DEFAULTS["casme2"]["annotation"]))
+    assert "\n" not in str(error.value)
+
+
+# SAMM
+
+
+def samm_root(tmp_path, *rows):
+    notes = [["Notes on the codes"], [None], ['"L2" = left', None]] + [[None]] * 10
+    write_sheet(tmp_path / DEFAULTS["samm"]["annotation"], *notes, SAMM_HEADER, *rows)
+    return {"root": str(tmp_path)}
+
+
+def test_samm_header_is_found_below_the_notes_and_ids_are_padded(tmp_path):
+    options = samm_root(
+        tmp_path,
+        samm_row("006", "006_1_2", 5562, 5588, 5632),
+        samm_row(7, "007_3_1", 10, 20, 30, "Other"),
+        samm_row(11, "011_1_4", 10, 20, 30, "Happiness"),
+    )
+    index = build_index("samm", options)
+    assert list(index["subject"]) == ["006", "011"]
+    assert index.loc[0, "frames"] == str(tmp_path / "006" / "006_1_2")
+    assert list(index["emotion"]) == ["anger", "happiness"]
+    assert set(index["fps"]) == {200}
+
+
+def test_samm_known_faults_are_repaired_or_emptied(tmp_path):
+    options = samm_root(
+        tmp_path,
+        samm_row("013", "013_1_9", 5658, 5680, 5379),
+        samm_row("028", "028_4_1", 1071, 9999, 1134),
+        samm_row("032", "032_3_1", 4896, 1, 4970),
+    )
+    index = build_index("samm", options)
+    assert list(index["offset"]) == [5739, 1134, 4970]
+    assert index["apex"].isna().tolist() == [False, True, True]
+
+
+def test_samm_repairs_leave_corrected_editions_alone(tmp_path):
+    options = samm_root(
+        tmp_path,
+        samm_row("013", "013_1_9", 10, 20, 30),
+        samm_row("028", "028_4_1", 1071, 1113, 1134),
+        samm_row("032", "032_3_1", 4896, None, 4970),
+    )
+    index = build_index("samm", options)
+    assert list(index["offset"]) == [30, 1134, 4970]
+    assert index["apex"].isna().tolist() == [False, False, True]
+
+
+def test_samm_unknown_fault_names_its_spreadsheet_row(tmp_path):
+    options = samm_root(tmp_path, samm_row("006", "006_1_2", 5562, 5000, 5632))
+    with pytest.raises(InputError, match=r"row 15: 006/006_1_2: apex 5000 is outside"):
+        build_index("samm", options)
+
+
+def test_samm_without_header_says_what_is_missing(tmp_path):
+    path = write_sheet(tmp_path / "a.xlsx", ["nothing", "here"], ["006", "006_1_2"])
+    with pytest.raises(InputError, match=r"a\.xlsx: no header row that starts with 'Subject'"):
+        samm.read_index(tmp_path, path, tmp_path, Faults())
+
+
+# SMIC-HS
+
+
+def smic_clip(root, folder, emotion, clip, *numbers):
+    return touch(
+        root / "SMIC_all_raw" / "HS" / folder / "micro" / emotion / clip,
+        *[f"image{number}.bmp" for number in numbers],
+    )
+
+
+def test_smic_layout_carries_everything(tmp_path):
+    clip = smic_clip(tmp_path, "s1", "negative", "s1_ne_01", 559740, 559738, 559739)
+    smic_clip(tmp_path, "s12", "surprise", "s12_sur_02", 9, 10, 11)
+    smic_clip(tmp_path, "s03", "positive", "s03_po_11", 1, 2)
+    smic_clip(tmp_path, "s03", "positive", "s3_po_09", 1, 2)
+    touch(tmp_path / "SMIC_all_raw" / "HS" / "s1" / "non_micro" / "s1_x_01", "image1.bmp")
+    touch(tmp_path / "SMIC_all_raw" / "HS", "readme.txt")
+    index = build_index("smic", {"root": str(tmp_path)})
+    first = ["smic", "s01", "s01_ne_01", str(clip), 559738, 559740, 100, "negative"]
+    assert index.drop(columns="apex").iloc[0].tolist() == first
+    assert list(index["sequence"]) == ["s01_ne_01", "s03_po_09", "s03_po_11", "s12_sur_02"]
+    assert list(index["onset"]) == [559738, 1, 1, 9]
+    assert index["apex"].isna().all()
+
+
+def test_files_beside_the_clips_are_no_clips(tmp_path):
+    smic_clip(tmp_path, "s1", "negative", "s1_ne_01", 1, 2, 3)
+    (tmp_path / "SMIC_all_raw/HS/s1/micro/negative/Thumbs.db").touch()
+    (tmp_path / "SMIC_all_raw/HS/s2").touch()
+    assert list(build_index("smic", {"root": str(tmp_path)})["sequence"]) == ["s01_ne_01"]
+
+
+def test_smic_annotation_gives_the_range_of_the_clips_it_lists(tmp_path):
+    smic_clip(tmp_path, "s1", "negative", "s1_ne_01", *range(100, 120))
+    smic_clip(tmp_path, "s1", "negative", "s1_ne_02", *range(200, 220))
+    header = ["Subject", "Filename", None, "OnsetF", "OffsetF", "Emotion", "FirstF", "LastF"]
+    write_sheet(
+        tmp_path / "a.xlsx",
+        header,
+        [1, "s1_ne_01", None, 105, 112, "negative", 1, 999],
+        [20, "s20_ne_07", None, 105, 112, "negative", 1, 999],
+    )
+    index = build_index("smic", {"root": str(tmp_path), "annotation": "a.xlsx"})
+    assert index[["onset", "offset"]].to_numpy().tolist() == [[105, 112], [200, 219]]
+    write_sheet(tmp_path / "a.xlsx", header, [1, "s1_ne_01", None, 105, 112, "positive", 1, 999])
+    with pytest.raises(InputError, match=r"a\.xlsx, row 2: s01_ne_01 is 'positive' here"):
+        build_index("smic", {"root": str(tmp_path), "annotation": "a.xlsx"})
+
+
+@pytest.mark.parametrize(
+    ("clips", "message"),
+    [
+        ([("s18", "surprise", "s18_sur_03")], r"s18_sur_03: holds no frames"),
+        ([("s1", "negative", "s2_ne_01", 1, 2)], r"s2_ne_01: the name does not fit subject s01"),
+        ([("s1", "negative", "clip", 1, 2)], r"clip: the name does not fit subject s01"),
+        ([("s1", "negative", "s1_ne_01", 5)], r"s01/s01_ne_01: offset 5 is not after onset 5"),
+        (
+            [("s1", "negative", "s1_ne_01", 1, 2), ("s01", "negative", "s01_ne_02", 1, 2)],
+            r"s01 and s1 are one subject",
+        ),
+        (
+            [("s1", "negative", "s1_ne_01", 1, 2), ("s1", "positive", "s1_ne_01", 1, 2)],
+            r"s01/s01_ne_01: is listed twice",
+        ),
+        ([("x", "negative", "s1_ne_01", 1, 2)], r"no clips such as .*datasets\.smic\.frames"),
+    ],
+)
+def test_smic_faults_name_the_folder(tmp_path, clips, message):
+    for clip in clips:
+        smic_clip(tmp_path, *clip)
+    with pytest.raises(InputError, match=message):
+        build_index("smic", {"root": str(tmp_path)})
+
+
+# CAS(ME)³
+
+
+def casme3_root(tmp_path, *rows):
+    path = tmp_path / DEFAULTS["casme3"]["annotation"]
+    write_sheet(path, CASME3_HEADER, *rows, title="label", first=("about",))
+    touch(tmp_path / "part_A")
+    return {"root": str(tmp_path)}
+
+
+def test_casme3_several_expressions_in_one_file_and_mixed_case(tmp_path):
+    options = casme3_root(
+        tmp_path,
+        casme3_row("spNO.1", "a", 355, 360, 370, "Others"),
+        casme3_row("spNO.1", "a", 500, 510, 520, "others"),
+        casme3_row("spNo.2", "J", 5, 7, 9, "happy"),
+    )
+    touch(tmp_path / "part_A" / "spNO.1" / "a" / "color")
+    touch(tmp_path / "part_A" / "spNo.2" / "J" / "color")
+    index = build_index("casme3", options)
+    assert list(index["subject"]) == ["spNO.1", "spNO.1", "spNO.2"]
+    assert list(index["sequence"]) == ["a_355", "a_500", "j_5"]
+    assert list(index["emotion"]) == ["others", "others", "happy"]
+    assert list(index["frames"]) == [
+        str(tmp_path / "part_A" / folder / "color") for folder in ("spNO.1/a", "spNO.1/a", "spNo.2/J")
+    ]
+    assert set(index["fps"]) == {30}
+
+
+def test_casme3_clip_edition_is_seen_folder_by_folder(tmp_path):
+    options = casme3_root(
+        tmp_path,
+        casme3_row("spNO.1", "a", 355, 360, 370),
+        casme3_row("spNO.1", "J", 10, 12, 20),
+        casme3_row("spNO.3", "b", 1, 2, 3),
+    )
+    frames = tmp_path / "Part_A_ME_clip" / "frame"
+    touch(frames / "spNo.1_a_355")
+    touch(frames / "spNO.1_J_10")
+    touch(frames / "spNO.3" / "b" / "color")
+    index = build_index("casme3", options | {"frames": "Part_A_ME_clip/frame"})
+    assert list(index["frames"]) == [
+        str(frames / folder) for folder in ("spNo.1_a_355", "spNO.1_J_10", "spNO.3/b/color")
+    ]
+
+
+def test_casme3_rows_against_the_rule_are_dropped_and_do_not_stop(tmp_path):
+    options = casme3_root(
+        tmp_path,
+        casme3_row("spNO.1", "a", 10, 10, 20),
+        casme3_row("spNO.1", "b", 10, 25, 20),
+        casme3_row("spNO.1", "c", 10, 12, 4),
+        casme3_row("spNO.1", "d", 10, 20, 20),
+    )
+    assert list(build_index("casme3", options)["sequence"]) == ["d_10"]
+    path = tmp_path / DEFAULTS["casme3"]["annotation"]
+    assert len(casme3.read_index(tmp_path, path, tmp_path / "part_A", Faults())) == 4
+
+
+def test_casme3_duplicate_of_the_other_case_is_found(tmp_path):
+    options = casme3_root(tmp_path, casme3_row("spNO.1", "j", 10, 12, 20), casme3_row("spNO.1", "J", 10, 12, 20))
+    with pytest.raises(InputError, match=r"row 3: spNO\.1/j_10: is listed twice"):
+        build_index("casme3", options)
+
+
+# Paths of the config
+
+
+@pytest.mark.parametrize("dataset", NAMES)
+def test_missing_root_names_folder_and_key(tmp_path, dataset):
+    missing = tmp_path / "nowhere"
+    key = rf"datasets\.{dataset}\.root"
+    with pytest.raises(InputError, match=rf"^{key}: folder {missing} does not exist; set it in"):
+        build_index(dataset, {"root": str(missing)})
+    with pytest.raises(InputError, match=rf"^{key}: is empty; set it in config/config\.yaml"):
+        build_index(dataset, {"root": ""})
+    assert TITLES[dataset]
+
+
+def test_missing_annotation_and_frames_name_their_keys(tmp_path):
+    with pytest.raises(InputError, match=r"annotation file \S*20140508\.xlsx is missing; set datasets\.casme2\."):
+        build_index("casme2", {"root": str(tmp_path)})
+    with pytest.raises(InputError, match=r"datasets\.samm\.annotation: is empty"):
+        build_index("samm", {"root": str(tmp_path), "annotation": ""})
+    options = casme2_root(tmp_path, casme2_row(1, "EP01_01", 1, 3, 9))
+    with pytest.raises(InputError, match=r"frame folder \S*faces does not exist; set datasets\.casme2\.frames"):
+        build_index("casme2", options | {"frames": "faces"})
+    with pytest.raises(InputError, match="'casme4' is not known; choose one of casme2, samm"):
+        build_index("casme4", options)
+
+
+def test_absolute_annotation_and_frames_are_taken_as_they_are(tmp_path):
+    touch(tmp_path / "disk")
+    elsewhere = write_sheet(tmp_path / "x.xlsx", CASME2_HEADER, casme2_row(1, "EP01_01", 1, 3, 9))
+    frames = touch(tmp_path / "Cropped")
+    options = {"root": str(tmp_path / "disk"), "annotation": str(elsewhere), "frames": str(frames)}
+    assert build_index("casme2", options).loc[0, "frames"] == str(frames / "sub01" / "EP01_01")
+
+
+# The index itself
+
+
+def test_table_leaves_out_notes_and_blank_rows(tmp_path):
+    path = write_sheet(tmp_path / "a.xlsx", ["subject ", "On  set"], [1, 2], [None, None], [3, 4], ["a note below"])
+    table = read_table(path, ["Subject", "On set"])
+    assert table.to_numpy().tolist() == [[1, 2], [3, 4]]
+    assert list(table.index) == [2, 4]
+
+
+def test_unreadable_spreadsheet_is_named(tmp_path):
+    path = tmp_path / "broken.xlsx"
+    path.write_bytes(b"not a spreadsheet")
+    with pytest.raises(InputError, match=r"broken\.xlsx: cannot be read"):
+        read_table(path, ["Subject"])
+    (tmp_path / "old.xls").write_bytes(b"\xd0\xcf\x11\xe0")
+    with pytest.raises(InputError, match=r"old\.xls: cannot be read"):
+        read_table(tmp_path / "old.xls", ["Subject"])
+
+
+def an_index(folder="f", **changes):
+    row = {
+        **{"dataset": "samm", "subject": "006", "sequence": "006_1_2", "frames": str(folder)},
+        **{"onset": 7, "apex": None, "offset": 12, "fps": 200, "emotion": "anger"},
+    }
+    return index_frame([row | changes])
+
+
+def test_index_csv_keeps_padding_and_the_empty_apex(tmp_path):
+    index = pd.concat([an_index(), an_index(subject="010", apex=9)], ignore_index=True)
+    write_csv(tmp_path / "samm.csv", index)
+    pd.testing.assert_frame_equal(read_index_csv(tmp_path / "samm.csv"), index)
+    write_csv(tmp_path / "no_apex.csv", an_index())
+    assert read_index_csv(tmp_path / "no_apex.csv").dtypes.equals(index.dtypes)
+
+
+def test_index_csv_faults_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"none\.csv: cannot be read"):
+        read_index_csv(tmp_path / "none.csv")
+    write_csv(tmp_path / "a.csv", an_index().drop(columns=["apex", "fps"]))
+    with pytest.raises(InputError, match=r"a\.csv: lacks the column apex, fps"):
+        read_index_csv(tmp_path / "a.csv")
+    write_csv(tmp_path / "b.csv", an_index().astype({"onset": "str"}).assign(onset="x"))
+    with pytest.raises(InputError, match=r"b\.csv: a frame number is no integer"):
+        read_index_csv(tmp_path / "b.csv")
+
+
+def test_validate_takes_an_empty_apex_and_both_ends():
+    validate(an_index(), "x")
+    validate(an_index(apex=7), "x")
+    validate(an_index(apex=12), "x")
+    with pytest.raises(InputError, match=r"^x: 006/006_1_2: apex 13 is outside"):
+        validate(an_index(apex=13), "x")
+
+
+def test_reading_an_index_needs_no_frames_except_for_smic(tmp_path):
+    # the workflow reads it at every start: three datasets must not list their frame folders
+    build_index("casme2", casme2_root(tmp_path / "2", casme2_row(1, "EP01_01", 1, 3, 9)))
+    build_index("samm", samm_root(tmp_path / "s", samm_row("006", "006_1_2", 1, 2, 3)))
+    index = build_index("casme3", casme3_root(tmp_path / "3", casme3_row("spNO.1", "A", 1, 2, 3)))
+    assert index.loc[0, "frames"].endswith("spNO.1/a/color")
+    with pytest.raises(InputError):
+        smic.read_index(tmp_path, None, tmp_path / "3", Faults())
+
+
+def test_import_is_light():
+    code = (
+        "import sys, ra_icl.datasets, ra_icl.datasets.protocols\n"
+        "sys.exit(', '.join({'cv2', 'torch', 'matplotlib', 'scipy'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.stderr.strip() == ""

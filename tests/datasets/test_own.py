@@ -1,0 +1,84 @@
+"""A user's own data: the CSV, the label map, and every fault of it."""
+
+import pytest
+
+from ra_icl.datasets.reading import build_index
+from ra_icl.errors import InputError
+
+LABELS = {"negative": ["disgust", "Fear"], "positive": ["joy"]}
+
+
+def own_data(root, *lines, header="subject,clip,onset,apex,offset,fps,emotion"):
+    (root / "annotation.csv").write_text("\n".join([header, *lines]) + "\n")
+    return {"root": str(root), "labels": LABELS, "excluded": ["neutral"]}
+
+
+def test_rows_become_an_index_of_classes(tmp_path):
+    options = own_data(
+        tmp_path, "p1,p1/film.mp4,12,20,31,29.97,Disgust", "p2,clip 7,1,,9,,joy", "p2,clip 8,1,,9,,neutral", ",,,,,,"
+    )
+    index = build_index("own", options)
+    assert index["sequence"].tolist() == ["p1_film_12", "clip_7_1"]
+    assert index["emotion"].tolist() == ["negative", "positive"]
+    assert index["frames"].tolist() == [str(tmp_path / "p1/film.mp4"), str(tmp_path / "clip 7")]
+    assert index["fps"].tolist()[0] == 29.97
+    assert index["apex"].isna().tolist() == [False, True]
+
+
+def test_columns_may_come_in_any_order_and_without_the_optional_ones(tmp_path):
+    options = own_data(tmp_path, "joy,9,1,c,p1", header="\ufeffEmotion,Offset,Onset,Clip,Subject")
+    assert build_index("own", options)["offset"].tolist() == [9]
+
+
+def test_all_faults_are_found_at_once_each_with_its_row(tmp_path):
+    options = own_data(
+        tmp_path,
+        "p1,c,x,,9,0,joy",
+        "p/1,../c,1,,9,,joy",
+        "p1,c,5,,9,,anger",
+        "p1,,5,,9,,joy",
+        "p1,d,9,,5,,joy",
+        "p1,e,1,,5,,joy",
+        "p1,e,1,,5,,joy",
+        "p1,/etc,1,,5,,joy",
+    )
+    with pytest.raises(InputError, match=r"row 2: onset is 'x'.* more: `ra-icl check` lists all") as error:
+        build_index("own", options)
+    wanted = [
+        "row 2: onset is 'x'",
+        "row 2: fps is '0'",
+        "row 3: subject is 'p/1'",
+        "row 3: '../c' leaves the folder",
+        "row 4: emotion is 'anger', which datasets.own names neither in labels",
+        "row 5: clip is empty",
+        "row 9: '/etc' leaves the folder",
+        "row 8: p1/e_1: is listed twice",
+        "row 6: p1/d_9: offset 5 is not after onset 9",
+    ]
+    found = error.value.faults
+    assert len(found) == len(wanted)
+    for fault, words in zip(found, wanted, strict=True):
+        assert words in fault
+        assert str(tmp_path / "annotation.csv") in fault
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ({}, "datasets.own.labels: give two classes or more"),
+        ({"a": ["joy"]}, "give two classes or more"),
+        ({"a": ["joy"], "b": ["Joy"]}, "emotion 'joy' is in two classes"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(tmp_path, labels, words):
+    with pytest.raises(InputError, match=words):
+        build_index("own", own_data(tmp_path, "p1,c,1,,9,,joy") | {"labels": labels})
+
+
+def test_a_file_that_is_no_table_or_lacks_a_column_is_named(tmp_path):
+    options = own_data(tmp_path, "p1,c,1,9", header="subject,clip,onset,offset")
+    with pytest.raises(InputError, match=r"annotation\.csv, row 1: no column 'emotion' \(found: subject, clip"):
+        build_index("own", options)
+    (tmp_path / "annotation.csv").write_bytes(b"\xff\xfe\x00\x00\x9f")
+    with pytest.raises(InputError, match=r"annotation\.csv: cannot be read as CSV"):
+        build_index("own", options)

@@ -1,0 +1,247 @@
+"""UF1, UAR and accuracy against scikit-learn; the pooling of folds and what it refuses."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
+
+from ra_icl import files
+from ra_icl.errors import InputError
+from ra_icl.evaluation import metrics
+
+CLASSES = ["negative", "positive", "surprise"]
+
+
+def sklearn_scores(label, prediction):
+    present = sorted(set(label))
+    return {
+        "uf1": f1_score(label, prediction, labels=present, average="macro", zero_division=0),
+        "uar": recall_score(label, prediction, labels=present, average="macro", zero_division=0),
+        "accuracy": accuracy_score(label, prediction),
+    }
+
+
+def random_case(seed, classes=7, samples=60):
+    rng = np.random.default_rng(seed)
+    return rng.integers(classes, size=samples), rng.integers(classes, size=samples)
+
+
+CASES = {
+    "random": random_case(0),
+    "few samples": random_case(1, samples=5),
+    "a class never predicted": ([0, 0, 1, 1, 2, 2], [0, 1, 1, 1, 0, 1]),
+    "a class without samples": ([0, 0, 1, 1], [0, 1, 1, 0]),
+    "a class without samples, predicted": ([0, 0, 1, 1], [0, 2, 1, 2]),
+    "nothing right": ([0, 1, 2], [1, 2, 0]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_scores_agree_with_scikit_learn(case):
+    label, prediction = CASES[case]
+    matrix = metrics.confusion(label, prediction, 7)
+    assert (matrix == confusion_matrix(label, prediction, labels=range(7))).all()
+    for name, expected in sklearn_scores(label, prediction).items():
+        assert metrics.SCORES[name](matrix) == pytest.approx(expected, abs=1e-12), name
+
+
+def test_uf1_and_uar_follow_the_equations_by_hand():
+    matrix = np.array([[6, 2], [1, 1]])  # class 0: TP 6, FP 1, FN 2; class 1: TP 1, FP 2, FN 1
+    assert metrics.uf1(matrix) == pytest.approx((12 / 15 + 2 / 5) / 2)
+    assert metrics.uar(matrix) == pytest.approx((6 / 8 + 1 / 2) / 2)
+    assert metrics.accuracy(matrix) == pytest.approx(7 / 10)
+
+
+def test_an_empty_matrix_has_no_score():
+    with pytest.raises(InputError, match="no samples"):
+        metrics.uf1(np.zeros((3, 3), dtype=int))
+
+
+def predictions(rows):
+    return pd.DataFrame(rows, columns=["dataset", "label", "prediction", "seed"])
+
+
+def test_summarise_pools_all_rows_before_the_mean_over_classes():
+    rng = np.random.default_rng(3)
+    rows = [("casme2", *rng.integers(3, size=2), 0) for _ in range(20)]
+    rows += [("samm", *rng.integers(2, size=2), 0) for _ in range(11)]  # no surprise in this one
+    frame = predictions(rows)
+    found = metrics.summarise(frame, CLASSES)
+    assert list(found["scores"]) == ["composite", "casme2", "samm"]
+    for subset in found["scores"]:
+        part = frame if subset == "composite" else frame[frame["dataset"] == subset]
+        for name, expected in sklearn_scores(part["label"], part["prediction"]).items():
+            assert found["scores"][subset][name]["mean"] == pytest.approx(expected, abs=1e-12)
+        assert found["scores"][subset]["samples"] == len(part)
+    mean_of_datasets = np.mean([found["scores"][d]["uf1"]["mean"] for d in ("casme2", "samm")])
+    assert found["scores"]["composite"]["uf1"]["mean"] != pytest.approx(mean_of_datasets)
+
+
+def test_summarise_gives_mean_and_sample_deviation_over_seeds():
+    rows = [("smic", 0, 0, 0), ("smic", 1, 1, 0), ("smic", 0, 0, 4), ("smic", 1, 0, 4)]
+    found = metrics.summarise(predictions(rows), CLASSES)
+    uar = found["scores"]["composite"]["uar"]
+    assert found["seeds"] == [0, 4]
+    assert uar["per_seed"] == [1.0, 0.5]
+    assert uar["mean"] == pytest.approx(0.75)
+    assert uar["std"] == pytest.approx(0.5 / 2**0.5)
+    assert found["scores"]["composite"]["samples"] == 2
+    assert found["confusion"]["smic"] == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
+
+
+def test_one_seed_has_no_deviation():
+    found = metrics.summarise(predictions([("smic", 0, 0, 0)]), CLASSES)
+    assert found["scores"]["smic"]["uf1"] == {"mean": 1.0, "std": None, "per_seed": [1.0]}
+
+
+def write_fold(folder, name, rows, *, seed=0, **changes):
+    """A fold's CSV and JSON; `rows` are (dataset, subject, sequence, label, prediction)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    records = [(*row, *np.eye(3)[row[4]]) for row in rows]
+    columns = ["dataset", "subject", "sequence", "label", "prediction", "p0", "p1", "p2"]
+    pd.DataFrame(records, columns=columns).to_csv(folder / f"{name}.csv", index=False)
+    metadata = {"method": "m6", "protocol": "cde", "seed": seed, "fold": name}
+    metadata |= {"selection": "last", "data_source": "twins", "seconds": 1.5, "device": "cpu", "precision": "fp32"}
+    metadata |= {"commit": None, "versions": {"torch": "2.13"}}
+    metadata |= {"data": {"predicted": len(rows), "flow": "d1", "all": {"u": {"mean": 0.5}}}, **changes}
+    (folder / f"{name}.json").write_text(json.dumps(metadata))
+    return folder / f"{name}.csv"
+
+
+def run(paths, out):
+    return metrics.aggregate(paths, out, classes=CLASSES, protocol="cde", method="m6")
+
+
+SAMM = [("samm", "006", "006_1_2", 0, 0), ("samm", "006", "006_1_3", 1, 0)]
+CASME2 = [("casme2", "sub01", "EP02_01f", 2, 2)]
+
+
+def test_aggregate_pools_folds_and_seeds_and_writes_the_json(tmp_path):
+    paths = [
+        write_fold(tmp_path / f"seed{seed}", name, rows, seed=seed)
+        for seed in (0, 1)
+        for name, rows in (("samm-006", SAMM), ("casme2-sub01", CASME2))
+    ]
+    content = run(paths, tmp_path / "metrics" / "m6.json")
+    assert files.read_json(tmp_path / "metrics" / "m6.json") == content
+    assert (content["method"], content["protocol"]) == ("m6", "cde")
+    assert content["data_source"] == "twins"
+    assert content["selection"] == "last"
+    assert "SYNTHETIC TWINS" in content["title"]
+    assert content["folds"] == 2
+    assert content["seeds"] == [0, 1]
+    assert content["confusion"]["composite"] == [[2, 0, 0], [2, 0, 0], [0, 0, 2]]
+    assert content["scores"]["composite"]["samples"] == 3
+
+
+def test_subject_ids_keep_their_zeros_and_may_repeat_across_datasets(tmp_path):
+    twice = [("smic", "006", "006_1_2", 1, 1)]
+    paths = [write_fold(tmp_path, "samm-006", SAMM), write_fold(tmp_path, "smic-006", twice)]
+    rows, _ = metrics.read_fold(paths[0], 3)
+    assert set(rows["subject"]) == {"006"}
+    assert run(paths, tmp_path / "out.json")["scores"]["composite"]["samples"] == 3
+
+
+def test_a_sequence_predicted_twice_in_a_seed_is_refused(tmp_path):
+    paths = [write_fold(tmp_path, "samm-006", SAMM), write_fold(tmp_path, "samm-007", SAMM[:1])]
+    with pytest.raises(InputError, match=r"samm-007\.csv: samm/006/006_1_2 was predicted before"):
+        run(paths, tmp_path / "out.json")
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_a_sequence_that_one_seed_lacks_is_refused(tmp_path):
+    paths = [write_fold(tmp_path / "0", "samm-006", SAMM, seed=0)]
+    paths += [write_fold(tmp_path / "1", "samm-006", SAMM[:1], seed=1)]
+    with pytest.raises(InputError, match=r"samm/006/006_1_3 is predicted here, but not in seed 1"):
+        run(paths, tmp_path / "out.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "m1"}, "method is 'm1', not 'm6'"),
+        ({"protocol": "casme3_3"}, "protocol is 'casme3_3', not 'cde'"),
+        ({"selection": "best_on_held_out"}, "selection is 'best_on_held_out', not 'last'"),
+        ({"data_source": "datasets"}, "data_source is 'datasets', not 'twins'"),
+    ],
+)
+def test_folds_trained_under_other_rules_are_refused(tmp_path, changes, message):
+    paths = [write_fold(tmp_path, "samm-006", SAMM)]
+    paths += [write_fold(tmp_path, "casme2-sub01", CASME2, **changes)]
+    with pytest.raises(InputError, match=rf"casme2-sub01\.csv: {message}"):
+        run(paths, tmp_path / "out.json")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (",p2", "", "columns are"),
+        ("sequence", "clip", "columns are"),
+        ("006_1_2,0,0", "006_1_2,3,0", r"column label is not within 0\.\.2"),
+        ("006_1_2,0,0", "006_1_2,0,x", r"column prediction is not within 0\.\.2"),
+        ("1.0", "nan", "not finite"),
+    ],
+)
+def test_a_faulty_fold_is_refused_by_name(tmp_path, old, new, message):
+    path = write_fold(tmp_path, "samm-006", SAMM[:1])
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(InputError, match=message) as error:
+        run([path], tmp_path / "out.json")
+    assert "samm-006.csv" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_empty_and_keyless_fold_files_are_refused(tmp_path):
+    path = write_fold(tmp_path, "samm-006", SAMM)
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    with pytest.raises(InputError, match="holds no predictions"):
+        run([path], tmp_path / "out.json")
+    path.write_text("")
+    with pytest.raises(InputError, match=r"samm-006\.csv: cannot be read"):
+        run([path], tmp_path / "out.json")
+    path.unlink()
+    with pytest.raises(InputError, match=r"samm-006\.csv: cannot be read"):
+        run([path], tmp_path / "out.json")
+    path.with_name("samm-006.json").write_text("{}")
+    with pytest.raises(InputError, match=r"samm-006\.json: key method is missing"):
+        run([path], tmp_path / "out.json")
+    with pytest.raises(InputError, match="no folds given"):
+        run([], tmp_path / "out.json")
+
+
+def test_a_csv_cut_at_a_line_end_is_refused(tmp_path):
+    path = write_fold(tmp_path, "samm-006", [("samm", "006", name, 0, 0) for name in ("a", "b", "c")])
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]))
+    with pytest.raises(InputError, match=r"samm-006.csv: holds 2 predictions, but 3 sequences were predicted"):
+        run([path], tmp_path / "out.json")
+
+
+def test_folds_that_read_different_flow_are_refused(tmp_path):
+    first = write_fold(tmp_path, "samm-006", [("samm", "006", "a", 0, 0)])
+    data = {"predicted": 1, "flow": "d2", "all": {}}
+    second = write_fold(tmp_path, "samm-007", [("samm", "007", "a", 0, 0)], data=data)
+    with pytest.raises(InputError, match=r"samm-007.csv: was trained on other flow than \S*samm-006.csv"):
+        run([first, second], tmp_path / "out.json")
+
+
+def test_caveats_name_the_data_and_the_selection():
+    assert metrics.caveats("datasets", "last") == []
+    assert "SYNTHETIC TWINS" in metrics.caveats("twins", "last")[0]
+    both = metrics.caveats("public_flow", "best_on_held_out")
+    assert both[0] == "published flow maps"
+    assert "held-out subject: optimistic" in both[1]
+    with pytest.raises(InputError, match="data_source 'photos'"):
+        metrics.caveats("photos", "last")
+    with pytest.raises(InputError, match="selection 'best'"):
+        metrics.caveats("twins", "best")
+
+
+def test_importing_metrics_and_tables_stays_cheap():
+    code = "import sys, ra_icl.evaluation.metrics, ra_icl.evaluation.tables; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "cv2", "matplotlib", "seaborn"} & set(modules.stdout.split())

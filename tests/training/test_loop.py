@@ -1,0 +1,213 @@
+"""Training: the Siamese step's symmetries, what gets a gradient, and that the model learns."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ra_icl.errors import InputError
+from ra_icl.model import regions
+from ra_icl.model.siamese import Siamese
+from ra_icl.options import from_mapping
+from ra_icl.training.augmentation import AugmentationOptions
+from ra_icl.training.instances import InstanceSets
+from ra_icl.training.loop import Training
+from ra_icl.training.method import MethodOptions
+from ra_icl.training.objective import classifier_terms, siamese_terms
+from ra_icl.training.step import balanced_weights
+
+CLASSES = 3
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def moving_blobs(sequences: int, instances: int, seed: int, size: int = 16) -> InstanceSets:
+    """Instance sets whose class is the height of a bump in u, weak in some instances, under noise."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(sequences) % CLASSES
+    rows, columns = np.mgrid[:size, :size]
+    centres = [(3, 8), (8, 8), (13, 8)]  # a mirror keeps the class
+    maps = rng.normal(0.5, 0.1, (sequences, instances, 3, size, size))
+    for s, label in enumerate(labels):
+        y, x = centres[label]
+        bump = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 6)
+        maps[s, :, 0] += rng.uniform(0.3, 0.8, (instances, 1, 1)) * bump
+    table = pd.DataFrame(
+        {
+            "dataset": "casme2",
+            "subject": "sub01",
+            "sequence": [f"s{i}" for i in range(sequences)],
+            "label": labels,
+        }
+    )
+    first = torch.arange(sequences) * instances
+    counts = torch.full((sequences,), instances)
+    flat = torch.from_numpy(maps.astype(np.float16)).flatten(0, 1)
+    of_flow = np.zeros((len(table), 3, 3)), ("",) * len(table)
+    return InstanceSets(flat, first, counts, torch.from_numpy(labels), table, *of_flow)
+
+
+def make_mirror_symmetric(model: Siamese, monkeypatch) -> None:
+    """Give every branch left-right symmetric kernels and positions, so that mirrored input gives mirrored maps."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 4:
+                parameter.copy_((parameter + parameter.flip(-1)) / 2)
+
+    def symmetric(width, rows, columns, device=None):
+        return torch.zeros(rows * columns, width, device=device)
+
+    monkeypatch.setattr(regions, "sine_positions", symmetric)
+
+
+def test_a_flipped_target_gives_the_loss_of_an_unflipped_one(small_method, monkeypatch):
+    torch.manual_seed(0)
+    model = Siamese(CLASSES, small_method.model)
+    make_mirror_symmetric(model, monkeypatch)
+    pair = torch.rand(4, 3, 9, 9), torch.rand(4, 3, 9, 9)  # odd sizes: strides keep the symmetry
+    labels = torch.tensor([0, 1, 2, 0])
+    flipped = siamese_terms(model, pair, labels, small_method, generator()).losses
+    augmentation = replace(small_method.augmentation, flip_target=False)
+    plain = siamese_terms(model, pair, labels, replace(small_method, augmentation=augmentation), generator()).losses
+    assert set(flipped) == {"cls", "acl", "align", "c"}
+    for name, value in plain.items():
+        assert flipped[name].item() == pytest.approx(value.item(), rel=1e-4), name
+
+
+def test_an_undone_flip_is_needed(small_method, monkeypatch):
+    """The test above must be able to fail: without undoing the flip the map losses differ."""
+    torch.manual_seed(0)
+    model = Siamese(CLASSES, small_method.model)
+    make_mirror_symmetric(model, monkeypatch)
+    pair = torch.rand(4, 3, 9, 9), torch.rand(4, 3, 9, 9)
+    labels = torch.tensor([0, 1, 2, 0])
+    right = siamese_terms(model, pair, labels, small_method, generator()).losses["acl"].item()
+    monkeypatch.setattr("ra_icl.training.objective.flip", lambda maps: maps)
+    wrong = siamese_terms(model, pair, labels, small_method, generator()).losses["acl"].item()
+    assert abs(right - wrong) > 1e-3 * right
+
+
+def test_the_step_is_symmetric_in_the_two_instances(small_method):
+    torch.manual_seed(0)
+    model = Siamese(CLASSES, small_method.model)
+    p, q = torch.rand(4, 3, 8, 8), torch.rand(4, 3, 8, 8)
+    labels = torch.tensor([0, 1, 2, 0])
+    forward = siamese_terms(model, (p, q), labels, small_method, generator()).losses
+    backward = siamese_terms(model, (q, p), labels, small_method, generator()).losses
+    for name, value in forward.items():
+        assert backward[name].item() == pytest.approx(value.item(), rel=1e-4), name
+
+
+def test_no_gradient_reaches_the_target(small_method):
+    torch.manual_seed(0)
+    model = Siamese(CLASSES, small_method.model)
+    for parameter in model.target.parameters():
+        parameter.requires_grad_(True)  # even then: the step itself must stop it
+    pair = torch.rand(4, 3, 8, 8), torch.rand(4, 3, 8, 8)
+    terms = siamese_terms(model, pair, torch.tensor([0, 1, 2, 0]), small_method, generator())
+    sum(terms.losses.values()).backward()
+    assert all(parameter.grad is None for parameter in model.target.parameters())
+    assert all(parameter.grad is not None for parameter in model.online.parameters())
+    assert all(parameter.grad is not None for parameter in model.predictor.parameters())
+    assert terms.wins.sum().item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ({"attention": 0.0, "regions": 0.5}, {"cls", "align", "c"}),
+        ({"attention": 0.5, "regions": 0.0}, {"cls", "acl"}),
+        ({"attention": 0.5, "regions": 0.5, "entropy": 0.1}, {"cls", "acl", "align", "c", "entropy"}),
+    ],
+)
+def test_a_module_that_is_off_leaves_its_terms_out(small_options, loss, expected):
+    options = from_mapping(MethodOptions, small_options | {"loss": loss}, "test")
+    model = Siamese(CLASSES, options.model, discover=loss["regions"] > 0)
+    pair = torch.rand(4, 3, 8, 8), torch.rand(4, 3, 8, 8)
+    terms = siamese_terms(model, pair, torch.tensor([0, 1, 2, 0]), options, generator())
+    assert set(terms.losses) == expected
+
+
+def test_the_plain_classifier_has_one_term(small_options):
+    options = from_mapping(MethodOptions, small_options | {"loss": {"attention": 0, "regions": 0}}, "test")
+    assert not options.consistent
+    model = Siamese(CLASSES, options.model, discover=False)
+    terms = classifier_terms(model, (torch.rand(2, 3, 8, 8),) * 2, torch.tensor([0, 1]), options, generator())
+    assert set(terms.losses) == {"cls"}
+    assert terms.wins is None
+
+
+def test_weights_balance_the_classes():
+    labels = torch.tensor([0] * 6 + [1] * 3 + [2])
+    weights = balanced_weights(labels, 3)
+    totals = [weights[label].item() * (labels == label).sum().item() for label in range(3)]
+    assert totals == pytest.approx([10 / 3] * 3)
+
+
+@pytest.mark.parametrize("loss", [{"attention": 0, "regions": 0}, {"regions": 0}])
+def test_the_model_learns(small_options, loss):
+    """Far above chance (1/3) on sequences that it never saw: a model that cannot learn fails here."""
+    options = small_options | {"loss": loss}
+    options["training"] = {"epochs": 12, "batch": 8, "learning_rate": 0.01, "precision": "fp32"}
+    method = from_mapping(MethodOptions, options, "test")
+    trained = Training(moving_blobs(48, 4, seed=1), moving_blobs(60, 4, seed=2), CLASSES, method, 0, "cpu").run()
+    truth = np.arange(60) % CLASSES
+    assert (trained.probabilities.argmax(axis=1) == truth).mean() > 0.8
+    assert trained.curve[-1]["loss"] < trained.curve[0]["loss"]
+    assert trained.epoch == 12
+
+
+@pytest.mark.parametrize("width", [8, 32])  # 32: fast convolutions too
+def test_a_seed_repeats_a_fold_bit_for_bit(small_options, width):
+    options = small_options | {"model": small_options["model"] | {"backbone": {"stem": "small", "width": width}}}
+    method = from_mapping(MethodOptions, options, "test")
+    data, held_out = moving_blobs(12, 2, seed=1), moving_blobs(6, 2, seed=2)
+    first, second = (Training(data, held_out, CLASSES, method, 7, "cpu").run() for _ in range(2))
+    assert np.array_equal(first.probabilities, second.probabilities)
+    assert first.curve == second.curve
+    other = Training(data, held_out, CLASSES, method, 8, "cpu").run()
+    assert not np.array_equal(first.probabilities, other.probabilities)
+
+
+def test_the_held_out_subject_leaves_no_trace_in_training(small_method):
+    data = moving_blobs(12, 2, seed=1)
+    networks = [
+        Training(data, moving_blobs(6, 2, seed=seed), CLASSES, small_method, 0, "cpu").run().model.state_dict()
+        for seed in (2, 3)
+    ]
+    assert all(torch.equal(networks[0][name], networks[1][name]) for name in networks[0])
+
+
+def test_the_leak_can_be_turned_on_and_is_recorded(small_options):
+    options = small_options | {"training": {"epochs": 3, "batch": 8, "select": "best_on_held_out"}}
+    method = from_mapping(MethodOptions, options, "test")
+    held_out = moving_blobs(9, 2, seed=2)
+    trained = Training(moving_blobs(12, 2, seed=1), held_out, CLASSES, method, 0, "cpu").run()
+    assert 1 <= trained.epoch <= 3
+
+
+def test_bf16_stays_close_to_fp32(small_options):
+    curves = []
+    for precision in ("fp32", "bf16"):
+        options = small_options | {"training": {"epochs": 2, "batch": 8, "precision": precision}}
+        method = from_mapping(MethodOptions, options, "test")
+        data = moving_blobs(16, 2, seed=1)
+        curves.append(Training(data, data, CLASSES, method, 0, "cpu").run().curve)
+    for full, half in zip(*curves, strict=True):
+        assert half["loss"] == pytest.approx(full["loss"], rel=0.05)
+
+
+def test_a_loss_that_is_not_finite_stops_the_fold(small_method):
+    data = moving_blobs(8, 2, seed=1)
+    data.maps[:] = float("nan")
+    with pytest.raises(InputError, match=r"loss is nan in epoch 1"):
+        Training(data, data, CLASSES, small_method, 0, "cpu").run()
+
+
+def test_augmentation_defaults_are_the_papers():
+    assert AugmentationOptions().mirror == 0
+    assert AugmentationOptions().flip_target

@@ -1,0 +1,185 @@
+"""Full-size twins, and the truth beside the frames: against the frames themselves and against estimated flow."""
+
+import statistics
+
+import cv2
+import numpy as np
+import pytest
+
+from ra_icl import files
+from ra_icl.datasets import protocols
+from ra_icl.datasets.frames import read_image, sequence_frames
+from ra_icl.errors import InputError
+from ra_icl.faces.crop import crop_sequence, crop_subject
+from ra_icl.faces.options import FaceOptions
+from ra_icl.flow.maps import flow
+from ra_icl.flow.options import FlowOptions
+from ra_icl.flow.sampling import Sampling
+from ra_icl.flow.subjects import flow_subject
+from ra_icl.twins import render as twins
+from ra_icl.twins.plan import LAYOUTS, TwinOptions, clips, plan
+from ra_icl.twins.truth import flow_errors, read_truth, truth_file
+
+FULL = TwinOptions(census="full")
+SIZE = 128
+
+
+@pytest.mark.parametrize("name", protocols.PROTOCOLS.keys() - {"own"})
+def test_a_full_twin_has_exactly_the_papers_subjects_and_class_counts(name):
+    protocol = protocols.PROTOCOLS[name]
+    for dataset in protocol.datasets:
+        index = plan(dataset, "twin", FULL)
+        assert not index.duplicated(["subject", "sequence"]).any()
+        rows = protocols.select(index, protocol)
+        counts = protocols.EXPECTED[name][dataset]
+        assert {c: int((rows["label"] == n).sum()) for n, c in enumerate(protocol.classes)} == counts
+        assert rows["subject"].nunique() == protocols.EXPECTED_SUBJECTS[name][dataset]
+
+
+def test_subjects_of_a_full_twin_are_as_unequal_as_the_real_ones():
+    sizes = []
+    for dataset in protocols.PROTOCOLS["cde"].datasets:
+        sizes += plan(dataset, "twin", FULL).groupby("subject").size().tolist()
+    assert (len(sizes), sum(sizes), min(sizes), max(sizes)) == (68, 442, 1, 39)
+    assert sizes.count(1) == 8
+    assert statistics.median(sizes) == 4
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory):
+    root = tmp_path_factory.mktemp("twin") / "casme2"
+    options = TwinOptions(per_class=1, frames=(20, 20), scale=1.0, strength=(2.0, 2.5), noise=0.0)
+    twins.render("casme2", root, options)
+    return root, plan("casme2", root, options)
+
+
+def test_the_truth_is_what_moved_the_frames(twin):
+    """The onset frame pulled along the true flow is the apex frame, but for light, JPEG and interpolation."""
+    root, index = twin
+    row = index.iloc[0]
+    truth = read_truth(truth_file(root, row.subject, row.sequence))
+    frames = {number: read_image(path, grey=True).astype(np.float32) for number, path in sequence_frames(row)}
+    position = row.apex - row.onset
+    field = truth.flow(position)
+    assert truth.onset == row.onset
+    grid = np.indices(frames[row.onset].shape, np.float32)[::-1]
+    backward = field
+    for _ in range(4):
+        backward = np.stack([cv2.remap(one, *(grid - backward), cv2.INTER_LINEAR, borderMode=1) for one in field])
+    pulled = cv2.remap(frames[row.onset], *(grid - backward), cv2.INTER_LINEAR, borderMode=1)
+    off = [np.abs(image - frames[row.apex])[truth.active()].mean() for image in (frames[row.onset], pulled)]
+    assert off[1] < 0.5 * off[0]
+    np.testing.assert_array_equal(truth.flow(0), 0)
+
+
+def test_estimated_flow_follows_the_truth_inside_the_crop(twin):
+    root, index = twin
+    for row in index.head(2).itertuples():
+        truth = read_truth(truth_file(root, row.subject, row.sequence))
+        numbers, paths = zip(*sequence_frames(row), strict=True)
+        crops, info = crop_sequence(paths, FaceOptions(size=SIZE), "s")
+        position = numbers.index(row.apex)
+        estimated = flow(crops[0], crops[[position]], FlowOptions(backend="opencv"))[0]
+        true = truth.crop_flow(position, info["transform"], SIZE)
+        active = truth.crop_active(info["transform"], SIZE)
+        assert 0.01 < active.mean() < 0.6
+        assert np.corrcoef(estimated[:, active].ravel(), true[:, active].ravel())[0, 1] > 0.9
+        largest = np.hypot(*true).max()
+        assert 0.3 < largest < 4.5
+        still = ~cv2.dilate(active.astype(np.uint8), np.ones((25, 25))).astype(bool)
+        assert np.hypot(*true)[still].mean() < 0.4 * largest
+
+
+def test_the_crops_turn_and_scale_apply_to_the_true_flow(twin):
+    root, index = twin
+    row = index.iloc[0]
+    truth = read_truth(truth_file(root, row.subject, row.sequence))
+    apex = row.apex - row.onset
+    right, down = truth.flow(apex)
+    y, x = np.unravel_index(np.hypot(right, down).argmax(), right.shape)
+    # twice the size, turned by 90 degrees, the pixel that moves most on the middle of crop pixel (100, 100)
+    quarter = [[0, 2.0, 100.5 - 2 * (y + 0.5)], [-2.0, 0, 100.5 + 2 * (x + 0.5)]]
+    turned = truth.crop_flow(apex, quarter, 200)
+    assert np.hypot(right[y, x], down[y, x]) > 1
+    np.testing.assert_allclose(turned[:, 100, 100], (2 * down[y, x], -2 * right[y, x]), atol=0.02)
+
+
+def test_the_truth_that_is_kept_is_the_motion_that_was_rendered(twin):
+    root, _ = twin
+    options = TwinOptions(per_class=1, frames=(20, 20), scale=1.0, strength=(2.0, 2.5), noise=0.0)
+    clip = clips("casme2", options)[0]
+    _, motion = twins.clip_motion(twins.subject_face(clip, options), clip, options)
+    truth = read_truth(truth_file(root, clip.subject, clip.sequence))
+    for position in range(clip.offset - clip.onset + 1):
+        expected = motion.flow(position).transpose(2, 0, 1)
+        np.testing.assert_allclose(truth.flow(position), expected, atol=0.01)  # float16
+
+
+@pytest.fixture(scope="module")
+def pipeline(twin, tmp_path_factory):
+    """The first subject's crops and flow, and the folder of the truth."""
+    root, index = twin
+    folder = tmp_path_factory.mktemp("pipeline")
+    rows = index[index["subject"] == index["subject"].iloc[0]]
+    crop_subject(rows, folder / "crops.safetensors", FaceOptions(size=SIZE))
+    sampling = Sampling("middle", 2)
+    flow_subject(folder / "crops.safetensors", rows, folder / "flow.safetensors", sampling, FlowOptions())
+    return folder, root / "truth" / rows["subject"].iloc[0]
+
+
+def test_estimated_flow_is_judged_in_pixels_of_the_crop(pipeline):
+    folder, truth = pipeline
+    found = flow_errors(folder / "flow.safetensors", folder / "crops.safetensors", truth)
+    assert found.groupby("sequence").size().tolist() == [2, 2, 2]
+    assert (found["error"] < 0.7 * found["motion"]).all()
+    assert (found["still"] < found["error"]).mean() > 0.5
+    assert found["correlation"].median() > 0.9
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.0])
+def test_a_known_share_of_the_truth_has_a_known_error(pipeline, tmp_path, share):
+    folder, truth = pipeline
+    maps, record = files.load_tensors(folder / "flow.safetensors")
+    _, cropped = files.load_tensors(folder / "crops.safetensors")
+    for sequence, fields in maps.items():
+        true = read_truth(truth / f"{sequence}.safetensors")
+        for field, number in zip(fields, record["sequences"][sequence]["frames"], strict=True):
+            transform = cropped["sequences"][sequence]["transform"]
+            field[:2] = share * true.crop_flow(number - true.onset, transform, SIZE)
+    files.save_tensors(tmp_path / "flow.safetensors", maps, record)
+    found = flow_errors(tmp_path / "flow.safetensors", folder / "crops.safetensors", truth)
+    np.testing.assert_allclose(found["error"], (1 - share) * found["motion"], atol=2e-3)
+    assert (found["correlation"] > 0.999).all() if share else found["correlation"].isna().all()
+
+
+def test_stabilised_crops_are_not_judged(pipeline, tmp_path):
+    folder, truth = pipeline
+    crops, record = files.load_tensors(folder / "crops.safetensors")
+    for info in record["sequences"].values():
+        info["head"] = [[0.0, 0.0, 0.0]] * 20
+    files.save_tensors(tmp_path / "crops.safetensors", crops, record)
+    with pytest.raises(InputError, match=r"stabilised.*faces\.stabilise"):
+        flow_errors(folder / "flow.safetensors", tmp_path / "crops.safetensors", truth)
+    files.save_tensors(tmp_path / "none.safetensors", crops, {"sequences": {}})
+    with pytest.raises(InputError, match="does not hold"):
+        flow_errors(folder / "flow.safetensors", tmp_path / "none.safetensors", truth)
+
+
+def test_a_file_without_truth_is_named(twin, tmp_path):
+    with pytest.raises(InputError, match="nowhere"):
+        read_truth(tmp_path / "nowhere.safetensors")
+
+
+def test_every_face_of_a_sample_of_the_full_twins_is_found():
+    """The detector's first try finds the neutral face of subjects it was not tuned on."""
+    from ra_icl.faces.crop import find_face
+
+    for dataset in LAYOUTS:
+        first = {}
+        for clip in clips(dataset, FULL):
+            first.setdefault(clip.subject, clip)
+        for clip in list(first.values())[3::11]:
+            options = TwinOptions(census="full", scale=0.5)
+            face, _ = twins.clip_motion(twins.subject_face(clip, options), clip, options)
+            image = face.image if face.image.ndim == 2 else cv2.cvtColor(face.image, cv2.COLOR_BGR2RGB)
+            assert find_face(image, FaceOptions(), f"{dataset} {clip.subject}")["found"] == "eyes"

@@ -1,0 +1,77 @@
+"""The example of config/README.md, run as it stands there, on frames and videos made from twins."""
+
+import io
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pandas as pd
+import pytest
+import yaml
+from test_workflow import ROOT, SNAKEMAKE, clone, snakemake  # noqa: F401 (a fixture)
+
+from ra_icl.datasets.frames import sequence_frames
+from ra_icl.datasets.reading import build_index
+from ra_icl.twins.plan import TwinOptions
+from ra_icl.twins.render import render
+
+
+def example(language):
+    """The first block of a language in config/README.md that speaks of own data."""
+    return re.search(rf"## Your own data.*?```{language}\n(.*?)```", (ROOT / "config/README.md").read_text(), re.S)[1]
+
+
+@pytest.fixture
+def data(clone, tmp_path):  # noqa: F811
+    """The example's files below the root that the example names: twins' frames, some of them as videos."""
+    table = pd.read_csv(io.StringIO(example("csv")))
+    root = clone / yaml.safe_load(example("yaml"))["datasets"]["own"]["root"]
+    render("smic", tmp_path, TwinOptions(subjects=3, per_class=1, frames=(22, 24), scale=0.5))
+    sequences = build_index("smic", {"root": str(tmp_path)})
+    subjects = dict(zip(table["subject"].unique(), sequences["subject"].unique(), strict=True))
+    for row in table.itertuples():
+        mine = sequences[sequences["subject"] == subjects[row.subject]]
+        twin = mine[(mine["emotion"] == "positive") == (row.emotion == "joy")].iloc[0]
+        write_clip(root / row.clip, [path for _, path in sequence_frames(twin)])
+    (root / "annotation.csv").write_text(example("csv"))
+    return root
+
+
+def write_clip(path, frames):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.suffix:
+        path.mkdir()
+        for number, frame in enumerate(frames, 1):
+            shutil.copy(frame, path / f"img{number}{frame.suffix}")
+        return
+    images = [cv2.imread(str(frame)) for frame in frames]
+    codec = cv2.VideoWriter_fourcc(*{".mp4": "mp4v", ".avi": "MJPG"}[path.suffix])
+    video = cv2.VideoWriter(str(path), codec, 30, images[0].shape[1::-1])
+    for image in images:
+        video.write(image)
+    video.release()
+
+
+@pytest.mark.workflow
+def test_the_example_of_own_data_runs(clone, data):  # noqa: F811
+    (clone / "mine.yaml").write_text(example("yaml"))
+    small = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
+    (clone / "small.yaml").write_text(yaml.safe_dump({key: small[key] for key in ("faces", "base")}))
+    (clone / "tiny.yaml").write_text("base: {sampling: {instances: 2}, training: {epochs: 1}}")
+    check = [Path(sys.executable).parent / "ra-icl", "check", "--configfile", "mine.yaml"]
+    found = subprocess.run(check, cwd=clone, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout
+    done = snakemake(clone, configs=("mine.yaml", "small.yaml", "tiny.yaml"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    table = pd.read_csv(clone / "results/mine/tables/table_own.csv", skiprows=1)
+    assert table["Method"].tolist() == ["M1", "M6 (ours)"]
+    folds = sorted(path.stem for path in (clone / "results/mine/folds/own/m6/seed0").glob("*.csv"))
+    assert folds == ["own-p1", "own-p2", "own-p3"]
+    assert (clone / "results/mine/figures/figure_own.png").exists()
+    (data / "p1/smile.mp4").write_bytes(b"no video")
+    found = subprocess.run(check, cwd=clone, capture_output=True, text=True, check=False)
+    assert found.returncode == 1
+    assert "p1/smile.mp4: cannot be read as a video" in found.stdout
