@@ -1,22 +1,46 @@
-"""The command line: every step of the workflow as a sub-command of `ra-icl`.
+"""The command line `ra-icl`: one file per stage; modules are imported inside the commands, so a step loads what it uses.
 
-Options of a step are a JSON object; what it leaves out keeps the paper's value. Modules are imported inside the
-commands, so that a step pays only for what it uses.
+May import every other room.
 """
 
 import logging
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from ra_icl import __version__
 from ra_icl.errors import InputError
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+HELP = """The steps of the Ra-ICL benchmark, one command each.
+
+`snakemake --cores all` runs all of them in order; see README.md. Use these commands to check your data (`ra-icl check`)
+or to run a single step by hand. Options are given as a JSON object; whatever it leaves out keeps its default.
+"""
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=HELP, rich_markup_mode="markdown"
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"ra-icl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of `ra-icl` itself."""
 
 
 def main() -> None:
-    """Run the command line; bad input, or a file that cannot be used, becomes a line on stderr and exit status 2."""
+    """Run the command line; bad input, or a file that cannot be used, becomes one line on stderr and exit status 2."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what is wrong with a file is said here, in one line
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
