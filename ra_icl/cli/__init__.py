@@ -1,4 +1,4 @@
-"""The command line `ra-icl`: one file per stage; modules are imported inside the commands, so a step loads what it uses.
+"""The command line `ra-icl`: one file per stage. Modules are imported inside the commands, to load only what is used.
 
 May import every other room.
 """
