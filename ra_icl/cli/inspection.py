@@ -31,10 +31,14 @@ def qc_subject(
     subject: Subject,
     crops: Annotated[Path, typer.Option(help="the subject's crops")],
     flow: Annotated[Path, typer.Option(help="the subject's flow")],
-    out: Annotated[Path, typer.Option(help="path without suffix: .json and .png are written")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .json and .png")],
     data_source: Annotated[str, typer.Option(help="datasets or twins")] = "datasets",
 ) -> None:
-    """Measure how odd a subject's sequences look and draw their motion energy."""
+    """Measure how odd a subject's sequences look and draw their motion energy.
+
+    Example: ra-icl qc-subject --index casme2.csv --subject sub01 --crops sub01.safetensors --flow flow.safetensors
+    --out qc/sub01
+    """
     from ra_icl.evaluation.qc import measure_subject
     from ra_icl.evaluation.qc_figures import draw_subject
 
@@ -44,13 +48,16 @@ def qc_subject(
 
 @app.command("qc-dataset")
 def qc_dataset(
-    measures: Annotated[list[Path], typer.Argument(help="JSON files of qc-subject")],
+    measures: Annotated[list[Path], typer.Argument(help="JSON files that qc-subject wrote")],
     crops: Annotated[Path, typer.Option(help="folder of the dataset's crops")],
-    out: Annotated[Path, typer.Option(help="path without suffix: .csv, .html and .png are written")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .html and .png")],
     data_source: Annotated[str, typer.Option(help="datasets or twins")] = "datasets",
 ) -> None:
-    """List a dataset's sequences by how odd they look, and draw a contact sheet of their onset crops."""
+    """List a dataset's sequences by how odd they look and draw a contact sheet of their onset crops.
+
+    Example: ra-icl qc-dataset results/qc/casme2/*.json --crops results/crops/casme2 --out results/qc/casme2
+    """
     from ra_icl.evaluation.qc import rank
     from ra_icl.evaluation.qc_figures import contact_sheet
 
-    contact_sheet(rank(measures, out), crops, f"{out}.png", data_source)
+    contact_sheet(rank(measures, out, data_source), crops, f"{out}.png", data_source)

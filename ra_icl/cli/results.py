@@ -13,13 +13,16 @@ from ra_icl.errors import InputError
 
 @app.command()
 def metrics(
-    folds: Annotated[list[Path], typer.Argument(help="the folds' CSV files")],
+    folds: Annotated[list[Path], typer.Argument(help="CSV files of the folds")],
     out: Out,
     protocol: Protocol,
-    method: Annotated[str, typer.Option()],
+    method: Annotated[str, typer.Option(help="method that the folds were trained with")],
     classes: Classes = "[]",
 ) -> None:
-    """Pool the predictions of all folds into UF1, UAR, accuracy and confusion matrices."""
+    """Pool the predictions of all folds into UF1, UAR, accuracy and confusion matrices.
+
+    Example: ra-icl metrics results/folds/cde/m6/seed0/*.csv --protocol cde --method m6 --out m6.json
+    """
     from ra_icl.datasets.protocols import protocol_of
     from ra_icl.evaluation.metrics import aggregate
 
@@ -31,11 +34,14 @@ def metrics(
 def table(
     name: Annotated[str, typer.Argument(help="1, 2, 3 or own")],
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
-    out: Annotated[Path, typer.Option(help="path without suffix: .csv, .md and .tex are written")],
-    methods: Annotated[str, typer.Option(help="JSON: method name to title and marks")],
-    published: Annotated[Path, typer.Option(help="published rows")] = Path("config/published.csv"),
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
+    methods: Annotated[str, typer.Option(help="JSON object: title and marks by method name")],
+    published: Annotated[Path, typer.Option(help="CSV of published rows")] = Path("config/published.csv"),
 ) -> None:
-    """Write one of the paper's tables."""
+    """Write Table 1, 2 or 3 of the paper, or the table of your own data.
+
+    Example: ra-icl table 1 results/metrics/cde/m6.json --methods '{"m6": {"title": "M6"}}' --out table1
+    """
     from ra_icl.evaluation.tables import write_table
 
     write_table(name, metrics, published, out, json_object(methods))
@@ -45,10 +51,13 @@ def table(
 def counts(
     number: Annotated[str, typer.Argument(help="4 (CDE) or 5 (CAS(ME)³)")],
     index: Annotated[list[Path], typer.Argument(help="index CSV of each dataset of the table")],
-    out: Annotated[Path, typer.Option(help="path without suffix: .csv, .md and .tex are written")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
     data_source: Annotated[str, typer.Option(help="datasets, twins or public_flow")] = "datasets",
 ) -> None:
-    """Count sequences and subjects per class: Table 4 or 5."""
+    """Count sequences and subjects per class: Table 4 or 5.
+
+    Example: ra-icl counts 5 results/index/casme3.csv --out table5
+    """
     import pandas as pd
 
     from ra_icl.datasets.index import read_index_csv
@@ -61,26 +70,32 @@ def counts(
 def confusion(
     figure: Annotated[str, typer.Argument(help="4 (CDE), 11 (CAS(ME)³) or own")],
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
-    out: Annotated[Path, typer.Option(help="path without suffix: .pdf and .png are written")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .pdf and .png")],
 ) -> None:
-    """Draw the confusion matrices of Figure 4, of Figure 11 or of own data."""
+    """Draw the confusion matrices of Figure 4, Figure 11 or your own data.
+
+    Example: ra-icl confusion 4 results/metrics/cde/m6.json --out figure4
+    """
     from ra_icl.evaluation.figures import figure4, figure11, figure_own
 
     figures = {"4": lambda: figure4(metrics[0], out), "11": lambda: figure11(metrics, out)}
     figures["own"] = lambda: figure_own(metrics[0], out)
     if figure not in figures:
-        raise InputError(f"figure {figure}: no such figure of confusion matrices; choose 4, 11 or own")
+        raise InputError(f"figure {figure}: not a figure of confusion matrices; choose 4, 11 or own")
     figures[figure]()
 
 
 @app.command()
 def sweep(
-    metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files, one for each value")],
-    values: Annotated[str, typer.Option(help="JSON list: the values, in the order of the files")],
+    metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files, one per value")],
+    values: Annotated[str, typer.Option(help="JSON list of the values, in the order of the files")],
     title: Annotated[str, typer.Option(help="what is varied")],
-    out: Annotated[Path, typer.Option(help="path without suffix: .pdf and .png are written")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .pdf and .png")],
 ) -> None:
-    """Draw UF1 and UAR over the values of one key: Figures 6-10."""
+    """Draw UF1 and UAR over the values of one key: Figures 6-10.
+
+    Example: ra-icl sweep n4.json n8.json --values '[4, 8]' --title sampling.instances --out figure6
+    """
     from ra_icl.evaluation.figures import sweep_figure
 
     sweep_figure(json.loads(values), metrics, title, out)

@@ -8,8 +8,8 @@ import pandas as pd
 from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.protocols import EXPECTED, EXPECTED_SUBJECTS, PROTOCOLS, UNUSED_CASME2, select
 from ra_icl.errors import InputError
-from ra_icl.evaluation.metrics import DATA_SOURCE_CAVEATS
-from ra_icl.evaluation.tables import EMPTY, Table, write_texts
+from ra_icl.evaluation.metrics import DATA, data_caveats, missing_datasets
+from ra_icl.evaluation.table_formats import EMPTY, Table, write_formats
 
 CAPTIONS = {
     "4": "Sequences per class under the CDE setting",
@@ -19,38 +19,66 @@ COLUMNS_4 = {name: TITLES[name] for name in PROTOCOLS["cde"].datasets} | {"full"
 COLUMNS_5 = {"casme3_3": "3 classes", "casme3_4": "4 classes", "casme3_7": "7 classes"}
 # The 7 classes below those of the 3- and 4-class protocols, as far as they are not the same.
 ROWS_5 = dict.fromkeys((*PROTOCOLS["casme3_4"].classes, *PROTOCOLS["casme3_7"].classes))
+RULE_4 = "Left out of CASME II: others, sadness and fear; of SAMM: other"
 RULE_5 = "Left out: rows that break onset < apex ≤ offset; with 3 classes also others"
 
 Counts = dict[str, dict[str, int]]  # column -> row -> count
 
 
 def write_counts(number: str, index: pd.DataFrame, out_stem: Path, data_source: str) -> None:
-    """Write Table 4 or 5 of an index (all datasets of the table) as `out_stem`.csv, .md and .tex.
+    """Write Table 4 or 5 of an index (all datasets of the table) as `out_stem`.csv, .md, .tex and .notes.md.
 
     data_source: datasets, twins or public_flow; twins are not compared with the paper.
     Raises InputError for another number, or an index without the table's datasets.
     """
-    write_texts(build_counts(number, index, data_source), out_stem)
+    write_formats(build_counts(number, index, data_source), out_stem)
 
 
 def build_counts(number: str, index: pd.DataFrame, data_source: str) -> Table:
-    """Table 4 or 5 of an index; a count that differs from the paper's has the paper's in brackets."""
+    """Table 4 or 5 of an index; a printed count that differs from the paper's has the paper's in brackets.
+
+    Its data have a row per class, the total and the subjects, and for real data as many `published` rows of the paper.
+    """
     if number not in CAPTIONS:
-        raise InputError(f"table {number}: is no table of counts; choose 4 or 5")
+        raise InputError(f"table {number}: not a table of counts; choose 4 or 5")
+    of_source = data_caveats(data_source)
     found, expected = _counts(number, index)
-    if not any(found.values()):
+    present = {name: counts for name, counts in found.items() if counts}
+    if not present:
         raise InputError(f"table {number}: the index holds none of its datasets; check `protocols` in the config")
-    compared = expected if data_source != "twins" else found
-    rows = list(ROWS_5) if number == "5" else list(PROTOCOLS["cde"].classes)
-    titles = COLUMNS_5 if number == "5" else COLUMNS_4
-    cells = [
-        {"Class": row} | {titles[name]: _cell(found[name].get(row), compared[name].get(row)) for name in titles}
-        for row in (*rows, "total", "subjects")
-    ]
-    caveat = DATA_SOURCE_CAVEATS[data_source]
-    title = "; ".join(filter(None, [f"Table {number}. {CAPTIONS[number]}", caveat]))
-    notes = _notes(number, found, compared, data_source)
-    return Table(number, title, notes, pd.DataFrame(cells), 0)
+    missing = missing_datasets("cde", present) if number == "4" else []
+    real = DATA[data_source] == "real"
+    # A sum over some of the datasets is not compared with the paper's sum over all.
+    compared = {name: expected[name] for name in present if real and not (name == "full" and missing)}
+    caption = "; ".join([CAPTIONS[number], *of_source, *missing])
+    data = _data(number, found, DATA[data_source])
+    if real:
+        data = pd.concat([data, _data(number, expected, "published")], ignore_index=True)
+    notes = tuple(_notes(number, present, compared, data_source))
+    return Table(number, caption, notes, data, _printed(number, found, compared))
+
+
+def _rows(number: str) -> list[str]:
+    return [*(ROWS_5 if number == "5" else PROTOCOLS["cde"].classes), "total", "subjects"]
+
+
+def _data(number: str, counts: Counts, data: str) -> pd.DataFrame:
+    """Counts as rows of the CSV; empty if a protocol lacks the class or the dataset is missing."""
+    rows = _rows(number)
+    frame = pd.DataFrame({name: [one.get(row) for row in rows] for name, one in counts.items()}).astype("Int64")
+    frame.insert(0, "data", data)
+    frame.insert(1, "row", rows)
+    return frame
+
+
+def _printed(number: str, found: Counts, compared: Counts) -> pd.DataFrame:
+    """The cells for people."""
+    rows, titles = _rows(number), COLUMNS_5 if number == "5" else COLUMNS_4
+    cells = {
+        title: [_cell(found[name].get(row), compared.get(name, found[name]).get(row)) for row in rows]
+        for name, title in titles.items()
+    }
+    return pd.DataFrame({"Class": rows} | cells)
 
 
 def _counts(number: str, index: pd.DataFrame) -> tuple[Counts, Counts]:
@@ -90,20 +118,22 @@ def _cell(found: int | None, expected: int | None) -> str:
     return str(found) if found == expected else f"{found} ({expected})"
 
 
-def _notes(number: str, found: Counts, compared: Counts, data_source: str) -> tuple[str, ...]:
-    notes = [RULE_5 if number == "5" else _left_out(UNUSED_CASME2)]
-    if data_source == "twins":
-        return tuple(notes)
-    differing = sum(
-        count != compared[column].get(row) for column, counts in found.items() for row, count in counts.items()
-    )
-    verdict = f"{differing} counts differ from the paper's, which stand in brackets"
-    return (*notes, verdict if differing else "Every count is the paper's")
+def _notes(number: str, found: Counts, compared: Counts, data_source: str) -> list[str]:
+    """Which sequences were left out, and how many counts differ from the paper's."""
+    notes = [RULE_5 if number == "5" else RULE_4]
+    if data_source == "datasets" and "casme2" in found:
+        notes.append(_left_out(UNUSED_CASME2))
+    differing = sum(found[name].get(row) != count for name, counts in compared.items() for row, count in counts.items())
+    if compared:
+        verdict = f"{differing} counts differ from the paper's, which follow in brackets"
+        notes.append(verdict if differing else "Every count is the paper's")
+    return notes
 
 
 def _left_out(sequences: Mapping[tuple[str, str], str]) -> str:
+    """The note on single sequences of CASME II, by reason."""
     by_reason: dict[str, list[str]] = {}
     for (subject, clip), reason in sequences.items():
         by_reason.setdefault(reason, []).append(f"{subject}/{clip}")
     named = ", ".join(f"{', '.join(names)} ({reason})" for reason, names in by_reason.items())
-    return f"Left out of CASME II: others, sadness, fear, and {named}; of SAMM: other"
+    return f"Also left out of CASME II: {named}"

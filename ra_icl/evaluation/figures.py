@@ -1,5 +1,6 @@
 """Confusion matrices (Figures 4 and 11) and sweeps of one key (Figures 6-10), as PDF and PNG."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,7 @@ import numpy as np
 from ra_icl import files
 from ra_icl.datasets.index import TITLES
 from ra_icl.errors import InputError
-from ra_icl.evaluation.metrics import caveats
-from ra_icl.evaluation.tables import read_metrics
+from ra_icl.evaluation.metrics import caveats, read_metrics
 
 Panel = tuple[str, Sequence[Sequence[int]], Sequence[str]]  # title, matrix (C, C), class names
 CELL = 0.72  # inches: one cell of every matrix, so that panels of 3 and 7 classes read alike
@@ -83,7 +83,7 @@ def confusion_figure(panels: Sequence[Panel], out_stem: Path, suptitle: str) -> 
 def sweep_figure(values: Sequence[Any], metrics_jsons: Sequence[Path], key: str, out_stem: Path) -> None:
     """Composite UF1 and UAR in % over the values of one key; error bars are the seeds' deviation.
 
-    Writes `out_stem`.pdf and .png. Raises InputError where values and metrics differ in number.
+    Writes `out_stem`.pdf and .png. Raises InputError if values and metrics differ in number.
     """
     if len(values) != len(metrics_jsons):
         raise InputError(f"{out_stem}: {len(values)} values for {len(metrics_jsons)} metrics files; give one each")
@@ -102,7 +102,7 @@ def sweep_figure(values: Sequence[Any], metrics_jsons: Sequence[Path], key: str,
     axis.set_xticks(range(len(values)), [str(value) for value in values])
     axis.set(xlabel=key, ylabel="%")
     axis.legend()
-    notes = dict.fromkeys(note for m in found for note in caveats(m["data_source"], m["selection"]))
+    notes = dict.fromkeys(note for content in found for note in caveats(content))
     figure.suptitle("\n".join([f"CDE over {key}", *notes]))
     _save(figure, out_stem)
     plt.close(figure)
@@ -153,7 +153,7 @@ def _cell_texts(share: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _metrics_of(path: Path, *protocols: str) -> dict[str, Any]:
-    """Read metrics. Raises InputError where they are of another protocol."""
+    """Read metrics. Raises InputError if they are of another protocol."""
     metrics = read_metrics(path)
     if metrics["protocol"] not in protocols:
         raise InputError(f"{path}: protocol is {metrics['protocol']}; give {' or '.join(protocols)}")
@@ -169,10 +169,10 @@ def _panel(title: str, subset: str, metrics: Mapping[str, Any]) -> Panel:
 
 
 def _suptitle(setting: str, metrics: Sequence[Mapping[str, Any]]) -> str:
-    """Method and setting; on further lines whatever must be said about data and selection."""
+    """Method and setting; on further lines what must be said about data, missing datasets and selection."""
     methods = dict.fromkeys(content["method"].upper() for content in metrics)
     title = f"{', '.join(methods)}, {setting}: % of the true class (count)"
-    notes = [note for m in metrics for note in caveats(m["data_source"], m["selection"])]
+    notes = [note for content in metrics for note in caveats(content)]
     return "\n".join([title, *dict.fromkeys(notes)])
 
 
@@ -180,6 +180,7 @@ def _save(figure: Any, out_stem: Path) -> None:
     """Write the figure as PDF (text stays text) and PNG (150 dpi), atomically."""
     import matplotlib
 
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every font table that it leaves out
     with matplotlib.rc_context({"pdf.fonttype": 42}):
         for suffix, metadata in METADATA.items():
             with files.atomic(f"{out_stem}.{suffix}") as temporary:

@@ -1,6 +1,6 @@
 """From the predictions of all folds to UF1, UAR and accuracy: composite, per dataset and per seed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,17 @@ import numpy as np
 import pandas as pd
 
 from ra_icl import files
+from ra_icl.datasets.index import TITLES
+from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.errors import InputError
 
 SEQUENCE_KEY = ["dataset", "subject", "sequence"]
 RERUN = "delete it and run again"
+# What a fold's JSON must hold to be scored, and what a metrics JSON must hold to be printed.
+FOLD_KEYS = ("method", "protocol", "seed", "fold", "selection", "data_source", "data", "versions", "seconds")
+METRICS_KEYS = ("method", "protocol", "classes", "seeds", "scores", "confusion", "data_source", "selection", "data")
+# How tables call data: published maps are real data too, only the rows of published.csv are "published".
+DATA = {"datasets": "real", "twins": "synthetic", "public_flow": "real"}
 DATA_SOURCE_CAVEATS = {
     "datasets": None,
     "twins": "SYNTHETIC TWINS: not comparable with any published number",
@@ -23,17 +30,38 @@ SELECTION_CAVEATS = {
 }
 
 
-def caveats(data_source: str, selection: str) -> list[str]:
-    """What a title must say about results: where the data came from, how the epoch was chosen.
+def caveats(metrics: Mapping[str, Any]) -> list[str]:
+    """What a title must say about results: data source, missing datasets, how the epoch was chosen.
 
-    Empty for real data and the last epoch. Raises InputError for a value that is not known.
+    metrics: the content of a metrics JSON. Empty for real data, all of a protocol's datasets and the last epoch.
+    Raises InputError for an unknown data source, selection or protocol.
     """
+    if metrics["selection"] not in SELECTION_CAVEATS:
+        raise InputError(f"selection {metrics['selection']!r} is none of {', '.join(SELECTION_CAVEATS)}")
+    missing = missing_datasets(metrics["protocol"], metrics["scores"])
+    return [*data_caveats(metrics["data_source"]), *missing, *filter(None, [SELECTION_CAVEATS[metrics["selection"]]])]
+
+
+def data_caveats(data_source: str) -> list[str]:
+    """What a title must say about a data source; empty for the datasets. Raises InputError for an unknown one."""
     if data_source not in DATA_SOURCE_CAVEATS:
         raise InputError(f"data_source {data_source!r} is none of {', '.join(DATA_SOURCE_CAVEATS)}")
-    if selection not in SELECTION_CAVEATS:
-        raise InputError(f"selection {selection!r} is none of {', '.join(SELECTION_CAVEATS)}")
-    found = (DATA_SOURCE_CAVEATS[data_source], SELECTION_CAVEATS[selection])
-    return [caveat for caveat in found if caveat]
+    return list(filter(None, [DATA_SOURCE_CAVEATS[data_source]]))
+
+
+def missing_datasets(protocol: str, found: Collection[str]) -> list[str]:
+    """["CDE without SMIC-HS"] if a dataset of the protocol is not in `found`, else []."""
+    if protocol not in PROTOCOLS:
+        raise InputError(f"protocol {protocol!r} is none of {', '.join(PROTOCOLS)}")
+    names = [TITLES[name] for name in PROTOCOLS[protocol].datasets if name not in found]
+    return [f"{protocol.upper()} without {' and '.join(names)}"] if names else []
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Read a metrics JSON. Raises InputError if a key that a table or figure needs is missing."""
+    content = files.read_json(path)
+    _require_keys(path, content, METRICS_KEYS)
+    return content
 
 
 def confusion(label: Sequence[int], prediction: Sequence[int], classes: int) -> np.ndarray:
@@ -47,7 +75,7 @@ def uf1(matrix: np.ndarray) -> float:
     """Unweighted F1 (Eqs. 18-19) of a confusion matrix (C, C), in 0..1.
 
     The mean runs over the classes that have samples; one that is never predicted counts as 0.
-    Raises InputError where the matrix is empty.
+    Raises InputError if the matrix is empty.
     """
     matrix, present = _present(matrix)
     correct = np.diag(matrix)[present]
@@ -59,7 +87,7 @@ def uar(matrix: np.ndarray) -> float:
     """Unweighted average recall (Eq. 20) of a confusion matrix (C, C), in 0..1.
 
     The mean runs over the classes that have samples: with n_c = 0 there is no recall.
-    Raises InputError where the matrix is empty.
+    Raises InputError if the matrix is empty.
     """
     matrix, present = _present(matrix)
     return float(np.mean(np.diag(matrix)[present] / matrix.sum(1)[present]))
@@ -68,7 +96,7 @@ def uar(matrix: np.ndarray) -> float:
 def accuracy(matrix: np.ndarray) -> float:
     """Share of samples on the diagonal of a confusion matrix (C, C), in 0..1.
 
-    Raises InputError where the matrix is empty.
+    Raises InputError if the matrix is empty.
     """
     matrix, _ = _present(matrix)
     return float(np.trace(matrix) / matrix.sum())
@@ -105,10 +133,10 @@ def aggregate(
 ) -> dict[str, Any]:
     """Pool the folds of one method (CSV files, each with its .json beside it) into a metrics JSON.
 
-    Writes `out` and returns its content: that of `summarise` with protocol, method, title, selection,
-    data_source and the number of folds. Raises InputError, naming the file, where a fold misses a
-    column, belongs to another method or protocol or was trained under other rules than the rest,
-    and where a sequence is not there exactly once per seed.
+    Writes `out` and returns its content: that of `summarise` with title, protocol, method, selection, data_source,
+    the number of folds, and what they were fed and made by. Raises InputError, naming the file, if a fold lacks a
+    column or a prediction, if it belongs to another method or protocol, was trained under other rules or on other
+    flow than the rest, or if a sequence is not predicted exactly once per seed.
     """
     if not fold_csvs:
         raise InputError(f"{out}: no folds given for {method} under {protocol}; name their CSV files")
@@ -120,11 +148,13 @@ def aggregate(
     predictions = pd.concat([rows for rows, _ in folds], ignore_index=True)
     _require_once_per_seed(predictions)
     _require_same_flow(fold_csvs, [metadata for _, metadata in folds])
-    notes = caveats(rules["data_source"], rules["selection"])
-    title = "; ".join([f"{method.upper()}, protocol {protocol}", *notes])
-    summary = summarise(predictions, classes)
-    folds_run = len({metadata["fold"] for _, metadata in folds})
-    content = {"title": title, **rules, "folds": folds_run, **_origin([one for _, one in folds]), **summary}
+    content = {
+        **rules,
+        "folds": len({metadata["fold"] for _, metadata in folds}),
+        **_origin([metadata for _, metadata in folds]),
+        **summarise(predictions, classes),
+    }
+    content = {"title": "; ".join([f"{method.upper()}, protocol {protocol}", *caveats(content)]), **content}
     files.write_json(out, content)
     return content
 
@@ -132,13 +162,13 @@ def aggregate(
 def read_fold(path: Path, classes: int) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read a fold's predictions and the JSON beside them; the rows gain the columns seed and file.
 
-    Raises InputError, naming the file, for missing columns or keys, no rows, labels outside
-    0..classes-1 and probabilities that are not finite.
+    Raises InputError, naming the file, for missing columns or keys, another number of rows than were predicted,
+    labels outside 0..classes-1 and probabilities that are not finite.
     """
-    metadata = files.read_json(path.with_name(f"{path.stem}.json"))
-    for key in ("method", "protocol", "seed", "fold", "selection", "data_source", "data"):
-        if key not in metadata:
-            raise InputError(f"{path.with_name(f'{path.stem}.json')}: key {key} is missing; {RERUN}")
+    record = path.with_name(f"{path.stem}.json")
+    metadata = files.read_json(record)
+    _require_keys(record, metadata, FOLD_KEYS)
+    _require_keys(record, metadata["data"], ("predicted", "flow", "all"), "data.")
     try:
         rows = pd.read_csv(path, dtype=dict.fromkeys(SEQUENCE_KEY, str), keep_default_na=False)
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
@@ -149,6 +179,13 @@ def read_fold(path: Path, classes: int) -> tuple[pd.DataFrame, dict[str, Any]]:
     if len(rows) != predicted:
         raise InputError(f"{path}: holds {len(rows)} predictions, but {predicted} sequences were predicted; {RERUN}")
     return rows.assign(seed=metadata["seed"], file=str(path)), metadata
+
+
+def _require_keys(path: Path, content: Any, keys: Sequence[str], prefix: str = "") -> None:
+    """Raise InputError unless a JSON object has all of `keys`."""
+    for key in keys:
+        if not isinstance(content, Mapping) or key not in content:
+            raise InputError(f"{path}: key {prefix}{key} is missing; {RERUN}")
 
 
 def _require_fold(path: Path, rows: pd.DataFrame, classes: int) -> None:
@@ -169,7 +206,7 @@ def _require_fold(path: Path, rows: pd.DataFrame, classes: int) -> None:
 
 
 def _require_rules(path: Path, metadata: dict[str, Any], rules: dict[str, Any]) -> None:
-    """Raise InputError where a fold was trained under other rules than the rest."""
+    """Raise InputError if a fold was trained under other rules than the rest."""
     for key, value in rules.items():
         if metadata[key] != value:
             raise InputError(f"{path}: {key} is {metadata[key]!r}, not {value!r}; {RERUN}")
@@ -184,17 +221,23 @@ def _require_same_flow(paths: Sequence[Path], records: Sequence[dict[str, Any]])
 
 
 def _origin(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What the folds were fed and made by: the flow's digest and value ranges, commits, versions, devices, seconds."""
-    distinct = {
-        key: sorted({record.get(key) or "unknown" for record in records}) for key in ("commit", "device", "precision")
+    """What the folds were fed and made by: the flow's digest and value ranges, commits, devices, versions, seconds."""
+    packages = sorted({name for record in records for name in record["versions"]})
+    return {
+        "data": {"flow": records[0]["data"]["flow"], "values": records[0]["data"]["all"]},
+        **{key: _distinct(records, key) for key in ("commit", "device", "precision")},
+        "versions": {name: _distinct([record["versions"] for record in records], name) for name in packages},
+        "seconds": round(sum(record["seconds"] for record in records), 1),
     }
-    versions = {name: sorted({record["versions"][name] for record in records}) for name in records[0]["versions"]}
-    data = {"flow": records[0]["data"]["flow"], "values": records[0]["data"]["all"]}
-    return {"data": data, **distinct, "versions": versions, "seconds": round(sum(one["seconds"] for one in records), 1)}
+
+
+def _distinct(records: Sequence[Mapping[str, Any]], key: str) -> list[str]:
+    """The different values of a key, "unknown" for a record without one."""
+    return sorted({record.get(key) or "unknown" for record in records})
 
 
 def _require_once_per_seed(predictions: pd.DataFrame) -> None:
-    """Raise InputError where a sequence occurs twice in a seed, or in some of the seeds only."""
+    """Raise InputError if a sequence occurs twice in a seed, or in some of the seeds only."""
     repeated = predictions[predictions.duplicated([*SEQUENCE_KEY, "seed"])]
     if len(repeated):
         row = repeated.iloc[0]

@@ -10,23 +10,23 @@ import pandas as pd
 
 from ra_icl import files
 from ra_icl.errors import InputError
+from ra_icl.evaluation.metrics import DATA, data_caveats
 
-# A jump between neighbouring crops is remarkable from this share of the crop's width on: about a
-# pixel at 224 px, several times what a head moves in a frame.
+# A jump between neighbouring crops gets a remark above this share of the crop's width: about a pixel at 224 px,
+# several times what a head moves in a frame.
 JUMP = 0.005
-# A window is quiet where its energy stays below this share of the sequence's highest.
+# A window is quiet if its energy stays below this share of the sequence's peak,
 QUIET = 0.5
-# Or where even its liveliest places move less than this (pixels of the crop).
+# and without motion if even its liveliest places move less than this (pixels of the crop).
 STILL = 0.1
 
 
 def motion_energy(clip: np.ndarray) -> np.ndarray:
     """How much each frame differs from the onset: mean absolute difference in grey levels, (T,) from (T, H, W[, 3]).
 
-    The mean difference of a frame is taken out first, so that a change of light is no motion.
+    Each frame's mean difference is subtracted first, so that a change of light does not count as motion.
     """
-    grey = clip.astype(np.float32)
-    grey = grey.mean(axis=-1) if grey.ndim == 4 else grey
+    grey = _grey(clip)
     difference = grey - grey[0]
     difference -= difference.mean(axis=(1, 2), keepdims=True)
     return np.abs(difference).mean(axis=(1, 2))
@@ -36,11 +36,16 @@ def largest_jump(clip: np.ndarray) -> float:
     """The largest shift between neighbouring frames of (T, H, W[, 3]) in pixels, by phase correlation."""
     import cv2
 
-    grey = clip.astype(np.float32)
-    grey = grey.mean(axis=-1) if grey.ndim == 4 else grey
+    grey = _grey(clip)
     window = cv2.createHanningWindow(grey.shape[:0:-1], cv2.CV_32F)
     shifts = [cv2.phaseCorrelate(a, b, window)[0] for a, b in pairwise(grey)]
     return max((float(np.hypot(*shift)) for shift in shifts), default=0.0)
+
+
+def _grey(clip: np.ndarray) -> np.ndarray:
+    """(T, H, W) float32 from (T, H, W[, 3])."""
+    grey = clip.astype(np.float32)
+    return grey.mean(axis=-1) if grey.ndim == 4 else grey
 
 
 def measure_sequence(clip: np.ndarray, flow: np.ndarray, crop: Mapping[str, Any], used: Mapping[str, Any]) -> dict:
@@ -70,7 +75,7 @@ def measure_sequence(clip: np.ndarray, flow: np.ndarray, crop: Mapping[str, Any]
 
 
 def oddness(measured: Mapping[str, Any]) -> dict:
-    """{"oddness": 0 and up, "remarks": what is odd}; every remark adds 1 and the more, the odder it is."""
+    """{"oddness": from 0 up, "remarks": what is odd}; every remark adds at least 1, and more the odder it is."""
     remarks, score = [], 0.0
     if measured["found"] != "eyes" or measured["attempt"] > 1:
         what = {"eyes": "face", "box": "face, but no eyes,", "whole_frame": "no face"}[measured["found"]]
@@ -94,7 +99,7 @@ def oddness(measured: Mapping[str, Any]) -> dict:
 def measure_subject(index: pd.DataFrame, crops: Path, flow: Path, out: Path) -> list[dict]:
     """Measure a subject's sequences (rows of `index`) and write them to the JSON file `out`.
 
-    Raises InputError where crops or flow lack a sequence.
+    Raises InputError if crops or flow lack a sequence.
     """
     clips, crop_record = files.load_tensors(crops)
     maps, flow_record = files.load_tensors(flow)
@@ -105,7 +110,7 @@ def measure_subject(index: pd.DataFrame, crops: Path, flow: Path, out: Path) -> 
                 raise InputError(f"{path}: lacks {row.subject}/{row.sequence}; delete it and run again")
         records = crop_record["sequences"][row.sequence], flow_record["sequences"][row.sequence]
         identity = {"dataset": row.dataset, "subject": row.subject, "sequence": row.sequence, "emotion": row.emotion}
-        # The flow's apex is a stand-in where none is annotated.
+        # Without an annotated apex, the one in the flow file is only the midpoint.
         annotated = {} if not pd.isna(row.apex) else {"apex": None}
         measured = measure_sequence(clips[row.sequence], maps[row.sequence], records[0], records[1] | annotated)
         found.append(identity | measured)
@@ -113,15 +118,20 @@ def measure_subject(index: pd.DataFrame, crops: Path, flow: Path, out: Path) -> 
     return found
 
 
-def rank(measures: Sequence[Path], out_stem: Path) -> pd.DataFrame:
-    """List all sequences, the oddest first, as `out_stem`.csv and .html; returns the list."""
+def rank(measures: Sequence[Path], out_stem: Path, data_source: str) -> pd.DataFrame:
+    """List all sequences, the oddest first, as `out_stem`.csv and .html; returns the list.
+
+    A column `data` (real or synthetic) and the heading of the page say what the sequences are.
+    """
+    heading = "".join(f"<p>{caveat}</p>\n" for caveat in data_caveats(data_source))
     rows = [row for path in measures for row in files.read_json(path)]
     shown = ["dataset", "subject", "sequence", "emotion", "oddness", "remarks", "found", "attempt", "missing"]
     table = pd.DataFrame(rows)[[*shown, "window_energy", "liveliest", "jump"]]
     table["remarks"] = table["remarks"].map("; ".join)
     table = table.sort_values(["oddness", "subject", "sequence"], ascending=[False, True, True], ignore_index=True)
     table = table.round({"window_energy": 3, "liveliest": 3, "jump": 5})
+    table.insert(0, "data", DATA[data_source])
     files.write_csv(f"{out_stem}.csv", table)
     with files.atomic(f"{out_stem}.html") as temporary:
-        temporary.write_text(table.to_html(index=False, border=0, na_rep=""), encoding="utf-8")
+        temporary.write_text(heading + table.to_html(index=False, border=0, na_rep=""), encoding="utf-8")
     return table

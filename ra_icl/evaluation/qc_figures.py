@@ -10,15 +10,16 @@ import pandas as pd
 
 from ra_icl import files
 from ra_icl.datasets.index import TITLES
-from ra_icl.evaluation.metrics import DATA_SOURCE_CAVEATS
+from ra_icl.evaluation.metrics import data_caveats
 
 COLUMNS = 4  # curves side by side
 THUMBNAIL = 96  # pixels
+HEADING = 0.7  # inches above a contact sheet
 ODD, PLAIN = (200, 30, 30), (255, 255, 255)
 
 
 def draw_subject(measures: Sequence[Mapping[str, Any]], out: Path, data_source: str) -> None:
-    """Draw a subject's motion-energy curves, one panel a sequence, to a PNG.
+    """Draw a subject's motion-energy curves, one panel per sequence, to a PNG.
 
     Line: difference from the onset crop in grey levels. Shaded: the sampled window. Dashed: the
     annotated apex. Dots (right axis): mean flow of the sampled frames in pixels.
@@ -44,33 +45,34 @@ def contact_sheet(ranked: pd.DataFrame, crops: Path, out: Path, data_source: str
 
     crops: the folder with a file per subject. A red frame marks a sequence with a remark.
     """
-    plt = _pyplot()
     onsets = {}
     for subject in ranked["subject"].unique():
-        path = crops / f"{subject}.safetensors"
-        onsets |= {(subject, name): crop for name, crop in _first_frames(path).items()}
+        crops_of = _onset_crops(crops / f"{subject}.safetensors")
+        onsets |= {(subject, name): crop for name, crop in crops_of.items()}
     tiles = [_tile(onsets[row.subject, row.sequence], row.oddness > 0) for row in ranked.itertuples()]
-    across = max(4, ceil(sqrt(1.6 * len(tiles))))
-    down = ceil(len(tiles) / across)
-    side = tiles[0].shape[0]
-    sheet = np.full((down * side, across * side, 3), 255, np.uint8)
-    for position, tile in enumerate(tiles):
-        y, x = side * (position // across), side * (position % across)
-        sheet[y : y + side, x : x + side] = tile
-    figure = plt.figure(figsize=(across * side / 100, down * side / 100 + 0.7))
-    axis = figure.add_axes((0, 0, 1, down * side / 100 / (down * side / 100 + 0.7)))
+    sheet, corners = _sheet(tiles)
+    height, width = (side / 100 for side in sheet.shape[:2])
+    figure = _pyplot().figure(figsize=(width, height + HEADING))
+    axis = figure.add_axes((0, 0, 1, height / (height + HEADING)))
     axis.imshow(sheet, interpolation="none", aspect="auto")
     axis.set_axis_off()
-    for position, row in enumerate(ranked.itertuples()):
-        corner = (side * (position % across) + 5, side * (position // across + 1) - 6)
+    for (x, y), row in zip(corners, ranked.itertuples(), strict=True):
         label = f"{row.subject}\n{row.sequence}"
-        axis.text(*corner, label, fontsize=4.5, color="white", va="bottom", clip_on=True, linespacing=1)
+        axis.text(x + 5, y - 6, label, fontsize=4.5, color="white", va="bottom", clip_on=True, linespacing=1)
     odd = int((ranked["oddness"] > 0).sum())
-    name = TITLES[ranked["dataset"].iloc[0]]
-    figure.suptitle(
-        _title(f"{name}: {len(ranked)} onset crops, oddest first, {odd} with a remark", data_source), fontsize=9
-    )
+    what = f"{len(ranked)} onset crops, oddest first, {odd} with a remark"
+    figure.suptitle(_title(f"{TITLES[ranked['dataset'].iloc[0]]}: {what}", data_source), fontsize=9)
     _save(figure, out)
+
+
+def _sheet(tiles: Sequence[np.ndarray]) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Square tiles (S, S, 3) row by row on one image (H, W, 3), and each tile's lower left corner (x, y)."""
+    side, across = tiles[0].shape[0], max(4, ceil(sqrt(1.6 * len(tiles))))
+    sheet = np.full((side * ceil(len(tiles) / across), side * across, 3), 255, np.uint8)
+    corners = [(side * (number % across), side * (number // across + 1)) for number in range(len(tiles))]
+    for tile, (x, y) in zip(tiles, corners, strict=True):
+        sheet[y - side : y, x : x + side] = tile
+    return sheet, corners
 
 
 def _draw_curve(axis: Any, measured: Mapping[str, Any]) -> None:
@@ -91,12 +93,10 @@ def _draw_curve(axis: Any, measured: Mapping[str, Any]) -> None:
     axis.set_title(text, fontsize=7, color="tab:red" if measured["remarks"] else "black")
 
 
-def _first_frames(path: Path) -> dict[str, np.ndarray]:
-    """The onset crop of every sequence of a subject; only they are read."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        return {name: file.get_slice(name)[0] for name in file.keys()}  # noqa: SIM118 (not a dict)
+def _onset_crops(path: Path) -> dict[str, np.ndarray]:
+    """The onset crop (H, W[, 3]) of every sequence of a subject; one sequence is in memory at a time."""
+    with files.open_tensors(path) as file:
+        return {name: file.get(name)[0].copy() for name in file.names}
 
 
 def _tile(crop: np.ndarray, odd: bool) -> np.ndarray:
@@ -109,7 +109,7 @@ def _tile(crop: np.ndarray, odd: bool) -> np.ndarray:
 
 
 def _title(text: str, data_source: str) -> str:
-    return "\n".join(filter(None, [text, DATA_SOURCE_CAVEATS[data_source]]))
+    return "\n".join([text, *data_caveats(data_source)])
 
 
 def _pyplot() -> Any:

@@ -1,16 +1,16 @@
-"""The paper's Tables 1-3, and one of own data, as CSV, Markdown and LaTeX: published rows apart from measured ones."""
+"""The paper's Tables 1-3, ablations and the table of own data: published rows first, then those of this run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ra_icl import files
 from ra_icl.datasets.index import TITLES
 from ra_icl.errors import InputError
-from ra_icl.evaluation.metrics import caveats
+from ra_icl.evaluation.metrics import DATA, caveats, read_metrics
+from ra_icl.evaluation.table_formats import EMPTY, STRONG, Table, write_formats
 
 CAPTIONS = {
     "1": "Comparison under the CDE setting, UF1 and UAR in %",
@@ -19,39 +19,23 @@ CAPTIONS = {
     "own": "Own data, leave-one-subject-out, UF1 and UAR in %",
 }
 PROTOCOLS = {"1": ("cde",), "2": ("casme3_3", "casme3_4", "casme3_7"), "3": ("cde",), "own": ("own",)}
+MARKS = {"mir": "MIR", "irc": "IRC", "mrd": "MRD"}
+# The columns before the scores: {column of the CSV: title for people}.
 LEADING = {
-    "1": ["Method", "Source", "Numbers"],
-    "2": ["Method", "Source", "Numbers", "Classes"],
-    "3": ["Method", "MIR", "IRC", "MRD", "Numbers"],
-    "own": ["Method", "MIR", "IRC", "MRD", "Numbers"],
-    "4": ["Class"],
-    "5": ["Class"],
+    "1": {"title": "Method", "source": "Source", "data": "Data"},
+    "2": {"title": "Method", "source": "Source", "data": "Data", "classes": "Classes"},
+    "3": {"title": "Method", **MARKS, "data": "Data"},
+    "own": {"title": "Method", **MARKS, "data": "Data"},
 }
-MIDPOINT_NOTE = "SMIC-HS has no apex annotation: where a method needs an apex, it is the midpoint of the sequence"
-MARKS_NOTE = "→X: replaced by X. Apex*: a single onset/apex instance. Apex: sampling in a neighbourhood of the apex"
-CDE_SUBSETS = {"composite": "Composite"} | {name: TITLES[name] for name in ("casme2", "samm", "smic")}
-EMPTY = "–"
+IDS = ["data", "method", "title", "source", "protocol", "classes", "seeds", "selection"]
 SCORES = {"uf1": "UF1", "uar": "UAR"}
-LATEX = {
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
-    **{"±": r"$\pm$", "²": "$^2$", "³": "$^3$", "→": r"$\rightarrow$", "×": r"$\times$"},
-    **{"✓": r"$\checkmark$", "–": "--", "−": "$-$", "μ": r"$\mu$", "µ": r"$\mu$", "λ": r"$\lambda$"},
+CDE_SUBSETS = {"composite": "Composite"} | {name: TITLES[name] for name in ("casme2", "samm", "smic")}
+NUMERIC = [f"{subset}_{score}" for subset in CDE_SUBSETS for score in SCORES]
+MIDPOINT_NOTES = {
+    "cde": "SMIC-HS has no apex annotation: if a method needs an apex, the midpoint of the sequence is used",
+    "own": "If a method needs an apex and a sequence has none annotated, the midpoint of the sequence is used",
 }
-LATEX_HEAD = "% Needs \\usepackage{booktabs,amssymb,graphicx}; written again by every run.\n"
-# The natural width where it fits, else scaled down to the line: eleven columns with ± do not fit.
-LATEX_FIT = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table ready to print: every cell of `rows` is text; the first `published` rows are quoted."""
-
-    number: str
-    title: str
-    notes: tuple[str, ...]
-    rows: pd.DataFrame
-    published: int
+MARKS_NOTE = "→X: replaced by X. Apex*: a single onset/apex instance. Apex: sampling in a neighbourhood of the apex"
 
 
 def write_table(
@@ -61,21 +45,12 @@ def write_table(
     out_stem: Path,
     methods: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    """Write table `number` ("1", "2", "3" or "own") as `out_stem`.csv, .md and .tex.
+    """Write table `number` ("1", "2", "3" or "own") as `out_stem`.csv, .md, .tex and .notes.md.
 
-    See `build_table` for `methods` and for what raises InputError. The CSV opens with one comment
-    line, `# title`: read it with skiprows=1.
+    See `build_table` for `methods` and for what raises InputError.
     """
     metrics = [read_metrics(path) for path in metrics_jsons]
-    write_texts(build_table(number, metrics, read_published(published), methods), out_stem)
-
-
-def write_texts(table: "Table", out_stem: Path) -> None:
-    """Write a table as `out_stem`.csv, .md and .tex."""
-    writers = {"csv": csv_text, "md": markdown_text, "tex": latex_text}
-    for suffix, text in writers.items():
-        with files.atomic(f"{out_stem}.{suffix}") as temporary:
-            temporary.write_text(text(table), encoding="utf-8")
+    write_formats(build_table(number, metrics, read_published(published), methods), out_stem)
 
 
 def build_table(
@@ -88,33 +63,25 @@ def build_table(
 
     `methods` maps a method's name to its "title" and, for Table 3, its marks "mir", "irc" and "mrd"
     (text, or true/false for ✓/×); measured rows keep its order. Published rows come first, and are
-    left out altogether where the data is synthetic.
+    left out altogether if the data are synthetic.
     Raises InputError for another number, no metrics, metrics of another protocol, a method without
-    a title, and rows that differ in their data source.
+    a title, and rows that differ in their data source or datasets.
     """
     if number not in CAPTIONS:
         raise InputError(f"table {number}: no such table; choose one of {', '.join(CAPTIONS)}")
     _require_metrics(number, metrics, methods)
-    synthetic = _data_source(number, metrics) == "twins"
-    quoted = published[published["table"] == number][: 0 if synthetic else None]
-    rows = [_published_row(number, row) for row in quoted.to_dict("records")]
+    _require_comparable(number, metrics)
+    to_say = [caveat for content in metrics for caveat in caveats(content)]
     order = list(methods)
     ordered = sorted(metrics, key=lambda m: (len(m["classes"]), order.index(m["method"])))
+    quoted = published[published["table"] == number] if DATA[metrics[0]["data_source"]] == "real" else published[:0]
+    rows = [_published_row(number, row) for row in quoted.to_dict("records")]
     rows += [_measured_row(number, content, methods[content["method"]]) for content in ordered]
-    title = "; ".join([f"{_prefix(number)}{CAPTIONS[number]}", *_caveats(metrics)])
-    columns = [*LEADING[number], *_score_columns(number)]
-    frame = pd.DataFrame(rows, columns=columns)
-    return Table(number, title, tuple(_notes(number, metrics)), frame, len(quoted))
-
-
-def read_metrics(path: Path) -> dict[str, Any]:
-    """Read a metrics JSON. Raises InputError where a key that a table or figure needs is missing."""
-    content = files.read_json(path)
-    needed = ("method", "protocol", "classes", "seeds", "scores", "confusion")
-    for key in (*needed, "data_source", "selection"):
-        if key not in content:
-            raise InputError(f"{path}: key {key} is missing; delete the file and run again")
-    return content
+    data = pd.DataFrame(rows, columns=_columns(number)).astype({"classes": "Int64", "seeds": "Int64"})
+    caption = "; ".join([CAPTIONS[number], *dict.fromkeys(to_say)])
+    notes = tuple(_notes(number, ordered, methods))
+    record = pd.DataFrame([_record_row(content) for content in ordered])
+    return Table(number, caption, notes, data, _printed(number, data), _strong(number, data), record)
 
 
 def read_published(path: Path) -> pd.DataFrame:
@@ -127,11 +94,10 @@ def read_published(path: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: cannot be read as CSV ({reason}); restore it") from error
-    numeric = [f"{subset}_{score}" for subset in CDE_SUBSETS for score in SCORES]
-    for column in ("table", "method", "source", "classes", *numeric, "mir", "irc", "mrd"):
+    for column in ("table", "method", "source", "classes", *NUMERIC, *MARKS):
         if column not in rows:
             raise InputError(f"{path}: column {column} is missing; add it or restore the file")
-    for column in numeric:
+    for column in ("classes", *NUMERIC):
         bad = pd.to_numeric(rows[column].replace("", "0"), errors="coerce").isna()
         if bad.any():
             row = rows[bad].iloc[0]
@@ -140,110 +106,99 @@ def read_published(path: Path) -> pd.DataFrame:
     return rows
 
 
-def csv_text(table: Table) -> str:
-    """The table as CSV: one comment line with the title and the notes, then plain columns."""
-    title = ". ".join([table.title, *table.notes])
-    return f"# {title}\n{table.rows.to_csv(index=False)}"
-
-
-def markdown_text(table: Table) -> str:
-    """The table as Markdown: title, rows, notes."""
-    rows = table.rows.map(_markdown)
-    body = rows.to_markdown(index=False, disable_numparse=True)
-    parts = [f"**{table.title}**", body, *(f"{_markdown(note)}." for note in table.notes)]
-    return "\n\n".join(parts) + "\n"
-
-
-def _markdown(text: str) -> str:
-    return text.replace("*", r"\*").replace("|", r"\|")
-
-
-def latex_text(table: Table) -> str:
-    """The table as LaTeX (booktabs): caption, label tab:table<number>, a rule below published rows."""
-    frame = table.rows.map(latex)
-    frame.columns = _latex_header(frame.columns)
-    leading = len(LEADING[table.number])
-    tabular = frame.style.hide(axis="index").to_latex(
-        hrules=True,
-        column_format="l" * leading + "r" * (frame.shape[1] - leading),
-        multicol_align="c",
-    )
-    caption = ". ".join([table.title.removeprefix(_prefix(table.number)), *table.notes])
-    head = f"\\begin{{table}}[htbp]\n\\centering\n\\caption{{{latex(caption)}.}}\n"
-    label = f"\\label{{tab:table{table.number}}}\n"
-    body = LATEX_FIT + _rule_after(tabular, table.published, len(table.rows)).rstrip() + "}\n"
-    return LATEX_HEAD + head + label + body + "\\end{table}\n"
-
-
-def latex(text: str) -> str:
-    """`text` with LaTeX's special characters and the field's symbols replaced by commands."""
-    return "".join(LATEX.get(character, character) for character in text)
-
-
-def _prefix(number: str) -> str:
-    return f"Table {number}. " if number.isdigit() else ""
-
-
-def _latex_header(columns: Sequence[str]) -> pd.Index:
-    """Two header lines where scores are grouped by dataset, else one."""
-    grouped = (" UF1", " UAR")
-    pairs = [map(latex, c.rsplit(" ", 1)) if c.endswith(grouped) else ("", latex(c)) for c in columns]
-    header = pd.MultiIndex.from_tuples(map(tuple, pairs))
-    return header if any(header.get_level_values(0)) else header.droplevel(0)
-
-
-def _rule_after(tabular: str, published: int, rows: int) -> str:
-    """Set a \\midrule between the published and the measured rows."""
-    if not 0 < published < rows:
-        return tabular
-    lines = tabular.split("\n")
-    lines.insert(lines.index("\\midrule") + 1 + published, "\\midrule")
-    return "\n".join(lines)
-
-
-def _score_columns(number: str) -> list[str]:
-    if number in ("2", "own"):
-        return list(SCORES.values())
-    return [f"{title} {score}" for title in CDE_SUBSETS.values() for score in SCORES.values()]
-
-
-def _subsets(number: str) -> list[str]:
-    return ["composite"] if number in ("2", "own") else list(CDE_SUBSETS)
-
-
-def _published_row(number: str, row: Mapping[str, str]) -> list[str]:
-    """A row of published.csv as the cells of the table."""
-    scores = [row[f"{subset}_{score}"] or EMPTY for subset in _subsets(number) for score in SCORES]
-    return _leading(number, row, row["method"], row["source"], "published", row["classes"]) + scores
-
-
-def _measured_row(number: str, metrics: Mapping[str, Any], method: Mapping[str, Any]) -> list[str]:
-    """Metrics as the cells of the table."""
-    classes = str(len(metrics["classes"]))
-    leading = _leading(number, method, method["title"], "this run", "measured", classes)
-    found = [metrics["scores"].get(subset) for subset in _subsets(number)]
-    return leading + [percent(scores and scores[score]) for scores in found for score in SCORES]
-
-
-def _leading(number: str, marks: Mapping[str, Any], method: str, source: str, numbers: str, classes: str) -> list[str]:
-    """The cells before the scores, in the order of LEADING."""
-    cells = {"Method": method, "Source": source, "Numbers": numbers, "Classes": classes}
-    cells |= {name: _mark(marks.get(name.lower())) for name in ("MIR", "IRC", "MRD")}
-    return [cells[name] for name in LEADING[number]]
-
-
-def percent(score: Mapping[str, Any] | None) -> str:
-    """A score in 0..1 as "mean" or "mean ± std" in %, two decimals; "–" for none."""
-    if score is None:
+def percent(mean: float, std: float) -> str:
+    """A score in % as "mean" or "mean ± std", two decimals; "–" for no mean (NaN)."""
+    if isnan(mean):
         return EMPTY
-    mean = f"{100 * score['mean']:.2f}"
-    return mean if score["std"] is None else f"{mean} ± {100 * score['std']:.2f}"
+    return f"{mean:.2f}" if isnan(std) else f"{mean:.2f} ± {std:.2f}"
 
 
-def _mark(mark: Any) -> str:
+def _subsets(number: str) -> dict[str, str]:
+    return {"composite": ""} if number in ("2", "own") else CDE_SUBSETS
+
+
+def _score_columns(number: str) -> dict[str, str]:
+    """{column of the CSV: title for people} of the scores."""
+    subsets = _subsets(number).items()
+    return {f"{s}_{score}": f"{title} {name}".strip() for s, title in subsets for score, name in SCORES.items()}
+
+
+def _columns(number: str) -> list[str]:
+    marks = [name for name in MARKS if name in LEADING[number]]
+    return [*IDS, *marks, *(f"{column}{end}" for column in _score_columns(number) for end in ("", "_std"))]
+
+
+def _published_row(number: str, row: Mapping[str, str]) -> dict[str, Any]:
+    """A row of published.csv as a row of the CSV."""
+    ids = {"data": "published", "method": row["method"], "title": row["method"], "source": row["source"]}
+    ids |= {"protocol": f"casme3_{row['classes']}" if number == "2" else "cde", "classes": float(row["classes"] or nan)}
+    marks = {name: row[name] or None for name in MARKS}
+    return ids | marks | {column: float(row[column] or nan) for column in _score_columns(number)}
+
+
+def _measured_row(number: str, metrics: Mapping[str, Any], method: Mapping[str, Any]) -> dict[str, Any]:
+    """Metrics as a row of the CSV: means and deviations in %."""
+    ids = {key: metrics[key] for key in ("method", "protocol", "selection")}
+    ids |= {"data": DATA[metrics["data_source"]], "title": method["title"], "source": "this run"}
+    row = ids | {"classes": len(metrics["classes"]), "seeds": len(metrics["seeds"])}
+    row |= {name: _mark(method.get(name)) for name in MARKS}
+    for subset in metrics["scores"].keys() & _subsets(number).keys():
+        for score in SCORES:
+            found = metrics["scores"][subset][score]
+            row[f"{subset}_{score}"] = round(100 * found["mean"], 4)
+            row[f"{subset}_{score}_std"] = nan if found["std"] is None else round(100 * found["std"], 4)
+    return row
+
+
+def _mark(mark: Any) -> str | None:
     if isinstance(mark, bool):
         return "✓" if mark else "×"
-    return str(mark) if mark else EMPTY
+    return mark or None
+
+
+def _printed(number: str, data: pd.DataFrame) -> pd.DataFrame:
+    """The cells for people, all text."""
+    leading = {
+        title: data[column].map(str, na_action="ignore").fillna(EMPTY) for column, title in LEADING[number].items()
+    }
+    scores = {
+        title: [percent(*pair) for pair in zip(data[column], data[f"{column}_std"], strict=True)]
+        for column, title in _score_columns(number).items()
+    }
+    return pd.DataFrame(leading | scores)
+
+
+def _strong(number: str, data: pd.DataFrame) -> pd.DataFrame:
+    """Which printed value is the best or second best of its column, among rows of the same data and classes.
+
+    Values that print alike rank alike; the lowest is never emphasised, so that a lone value stays plain.
+    """
+    strong = pd.DataFrame("", data.index, [*LEADING[number].values(), *_score_columns(number).values()])
+    for column, title in _score_columns(number).items():
+        for _, values in data[column].round(2).groupby([data["data"], data["classes"]]):
+            ranked = sorted(values.dropna().unique(), reverse=True)
+            named = dict(zip(ranked[:-1], STRONG, strict=False))
+            strong.loc[values.index, title] = [named.get(value, "") for value in values]
+    return strong
+
+
+def _record_row(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """What a measured row was computed from, all text."""
+    datasets = [TITLES[name] for name in TITLES if name in metrics["scores"]]
+    return {
+        "Method": metrics["method"],
+        "Protocol": metrics["protocol"],
+        "Datasets": ", ".join(datasets),
+        "Sequences": str(metrics["scores"]["composite"]["samples"]),
+        "Seeds": ", ".join(map(str, metrics["seeds"])),
+        "Selection": metrics["selection"],
+        "Flow": metrics["data"]["flow"][:12],
+        **{channel: _range(values) for channel, values in metrics["data"]["values"].items()},
+    }
+
+
+def _range(values: Mapping[str, float]) -> str:
+    return f"{values['mean']:.3g} ({values['min']:.3g} to {values['max']:.3g})"
 
 
 def _require_metrics(
@@ -261,28 +216,30 @@ def _require_metrics(
             raise InputError(f"table {number}: method {method} has no title; set methods.{method}.title")
 
 
-def _data_source(number: str, metrics: Sequence[Mapping[str, Any]]) -> str:
-    """The data source of all rows. Raises InputError where rows differ in it."""
-    found = sorted({content["data_source"] for content in metrics})
-    if len(found) > 1:
-        raise InputError(f"table {number}: rows from {' and '.join(found)} in one table; make one of each")
-    return found[0]
+def _require_comparable(number: str, metrics: Sequence[Mapping[str, Any]]) -> None:
+    """Raise InputError if rows differ in their data source or in the datasets that they were scored on."""
+    sources = sorted({content["data_source"] for content in metrics})
+    if len(sources) > 1:
+        raise InputError(f"table {number}: rows from {' and '.join(sources)} in one table; make one of each")
+    first = metrics[0]
+    for content in metrics:
+        if set(content["scores"]) != set(first["scores"]):
+            datasets = [", ".join(sorted(set(one["scores"]) - {"composite"})) for one in (content, first)]
+            where = f"table {number}: {content['method']} was scored on {datasets[0]}"
+            raise InputError(f"{where}, {first['method']} on {datasets[1]}; score both on the same datasets")
 
 
-def _caveats(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The caveats of any row, each once."""
-    found = [caveats(content["data_source"], content["selection"]) for content in metrics]
-    return list(dict.fromkeys(caveat for row in found for caveat in row))
-
-
-def _notes(number: str, metrics: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What stands below the table: the ablation's marks, and what ± means."""
-    seeds = sorted({len(content["seeds"]) for content in metrics} - {1})
-    notes = [MARKS_NOTE] if "MIR" in LEADING[number] else []
+def _notes(number: str, metrics: Sequence[Mapping[str, Any]], methods: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The notes below the table: midpoints for apexes, the ablation's marks and what ± means."""
+    notes = []
+    needs_apex = any("Apex" in str(methods[content["method"]].get("mir")) for content in metrics)
+    unannotated = "smic" in metrics[0]["scores"] or number == "own"
     # Published flow maps come with the apex that their authors chose.
-    if number == "3" and metrics[0]["data_source"] != "public_flow":
-        notes.insert(0, MIDPOINT_NOTE)
-    if seeds:
-        several = " or ".join(map(str, seeds))
-        notes.append(f"±: sample standard deviation over {several} seeds")
+    if needs_apex and unannotated and metrics[0]["data_source"] != "public_flow":
+        notes.append(MIDPOINT_NOTES[metrics[0]["protocol"]])
+    if "mir" in LEADING[number]:
+        notes.append(MARKS_NOTE)
+    several = sorted({len(content["seeds"]) for content in metrics} - {1})
+    if several:
+        notes.append(f"±: sample standard deviation over {' or '.join(map(str, several))} seeds")
     return notes

@@ -6,21 +6,16 @@ import sys
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from metrics_content import deviation, matrix, metrics, percents
 
 from ra_icl import files
 from ra_icl.errors import InputError
 from ra_icl.evaluation import figures
 
-THREE = ["negative", "positive", "surprise"]
 
-
-def write_metrics(path, protocol="cde", classes=THREE, *, source="datasets", seeds=(0,), **more):
-    """A metrics JSON with one distinct matrix per subset."""
-    matrix = np.arange(len(classes) ** 2).reshape(len(classes), -1).tolist()
-    subsets = ("composite", "casme2", "samm", "smic") if protocol == "cde" else ("composite", "casme3")
-    content = {"method": "m6", "protocol": protocol, "classes": classes, "seeds": list(seeds)}
-    content |= {"scores": {}, "confusion": dict.fromkeys(subsets, matrix)}
-    files.write_json(path, content | {"data_source": source, "selection": "last"} | more)
+def write_metrics(path, protocol="cde", *, method="m6", **more):
+    """A metrics JSON in which every subset has its own matrix and scores."""
+    files.write_json(path, metrics(method, protocol, **more))
     return path
 
 
@@ -43,35 +38,41 @@ def test_cells_show_percent_and_count_and_mark_a_class_without_samples():
     assert texts.tolist() == [["66.7\n(2)", "33.3\n(1)"], ["–", "–"]]
 
 
-def test_figure4_draws_the_composite_and_each_dataset(tmp_path, drawn):
+def test_figure4_draws_the_composite_and_each_dataset_with_its_own_counts(tmp_path, drawn):
     figures.figure4(write_metrics(tmp_path / "m.json", seeds=(0, 1)), tmp_path / "figure4")
     panels, _, suptitle = drawn[0]
-    titles = [title.split("\n")[0] for title, _, _ in panels]
-    assert titles == ["Composite", "CASME II", "SAMM", "SMIC-HS"]
-    assert panels[0][0] == "Composite\n18 sequences × 2 seeds"  # 0 + 1 + ... + 8 = 36 counts
-    assert suptitle.startswith("M6, CDE")
-    assert "SYNTHETIC" not in suptitle
+    # 10 + 11 + ... + 18 = 126 counts of the composite, over two seeds; 90 more on each further subset
+    assert [title for title, _, _ in panels] == [
+        *("Composite\n63 sequences × 2 seeds", "CASME II\n108 sequences × 2 seeds"),
+        *("SAMM\n153 sequences × 2 seeds", "SMIC-HS\n198 sequences × 2 seeds"),
+    ]
+    assert [counts for _, counts, _ in panels] == [matrix(3, subset) for subset in range(4)]
+    assert [names for _, _, names in panels] == [["negative", "positive", "surprise"]] * 4
+    assert suptitle == "M6, CDE: % of the true class (count)"
 
 
-def test_figure4_leaves_out_a_dataset_that_was_not_run(tmp_path, drawn):
-    confusion = {name: np.eye(3, dtype=int).tolist() for name in ("composite", "samm")}
-    figures.figure4(write_metrics(tmp_path / "m.json", confusion=confusion), tmp_path / "figure4")
-    titles = [title for title, _, _ in drawn[0][0]]
-    assert titles == ["Composite\n3 sequences", "SAMM\n3 sequences"]
+def test_figure4_leaves_out_a_dataset_that_was_not_run_and_says_so(tmp_path, drawn):
+    figures.figure4(write_metrics(tmp_path / "m.json", datasets=("samm",)), tmp_path / "figure4")
+    panels, _, suptitle = drawn[0]
+    assert [title for title, _, _ in panels] == ["Composite\n126 sequences", "SAMM\n216 sequences"]
+    assert [counts for _, counts, _ in panels] == [matrix(3, 0), matrix(3, 1)]
+    assert suptitle.endswith("\nCDE without CASME II and SMIC-HS")
 
 
 def test_figure11_orders_its_panels_by_the_number_of_classes(tmp_path, drawn):
-    four, seven = [*THREE, "others"], [f"c{index}" for index in range(7)]
-    paths = [
-        write_metrics(tmp_path / "7.json", "casme3_7", seven),
-        write_metrics(tmp_path / "3.json", "casme3_3"),
-        write_metrics(tmp_path / "4.json", "casme3_4", four),
-    ]
+    paths = [write_metrics(tmp_path / f"{number}.json", f"casme3_{number}") for number in (7, 3, 4)]
     figures.figure11(paths, tmp_path / "figure11")
     panels, _, suptitle = drawn[0]
-    assert [len(classes) for _, _, classes in panels] == [3, 4, 7]
-    assert [len(matrix) for _, matrix, _ in panels] == [3, 4, 7]
+    assert [counts for _, counts, _ in panels] == [matrix(number, 0) for number in (3, 4, 7)]
+    assert [names[-1] for _, _, names in panels] == ["surprise", "others", "others"]
     assert suptitle.startswith("M6, CAS(ME)³")
+
+
+def test_own_data_are_one_panel(tmp_path, drawn):
+    figures.figure_own(write_metrics(tmp_path / "m.json", "own"), tmp_path / "figure_own")
+    panels, _, suptitle = drawn[0]
+    assert panels == [("Own data\n46 sequences", matrix(2, 0), ["one", "two"])]
+    assert suptitle.startswith("M6, Own data")
 
 
 def test_suptitle_tells_synthetic_data_and_selection_once(tmp_path, drawn):
@@ -97,11 +98,15 @@ def test_the_same_metrics_give_the_same_bytes(tmp_path):
 
 def test_a_panel_is_coloured_by_recall_and_names_its_classes():
     axis = Figure().subplots()
-    figures._draw(axis, "SAMM", [[3, 1], [5, 0]], ["x", "y"])
+    figures._draw(axis, "SAMM", [[3, 1], [2, 8]], ["x", "y"])
     mesh = axis.collections[0]
-    assert np.asarray(mesh.get_array()).ravel().tolist() == [75.0, 25.0, 100.0, 0.0]
+    assert np.asarray(mesh.get_array()).ravel().tolist() == [75.0, 25.0, 20.0, 80.0]
     assert mesh.get_clim() == (0, 100)
-    assert [text.get_text() for text in axis.texts] == ["75.0\n(3)", "25.0\n(1)", "100.0\n(5)", "0.0\n(0)"]
+    found = {text.get_position(): text.get_text() for text in axis.texts}  # column, row
+    assert found == {
+        **{(0.5, 0.5): "75.0\n(3)", (1.5, 0.5): "25.0\n(1)", (0.5, 1.5): "20.0\n(2)", (1.5, 1.5): "80.0\n(8)"}
+    }
+    assert (axis.get_ylim()[0] > axis.get_ylim()[1], axis.get_xlabel()) == (True, "predicted class")
     for labels in (axis.get_xticklabels(), axis.get_yticklabels()):
         assert [label.get_text() for label in labels] == ["x", "y"]
 
@@ -124,15 +129,22 @@ def test_importing_figures_loads_no_matplotlib():
     assert not {"matplotlib", "seaborn", "torch", "cv2"} & set(modules.stdout.split())
 
 
-def test_a_sweep_draws_a_point_per_value(tmp_path, monkeypatch):
+def test_a_sweep_draws_a_point_per_value_in_the_order_of_the_values(tmp_path, monkeypatch):
     saved = []
     monkeypatch.setattr(figures, "_save", lambda figure, stem: saved.append(figure))
-    score = {"mean": 0.5, "std": None, "per_seed": [0.5]}
-    scores = {"composite": {"uf1": score | {"mean": 0.25}, "uar": score}}
-    paths = [write_metrics(tmp_path / f"{n}.json", source="twins", scores=scores) for n in range(3)]
+    methods = ("m3", "m1", "m2")
+    paths = [write_metrics(tmp_path / f"{m}.json", method=m, source="twins", seeds=(0, 1)) for m in methods]
     figures.sweep_figure([4, 8, 16], paths, "sampling.instances", tmp_path / "figure6")
-    lines = [container.lines[0] for container in saved[0].axes[0].containers]
-    assert [line.get_ydata().tolist() for line in lines] == [[25.0] * 3, [50.0] * 3]
+    axis = saved[0].axes[0]
+    for score, container in enumerate(axis.containers):
+        means = np.array([percents(method, 0)[score] for method in methods])
+        line, _, (bars,) = container.lines
+        assert container.get_label() == ("UF1", "UAR")[score]
+        assert line.get_ydata().tolist() == pytest.approx(means.tolist())
+        for position, (segment, mean) in enumerate(zip(bars.get_segments(), means, strict=True)):
+            ends = (mean - deviation(0, score), mean + deviation(0, score))
+            assert segment.ravel().tolist() == pytest.approx([position, ends[0], position, ends[1]])
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["4", "8", "16"]
     assert "SYNTHETIC" in saved[0].get_suptitle().upper()
 
 

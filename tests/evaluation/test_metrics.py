@@ -229,16 +229,76 @@ def test_folds_that_read_different_flow_are_refused(tmp_path):
         run([first, second], tmp_path / "out.json")
 
 
-def test_caveats_name_the_data_and_the_selection():
-    assert metrics.caveats("datasets", "last") == []
-    assert "SYNTHETIC TWINS" in metrics.caveats("twins", "last")[0]
-    both = metrics.caveats("public_flow", "best_on_held_out")
-    assert both[0] == "published flow maps"
-    assert "held-out subject: optimistic" in both[1]
+def test_metrics_record_what_the_folds_were_fed_and_made_by(tmp_path):
+    data = {"flow": "d1", "all": {"u": {"mean": 0.5, "min": -2.0, "max": 3.0}}}
+    made = [
+        {"commit": "c2", "device": "H100", "versions": {"torch": "2.13", "numba": "0.63"}, "seconds": 1.5},
+        {"commit": None, "device": "cpu", "versions": {"torch": "2.11"}, "seconds": 2.25},
+    ]
+    folds = zip(("samm-006", "casme2-sub01"), (SAMM, CASME2), made, strict=True)
+    paths = [
+        write_fold(tmp_path, name, rows, data=data | {"predicted": len(rows)}, **changes)
+        for name, rows, changes in folds
+    ]
+    content = run(paths, tmp_path / "out.json")
+    assert content["data"] == {"flow": "d1", "values": data["all"]}
+    assert content["commit"] == ["c2", "unknown"]
+    assert content["device"] == ["H100", "cpu"]
+    assert content["precision"] == ["fp32"]
+    assert content["versions"] == {"numba": ["0.63", "unknown"], "torch": ["2.11", "2.13"]}
+    assert content["seconds"] == 3.8
+
+
+def test_the_title_names_the_datasets_of_the_protocol_that_were_not_run(tmp_path):
+    paths = [write_fold(tmp_path, "samm-006", SAMM), write_fold(tmp_path, "casme2-sub01", CASME2)]
+    assert run(paths, tmp_path / "two.json")["title"].endswith("; CDE without SMIC-HS")
+    assert run(paths[:1], tmp_path / "one.json")["title"].endswith("; CDE without CASME II and SMIC-HS")
+
+
+@pytest.mark.parametrize("key", ["predicted", "flow", "all"])
+def test_a_fold_that_does_not_say_what_it_was_fed_is_refused(tmp_path, key):
+    data = {"predicted": 2, "flow": "d1", "all": {}}
+    data.pop(key)
+    path = write_fold(tmp_path, "samm-006", SAMM, data=data)
+    with pytest.raises(InputError, match=rf"samm-006\.json: key data\.{key} is missing; delete it and run again"):
+        run([path], tmp_path / "out.json")
+
+
+def test_a_csv_with_a_row_too_many_is_refused(tmp_path):
+    path = write_fold(tmp_path, "samm-006", SAMM)
+    path.write_text(path.read_text() + "samm,006,006_1_9,0,0,1.0,0.0,0.0\n")
+    with pytest.raises(InputError, match=r"samm-006.csv: holds 3 predictions, but 2 sequences were predicted"):
+        run([path], tmp_path / "out.json")
+
+
+def test_metrics_are_read_back_and_an_old_file_is_refused_by_name(tmp_path):
+    out = tmp_path / "m6.json"
+    content = run([write_fold(tmp_path, "samm-006", SAMM)], out)
+    assert metrics.read_metrics(out) == content
+    files.write_json(out, {key: value for key, value in content.items() if key != "data"})
+    with pytest.raises(InputError, match=r"m6\.json: key data is missing; delete it and run again"):
+        metrics.read_metrics(out)
+
+
+def caveats(source, selection="last", protocol="cde", datasets=("casme2", "samm", "smic")):
+    scores = {name: {} for name in ("composite", *datasets)}
+    content = {"data_source": source, "selection": selection, "protocol": protocol, "scores": scores}
+    return metrics.caveats(content)
+
+
+def test_caveats_name_the_data_the_selection_and_missing_datasets():
+    assert caveats("datasets") == []
+    assert caveats("datasets", protocol="own", datasets=("own",)) == []
+    assert caveats("twins") == ["SYNTHETIC TWINS: not comparable with any published number"]
+    assert caveats("public_flow", "best_on_held_out", datasets=("samm", "smic")) == [
+        *("published flow maps", "CDE without CASME II", "best epoch chosen on the held-out subject: optimistic")
+    ]
     with pytest.raises(InputError, match="data_source 'photos'"):
-        metrics.caveats("photos", "last")
+        caveats("photos")
     with pytest.raises(InputError, match="selection 'best'"):
-        metrics.caveats("twins", "best")
+        caveats("twins", "best")
+    with pytest.raises(InputError, match="protocol 'loso'"):
+        caveats("twins", protocol="loso")
 
 
 def test_importing_metrics_and_tables_stays_cheap():

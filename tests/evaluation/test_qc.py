@@ -9,7 +9,7 @@ from scipy.ndimage import shift as moved
 from ra_icl import files
 from ra_icl.datasets.index import index_frame
 from ra_icl.errors import InputError
-from ra_icl.evaluation import qc
+from ra_icl.evaluation import qc, qc_figures
 from ra_icl.evaluation.qc_figures import contact_sheet, draw_subject
 
 
@@ -44,6 +44,30 @@ def test_energy_follows_motion_and_not_light(texture):
     assert energy[0] == 0
     assert energy.argmax() == 2
     assert qc.motion_energy(clip_of(texture, [0, 0, 0], light=10)).max() < 0.5
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 7), (4, 5, 7, 3)])
+def test_energy_is_the_mean_difference_from_the_onset_frame_by_frame(shape):
+    clip = np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
+    energy = qc.motion_energy(clip)
+    for number, frame in enumerate(clip.astype(float)):
+        onset = clip[0].astype(float)
+        changes = [np.mean(frame[y, x] - onset[y, x]) for y in range(5) for x in range(7)]
+        assert energy[number] == pytest.approx(np.mean(np.abs(np.array(changes) - np.mean(changes))), abs=1e-4)
+
+
+def test_motion_is_that_of_each_sampled_frame_in_order(texture):
+    clip = clip_of(texture, [0, 0.1, 0.2, 0.3])
+    flow = np.full((3, 3, 64, 64), 99, np.float16)  # strain, which is no motion, keeps this value
+    for number, length in enumerate((1.0, 3.0, 2.0)):
+        flow[number, 0], flow[number, 1] = 0.6 * length, -0.8 * length
+    flow[1, 1, :, :3] = 40  # 3 of 64 columns: more than the liveliest 1 %
+    measured = qc.measure_sequence(clip, flow, record(4), used(1, 2, 3, apex=2))
+    lively = 3 / 64 * np.hypot(1.8, 40) + 61 / 64 * 3
+    assert measured["motion"] == pytest.approx([1.0, lively, 2.0], abs=0.01)
+    assert measured["liveliest"] == pytest.approx(np.hypot(1.8, 40), abs=0.1)
+    assert (measured["window"], measured["apex"]) == ([1, 2, 3], 2)
+    assert measured["frames"] == [10, 11, 12, 13]
 
 
 @pytest.mark.parametrize("jump", [0.8, 2.0, 3.5])
@@ -87,11 +111,13 @@ def subject(texture, tmp_path):
 def test_the_list_has_the_oddest_first_and_the_pictures_are_drawn(subject):
     index, root = subject
     found = qc.measure_subject(index, root / "crops/s01.safetensors", root / "flow.safetensors", root / "s01.json")
-    assert [row["apex"] for row in found] == [2, None]  # a stand-in for an apex is not an annotated one
-    ranked = qc.rank([root / "s01.json"], root / "smic")
+    assert [row["apex"] for row in found] == [2, None]  # without an annotation there is none
+    ranked = qc.rank([root / "s01.json"], root / "smic", "datasets")
     assert ranked["sequence"].tolist() == ["bad", "good"]
     assert pd.read_csv(root / "smic.csv")["remarks"][0].startswith("no face found at try 4; crop jumps")
+    assert pd.read_csv(root / "smic.csv")["data"].tolist() == ["real", "real"]
     assert "no face found" in (root / "smic.html").read_text()
+    assert "SYNTHETIC" not in (root / "smic.html").read_text()
     draw_subject(found, root / "s01.png", "datasets")
     contact_sheet(ranked, root / "crops", root / "smic.png", "twins")
     sheet = cv2.imread(str(root / "smic.png"))
@@ -99,6 +125,64 @@ def test_the_list_has_the_oddest_first_and_the_pictures_are_drawn(subject):
     red = (np.abs(sheet.astype(int) - (30, 30, 200)).sum(axis=2) < 30).nonzero()[1]
     assert red.size
     assert red.max() < sheet.shape[1] / 2  # the frame is around the first of the two
+
+
+def test_the_list_of_twins_says_so(subject):
+    index, root = subject
+    qc.measure_subject(index, root / "crops/s01.safetensors", root / "flow.safetensors", root / "s01.json")
+    qc.rank([root / "s01.json"], root / "smic", "twins")
+    assert "SYNTHETIC TWINS" in (root / "smic.html").read_text()
+    assert pd.read_csv(root / "smic.csv")["data"].tolist() == ["synthetic", "synthetic"]
+
+
+def test_a_curve_shows_energy_window_apex_and_motion_where_they_are(monkeypatch, tmp_path):
+    figures = []
+    monkeypatch.setattr(qc_figures, "_save", lambda figure, out: figures.append(figure))
+    shared = {"dataset": "smic", "subject": "s01", "emotion": "x", "remarks": []}
+    first = {"sequence": "a", "frames": [10, 11, 13, 14], "energy": [0, 1, 4, 2], "window": [2, 3], "apex": 2}
+    second = {"sequence": "b", "frames": [5, 6, 7], "energy": [0, 3, 5], "window": [1], "apex": None}
+    measures = [shared | first | {"motion": [0.7, 0.9]}, shared | second | {"motion": [0.4]}]
+    draw_subject(measures, tmp_path / "s01.png", "twins")
+    axes = [axis for axis in figures[0].axes if axis.lines]
+    curve, apex = axes[0].lines
+    assert curve.get_xydata().tolist() == [[0, 0], [1, 1], [3, 4], [4, 2]]
+    assert list(apex.get_xdata()) == [3, 3]
+    shade = axes[0].patches[0].get_bbox()
+    assert (shade.x0, shade.x1) == (2.5, 4.5)
+    assert [axis.get_title() for axis in axes[:2]] == ["a (x)", "b (x)"]
+    assert [line.get_xydata().tolist() for line in axes[1].lines] == [[[0, 0], [1, 3], [2, 5]]]
+    dots = [axis.lines[0].get_xydata().tolist() for axis in axes[2:]]
+    assert dots == [[[3, 0.7], [4, 0.9]], [[1, 0.4]]]
+    assert "SYNTHETIC" in figures[0].get_suptitle()
+
+
+def gradient(number):
+    """An onset crop (96, 96) of its own brightness that falls to the right and rises downwards."""
+    return (20 * number + np.add.outer(np.arange(96) // 2, -np.arange(96) // 4) + 30).astype(np.uint8)
+
+
+def test_the_sheet_holds_every_onset_crop_at_its_place_and_upright(tmp_path):
+    clips = {f"s{n}": np.stack([gradient(n), gradient(9)]) for n in range(6)}
+    files.save_tensors(tmp_path / "p1.safetensors", clips, {})
+    onsets = qc_figures._onset_crops(tmp_path / "p1.safetensors")
+    order = [4, 0, 5, 2, 1, 3]
+    sheet, corners = qc_figures._sheet([qc_figures._tile(onsets[f"s{n}"], n % 2 == 1) for n in order])
+    assert sheet.shape == (200, 400, 3)
+    for place, (number, corner) in enumerate(zip(order, corners, strict=True)):
+        y, x = 100 * (place // 4), 100 * (place % 4)
+        assert corner == (x, y + 100)
+        tile = sheet[y : y + 100, x : x + 100]
+        assert (tile[2:-2, 2:-2] == gradient(number)[..., None]).all()
+        assert tuple(tile[0, 0]) == ((200, 30, 30) if number % 2 else (255, 255, 255))
+    assert (sheet[100:, 200:] == 255).all()
+
+
+def test_a_thumbnail_keeps_colours_and_directions():
+    crop = np.zeros((192, 192, 3), np.uint8)
+    crop[:96, :, 0], crop[:, :96, 1], crop[96:, 96:, 2] = 200, 100, 50
+    tile = qc_figures._tile(crop, odd=False)[2:-2, 2:-2]
+    corners = [tuple(tile[y, x]) for y in (5, 90) for x in (5, 90)]
+    assert corners == [(200, 100, 0), (200, 0, 0), (0, 100, 0), (0, 0, 50)]
 
 
 def test_a_sequence_that_is_not_in_the_files_is_named(subject):

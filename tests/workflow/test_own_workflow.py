@@ -66,8 +66,8 @@ def test_the_example_of_own_data_runs(clone, data):  # noqa: F811
     assert found.returncode == 0, found.stdout
     done = snakemake(clone, configs=("mine.yaml", "small.yaml", "tiny.yaml"))
     assert done.returncode == 0, done.stderr[-3000:]
-    table = pd.read_csv(clone / "results/mine/tables/table_own.csv", skiprows=1)
-    assert table["Method"].tolist() == ["M1", "M6 (ours)"]
+    table = pd.read_csv(clone / "results/mine/tables/table_own.csv")
+    assert table["title"].tolist() == ["M1", "M6 (ours)"]
     folds = sorted(path.stem for path in (clone / "results/mine/folds/own/m6/seed0").glob("*.csv"))
     assert folds == ["own-p1", "own-p2", "own-p3"]
     assert (clone / "results/mine/figures/figure_own.png").exists()

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -67,7 +68,8 @@ def packs(*numbers):
 @pytest.mark.workflow
 def test_the_run_leaves_tables_figures_and_records(results):
     for name in ("table1", "table2", "table3"):
-        for suffix in ("csv", "md", "tex"):
+        assert set(pd.read_csv(results / "tables" / f"{name}.csv")["data"]) == {"synthetic"}
+        for suffix in ("md", "tex", "notes.md"):
             text = (results / "tables" / f"{name}.{suffix}").read_text()
             assert "SYNTHETIC TWINS" in text
             assert "HTNet" not in text  # no published row stands beside a synthetic one
@@ -83,7 +85,7 @@ def test_the_run_leaves_tables_figures_and_records(results):
 @pytest.mark.workflow
 def test_the_counts_are_those_of_the_twins_and_nothing_is_left_to_resume(results):
     assert "18" in (results / "tables" / "table4.md").read_text()
-    assert "SYNTHETIC TWINS" in (results / "tables" / "table5.csv").read_text()
+    assert "SYNTHETIC TWINS" in (results / "tables" / "table5.md").read_text()
     assert list((results / "checkpoints").rglob("*.safetensors")) == []
 
 

@@ -1,0 +1,55 @@
+"""Metrics as aggregation writes them, in which no two numbers are alike."""
+
+import numpy as np
+
+from ra_icl.datasets.protocols import PROTOCOLS
+
+FLOW = "0123456789abcdef" * 4
+
+
+def percents(method: str, subset: int) -> tuple[float, float]:
+    """UF1 and UAR in % of a method (m1 to m9) on its subset 0, 1, ..: 61.25 and 62.25 of m6 on subset 0."""
+    return 10 * int(method[1]) + 2 * subset + 1.25, 10 * int(method[1]) + 2 * subset + 2.25
+
+
+def deviation(subset: int, score: int) -> float:
+    """The deviation over seeds in %: 0.11 for UF1 on subset 0."""
+    return 0.11 + 0.2 * subset + 0.1 * score
+
+
+def matrix(classes: int, subset: int) -> list[list[int]]:
+    """A confusion matrix (classes, classes) whose counts are all different: 10, 11, .. on subset 0."""
+    return (10 * (subset + 1) + np.arange(classes**2)).reshape(classes, classes).tolist()
+
+
+def metrics(method="m6", protocol="cde", *, datasets=None, source="datasets", selection="last", seeds=(0,)):
+    """The content of a metrics JSON; several seeds give deviations."""
+    known = PROTOCOLS[protocol]
+    classes = list(known.classes) or ["one", "two"]
+    subsets = ["composite", *(datasets or known.datasets)]
+    return {
+        "method": method,
+        "protocol": protocol,
+        "classes": classes,
+        "seeds": list(seeds),
+        "scores": {name: _scores(method, number, len(seeds)) for number, name in enumerate(subsets)},
+        "confusion": {name: matrix(len(classes), number) for number, name in enumerate(subsets)},
+        "data_source": source,
+        "selection": selection,
+        "data": {"flow": FLOW, "values": values(int(method[1]))},
+    }
+
+
+def values(seed: int) -> dict:
+    """Mean, least and largest of u, v and strain: u is 1.5 (-9 to 12) for seed 1."""
+    channels = enumerate(("u", "v", "strain"))
+    return {name: {"mean": seed + number + 0.5, "min": number - 9.0, "max": number + 12.0} for number, name in channels}
+
+
+def _scores(method, subset, seeds):
+    means = dict(zip(("uf1", "uar"), percents(method, subset), strict=True))
+    scores = {
+        name: {"mean": mean / 100, "std": deviation(subset, number) / 100 if seeds > 1 else None}
+        for number, (name, mean) in enumerate(means.items())
+    }
+    return scores | {"samples": 100 * (subset + 1)}
