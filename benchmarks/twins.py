@@ -1,4 +1,4 @@
-"""Synthetic twins: frames rendered and written a second, on one core, the true motion included.
+"""Synthetic twins: frames rendered and written per second on one core, true motion included.
 
 python benchmarks/twins.py [--out results/benchmarks/twins.json]
 """
@@ -18,7 +18,7 @@ SIZE = (640, 480)
 
 
 def main() -> None:
-    """Render each twin at its official size, or what comes nearest to 640x480; print a table, keep it as JSON."""
+    """Render each twin at its official size or the nearest to 640x480; print a table and write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks/twins.json"))
     arguments = parser.parse_args()

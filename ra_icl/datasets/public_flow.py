@@ -1,8 +1,8 @@
 """Published flow maps of the 442 CDE sequences, read from a clone of the repository that publishes them.
 
 A PNG without suffix is the map from onset to apex. If a repository publishes two instances per sequence, `_1` is the
-map from apex to offset, whose motion runs back. Red is u, green v, blue strain, scaled to 0..255. Only the flow folder and
-the table that lists it are read.
+map from apex to offset, whose motion runs back. Red is u, green v, blue strain, scaled to 0..255. Only the flow folder
+and the table that lists it are read.
 """
 
 from collections.abc import Mapping
