@@ -58,10 +58,10 @@ def main() -> None:
         render("casme2", root, TwinOptions(per_class=1, frames=(FRAMES, FRAMES), scale=1.0))
         cases = [(number, "none") for number in NUMBERS] + [(2, "rigid")]
         found = [_apart(root, *case) for case in cases]
-    print(f"{'sequences':>9} {'stabilise':>9} {"per minute":>10} {'peak MiB':>9}")
+    print(f"{'sequences':>9} {'stabilise':>9} {'per minute':>10} {'peak MiB':>9}")
     for one in found:
         rate = 60 * one["sequences"] / one["seconds"]
-        print(f"{one['sequences']:9d} {one['stabilise']:>9} {rate:9.1f} {one['peak_mib']:9.0f}")
+        print(f"{one['sequences']:9d} {one['stabilise']:>9} {rate:10.1f} {one['peak_mib']:9.0f}")
     print(f"memory of {NUMBERS[1]} sequences over {NUMBERS[0]}: {found[1]['peak_mib'] / found[0]['peak_mib']:.2f}")
     write_json(arguments.out, found)
 

@@ -34,10 +34,10 @@ def main() -> None:
             rate = frames / (time.perf_counter() - start)
         width, height = (round(side * scale) for side in layout.size)
         found.append({"dataset": dataset, "width": width, "height": height, "frames": frames, "per_second": rate})
-    print(f"{'dataset':>9} {'size':>10} {'frames':>7} {'a second':>9}")
+    print(f"{'dataset':>9} {'size':>10} {'frames':>7} {'per second':>10}")
     for one in found:
         size = f"{one['width']}x{one['height']}"
-        print(f"{one['dataset']:>9} {size:>10} {one['frames']:7d} {one['per_second']:9.1f}")
+        print(f"{one['dataset']:>9} {size:>10} {one['frames']:7d} {one['per_second']:10.1f}")
     write_json(arguments.out, found)
 
 
