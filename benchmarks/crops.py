@@ -1,9 +1,9 @@
-"""Face crops: sequences a minute on one core, and peak memory over the number of sequences.
+"""Face crops: sequences per minute on one core, and how peak memory grows with the number of sequences.
 
     python benchmarks/crops.py [--out results/benchmarks/crops.json]
 
-Clips of 70 frames, 640x480, as the synthetic twin of CASME II has them, crops of 224 px. The peak memory is that of a
-process of its own for each number of sequences, so that one does not hide the other.
+Clips of 70 frames of 640x480 from the synthetic twin of CASME II, crops of 224 px. Each number of sequences is measured
+in a separate process, so that one peak does not hide the other.
 """
 
 import argparse
@@ -33,14 +33,14 @@ def measure(root: str, sequences: int, stabilise: str) -> dict:
     index = pd.concat([row.assign(sequence=f"clip{number}") for number in range(sequences)], ignore_index=True)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        crop_subject(index, Path(folder, "subject.safetensors"), FaceOptions(stabilise=stabilise))
+        crop_subject(index, root, Path(folder, "subject.safetensors"), FaceOptions(stabilise=stabilise))
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"sequences": sequences, "stabilise": stabilise, "seconds": seconds, "peak_mib": peak}
 
 
 def main() -> None:
-    """Render the clip, measure each case in a process of its own, print a table and keep it as JSON."""
+    """Render the clip, measure each case in a separate process, print a table and write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks/crops.json"))
     parser.add_argument("--case", nargs=3, metavar=("ROOT", "SEQUENCES", "STABILISE"), help=argparse.SUPPRESS)
@@ -58,10 +58,10 @@ def main() -> None:
         render("casme2", root, TwinOptions(per_class=1, frames=(FRAMES, FRAMES), scale=1.0))
         cases = [(number, "none") for number in NUMBERS] + [(2, "rigid")]
         found = [_apart(root, *case) for case in cases]
-    print(f"{'sequences':>9} {'stabilise':>9} {'a minute':>9} {'peak MiB':>9}")
+    print(f"{'sequences':>9} {'stabilise':>9} {'per minute':>10} {'peak MiB':>9}")
     for one in found:
         rate = 60 * one["sequences"] / one["seconds"]
-        print(f"{one['sequences']:9d} {one['stabilise']:>9} {rate:9.1f} {one['peak_mib']:9.0f}")
+        print(f"{one['sequences']:9d} {one['stabilise']:>9} {rate:10.1f} {one['peak_mib']:9.0f}")
     print(f"memory of {NUMBERS[1]} sequences over {NUMBERS[0]}: {found[1]['peak_mib'] / found[0]['peak_mib']:.2f}")
     write_json(arguments.out, found)
 

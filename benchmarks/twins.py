@@ -1,4 +1,4 @@
-"""Synthetic twins: frames rendered and written a second, on one core, the true motion included.
+"""Synthetic twins: frames rendered and written per second on one core, true motion included.
 
 python benchmarks/twins.py [--out results/benchmarks/twins.json]
 """
@@ -18,7 +18,7 @@ SIZE = (640, 480)
 
 
 def main() -> None:
-    """Render each twin at its official size, or what comes nearest to 640x480; print a table, keep it as JSON."""
+    """Render each twin at its official size or the nearest to 640x480; print a table and write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks/twins.json"))
     arguments = parser.parse_args()
@@ -34,10 +34,10 @@ def main() -> None:
             rate = frames / (time.perf_counter() - start)
         width, height = (round(side * scale) for side in layout.size)
         found.append({"dataset": dataset, "width": width, "height": height, "frames": frames, "per_second": rate})
-    print(f"{'dataset':>9} {'size':>10} {'frames':>7} {'a second':>9}")
+    print(f"{'dataset':>9} {'size':>10} {'frames':>7} {'per second':>10}")
     for one in found:
         size = f"{one['width']}x{one['height']}"
-        print(f"{one['dataset']:>9} {size:>10} {one['frames']:7d} {one['per_second']:9.1f}")
+        print(f"{one['dataset']:>9} {size:>10} {one['frames']:7d} {one['per_second']:10.1f}")
     write_json(arguments.out, found)
 
 

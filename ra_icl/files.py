@@ -153,7 +153,10 @@ class TensorFile:
     def __init__(self, path: Path, file: Any) -> None:
         self.path, self._file = path, file
         self.names: list[str] = list(file.keys())
-        kept = json.loads((file.metadata() or {}).get("ra_icl", "{}"))
+        try:
+            kept = json.loads((file.metadata() or {}).get("ra_icl", "{}"))
+        except ValueError as error:
+            raise InputError(f"{path}: its metadata are damaged ({error}); {RERUN}") from error
         self.metadata: dict[str, Any] = kept.get("metadata", {})
         self.checksums: dict[str, str] = kept.get("sha256", {})
 

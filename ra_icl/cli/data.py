@@ -1,4 +1,4 @@
-"""Commands from clips to flow: twins, index, crops, flow."""
+"""Commands from clips to flow: twins, index, crop, flow, and the same for published flow maps."""
 
 import json
 import os
@@ -23,7 +23,10 @@ def twins(dataset: Dataset, out: Out, options: Options = "{}") -> None:
 
 @app.command()
 def index(dataset: Dataset, out: Out, options: Options) -> None:
-    """Read a dataset's annotation into an index CSV. --options: {"root": ..., "annotation": ..., "frames": ...}."""
+    """Read a dataset's annotation into an index CSV.
+
+    Example: ra-icl index --dataset samm --options '{"root": "/data/SAMM"}' --out samm.csv
+    """
     from ra_icl.datasets.reading import build_index
     from ra_icl.files import write_csv
 
@@ -32,7 +35,10 @@ def index(dataset: Dataset, out: Out, options: Options) -> None:
 
 @app.command("published-index")
 def published_index(dataset: Dataset, out: Out, options: Options) -> None:
-    """Read the table of published flow maps into an index CSV. --options: {name: {"root": ..., "layout": ...}}."""
+    """Read the table of published flow maps into an index CSV.
+
+    Example: ra-icl published-index --dataset samm --options '{"htnet": {"root": "public/HTNet"}}' --out samm.csv
+    """
     from ra_icl.datasets.public_flow import read_index
     from ra_icl.files import write_csv
     from ra_icl.planning.plan import published_options
@@ -41,13 +47,22 @@ def published_index(dataset: Dataset, out: Out, options: Options) -> None:
 
 
 @app.command()
-def crop(index: Index, subject: Subject, out: Out, options: Options = "{}") -> None:
-    """Crop the faces of one subject's sequences."""
+def crop(
+    index: Index,
+    root: Annotated[Path, typer.Option(help="the dataset's folder, which the index's frame folders are relative to")],
+    subject: Subject,
+    out: Out,
+    options: Options = "{}",
+) -> None:
+    """Crop the faces of one subject's sequences.
+
+    Example: ra-icl crop --index samm.csv --root /data/SAMM --subject 006 --out crops/samm/006.safetensors
+    """
     from ra_icl.faces.crop import crop_subject
     from ra_icl.faces.options import FaceOptions
     from ra_icl.options import parse
 
-    crop_subject(rows_of(index, subject), out, parse(FaceOptions, options, "faces"))
+    crop_subject(rows_of(index, subject), root, out, parse(FaceOptions, options, "faces"))
 
 
 @app.command()
@@ -75,7 +90,10 @@ def flow(
 def published_flow(
     index: Index, out: Annotated[Path, typer.Option(help="folder to write into")], options: Options
 ) -> None:
-    """Read the published flow maps of a dataset. --options: {"root": ..., "layout": "onset_apex"}."""
+    """Read the published flow maps of a dataset.
+
+    Example: ra-icl published-flow --index samm.csv --options '{"root": "public/HTNet"}' --out flow/published-htnet/samm
+    """
     from ra_icl.datasets.index import read_index_csv
     from ra_icl.datasets.public_flow import PublishedOptions, write_subjects
     from ra_icl.options import parse

@@ -12,14 +12,23 @@ from ra_icl.cli.arguments import Index, Subject, rows_of
 
 @app.command()
 def check(
-    configfile: Annotated[list[Path] | None, typer.Option(help="config file on top of config/config.yaml")] = None,
-    dataset: Annotated[list[str] | None, typer.Option(help="only this one; may be given several times")] = None,
+    configfile: Annotated[
+        list[Path] | None, typer.Option(help="config file, read on top of config/config.yaml")
+    ] = None,
+    dataset: Annotated[list[str] | None, typer.Option(help="only this dataset; may be given several times")] = None,
     decode: Annotated[bool, typer.Option(help="also read every frame")] = True,
+    results: Annotated[bool, typer.Option("--results", help="also verify every tensor of the results folder")] = False,
 ) -> None:
-    """Find all faults of the datasets: annotation, folders, frames, counts. Exit status 1 where there are any."""
-    from ra_icl.planning.check import check_config_datasets
+    """Find all faults of the data before a run: annotation, frames, counts; afterwards, frames that have changed.
 
-    faults = check_config_datasets(configfile or [], dataset or [], decode)
+    Prints one line per fault and exits with status 1 if there are any. Of published flow maps, the clones are compared
+    with the checksums in the config.
+
+    Example: ra-icl check --configfile mine.yaml --dataset samm
+    """
+    from ra_icl.planning.check import check_config
+
+    faults = check_config(configfile or [], dataset or [], decode, results)
     for fault in faults:
         print(fault)
     sys.exit(1 if faults else 0)

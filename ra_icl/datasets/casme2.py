@@ -12,15 +12,14 @@ FPS = 200
 _TIMING = ("OnsetFrame", "ApexFrame", "OffsetFrame", "Estimated Emotion")
 
 
-def read_index(root: Path, annotation: Path | None, frames: Path, faults: Faults) -> pd.DataFrame:
+def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.DataFrame:
     """Read CASME2-coding-*.xlsx as an index: every row, in the file's order.
 
     frames: the folder that holds sub01/EP02_01f/..., raw (img46.jpg) or cropped (reg_img46.jpg).
-    A missing apex (blank or "/", about 21 in some editions) is empty. The one wrong offset that
-    public loaders correct, sub07/EP06_01, needs no repair here: its emotion is in no protocol.
-    The result is indexed by spreadsheet row and not validated; rows with a cell that cannot be read
-    are left out and added to `faults`. Raises InputError for a file that cannot be read or a missing
-    column.
+    A missing apex (blank or "/", about 21 in some editions) is empty. The wrong offset of sub07/EP06_01, which public
+    loaders correct, needs no repair because no protocol uses that clip's emotion.
+    The result is indexed by spreadsheet row and not validated; rows with an unreadable cell are left out and added to
+    `faults`. Raises InputError if the file cannot be read or lacks a column.
     """
     table = index.read_table(annotation, ("Subject", "Filename", *_TIMING))
     return index.read_rows(table, annotation, partial(_row, frames), faults)

@@ -12,17 +12,15 @@ FPS = 30
 _TIMING = ("Onset", "Apex", "Offset", "emotion")
 
 
-def read_index(root: Path, annotation: Path | None, frames: Path, faults: Faults) -> pd.DataFrame:
+def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.DataFrame:
     """Read cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx (sheet `label`) as an index: every row.
 
-    frames: the folder that holds either edition, told apart folder by folder:
-    spNO.1/a/color/355.jpg (whole videos) or spNO.1_a_355/355.jpg (clips). Names on disk are
-    compared without case (spNo and spNO, j and J both occur). A sequence is the file's letter in
-    lower case and the onset, "a_355", since one file may hold several expressions.
-    Rows that break onset < apex <= offset are kept: the protocols drop them.
-    The result is indexed by spreadsheet row and not validated; rows with a cell that cannot be read
-    are left out and added to `faults`. Raises InputError for a file that cannot be read or a missing
-    column.
+    frames: the folder that holds either edition, told apart folder by folder: spNO.1/a/color/355.jpg (whole videos) or
+    spNO.1_a_355/355.jpg (clips). Names on disk are compared without regard to case (spNo and spNO, j and J both occur).
+    A sequence is named by the file's letter in lower case and the onset, such as "a_355", since one file may hold
+    several expressions. Rows that violate onset < apex <= offset are kept here; the protocols drop them.
+    The result is indexed by spreadsheet row and not validated; rows with an unreadable cell are left out and added to
+    `faults`. Raises InputError if the file cannot be read or lacks a column.
     """
     table = index.read_table(annotation, ("Subject", "Filename", *_TIMING), sheet="label")
     folder_of = partial(_folder, frames, index.subfolders(frames), {})

@@ -1,4 +1,4 @@
-"""The frames of a sequence: files of a folder, or frames of a video."""
+"""The frames of a sequence, files of a folder or frames of a video, and the stamps of their files."""
 
 import logging
 import os
@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 
 from ra_icl.errors import InputError
 
-if TYPE_CHECKING:  # the plan of a run is made without OpenCV
+if TYPE_CHECKING:  # a run is planned without OpenCV
     import numpy as np
 
 IMAGES = {".jpg", ".jpeg", ".png", ".bmp"}
 VIDEOS = {".mp4", ".avi", ".mov", ".mkv"}
+_SECOND = 10**9  # ns
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """A frame of a video by its number; the first frame is 1, as when ffmpeg writes frames to files."""
+    """A frame of a video by its number; the first is 1, as in the files that ffmpeg writes."""
 
     path: Path
     number: int
@@ -34,17 +35,17 @@ Frame = Path | VideoFrame
 
 
 def frame_files(folder: str | Path) -> dict[int, Path]:
-    """List the image files of a folder by frame number, in order of the numbers.
+    """List the image files of a folder by frame number, in ascending order.
 
-    The number is the last run of digits of the file's stem, with or without zero padding. Hidden
-    files and other types are passed over. Raises InputError where two files have one number or the
-    folder may not be read, and FileNotFoundError where there is no such folder.
+    The number is the last run of digits of the file's stem, with or without zero padding. Hidden files and other types
+    are skipped. Raises InputError if two files have the same number or the folder is not readable, and
+    FileNotFoundError if there is no such folder.
     """
     found: dict[int, Path] = {}
     try:
         names = sorted(os.listdir(folder))
     except PermissionError as error:
-        raise InputError(f"{folder}: cannot be read ({error.strerror}); give yourself the right to read it") from error
+        raise InputError(f"{folder}: cannot be read ({error.strerror}); give yourself read permission") from error
     for name in names:
         stem, suffix = os.path.splitext(name)
         digits = re.findall(r"[0-9]+", stem)
@@ -57,41 +58,57 @@ def frame_files(folder: str | Path) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
-def sequence_frames(row, most_missing: float = 0.25) -> list[tuple[int, Frame]]:
+def frame_source(row, root: str | Path) -> Path:
+    """The frame folder or video file of an index row (a Series or a named tuple); root: the dataset's folder."""
+    return Path(root).expanduser() / row.frames
+
+
+def sequence_frames(row, root: str | Path, most_missing: float = 0.25) -> list[tuple[int, Frame]]:
     """Find the frames onset..offset of an index row (a Series or a named tuple) on disk.
 
-    row.frames is a folder of images, or a video file. most_missing: the largest share of the frames
-    that may be missing; a smaller number is logged.
-    Returns (frame number, frame) in order, the onset first; missing frames are left out. Raises
-    InputError that names the sequence where the folder, the onset frame, everything after it or more
-    than `most_missing` is missing. A video that is too short is found when it is read.
+    root: the dataset's folder, which row.frames, a folder of images or a video file, is relative to. most_missing: the
+    largest share of the frames that may be missing; if fewer are, their number is logged.
+    Returns (frame number, frame) in ascending order, the onset first; missing frames are left out. Raises InputError
+    naming the sequence if the folder, the onset frame, every later frame or more than `most_missing` of the frames is
+    missing. A video that is too short is noticed when it is read.
     """
     name = f"{row.dataset} {row.subject}/{row.sequence}"
-    if Path(row.frames).suffix.lower() in VIDEOS and not os.path.isdir(row.frames):
-        return _video_frames(name, row)
-    if not os.path.isdir(row.frames):
-        raise InputError(
-            f"{name}: frame folder {row.frames} is missing; restore it or check datasets.{row.dataset}.frames"
-        )
-    files = frame_files(row.frames)
+    source = frame_source(row, root)
+    if source.suffix.lower() in VIDEOS and not source.is_dir():
+        return _video_frames(name, row, source)
+    if not source.is_dir():
+        raise InputError(f"{name}: frame folder {source} is missing; restore it or check datasets.{row.dataset}.frames")
+    files = frame_files(source)
     if not files:
-        raise InputError(f"{name}: {row.frames} holds no frames (jpg, png or bmp); restore them")
+        raise InputError(f"{name}: {source} holds no frames (jpg, png or bmp); restore them")
     if row.onset not in files:
-        raise InputError(f"{name}: the onset frame {row.onset} is missing in {row.frames}; restore it")
+        raise InputError(f"{name}: the onset frame {row.onset} is missing in {source}; restore it")
     found = [(n, file) for n, file in files.items() if row.onset <= n <= row.offset]
     if len(found) < 2:
-        raise InputError(
-            f"{name}: no frame after the onset, {row.onset + 1}..{row.offset}, is in {row.frames}; restore them"
-        )
-    _check_missing(name, row, len(found), most_missing)
+        raise InputError(f"{name}: {source} has no frame from {row.onset + 1} to {row.offset}; restore them")
+    total = int(row.offset - row.onset + 1)
+    _check_missing(name, source, total - len(found), total, most_missing)
     return found
+
+
+def file_stamps(frames: Sequence[Frame]) -> list[list[int]]:
+    """[size in bytes, time of the last change in ns] of every frame's file, in order; one pair for a whole video."""
+    paths = dict.fromkeys(frame.path if isinstance(frame, VideoFrame) else frame for frame in frames)
+    return [[found.st_size, found.st_mtime_ns] for found in map(os.stat, paths)]
+
+
+def same_stamp(first: Sequence[int], second: Sequence[int]) -> bool:
+    """Whether two of `file_stamps` agree, to the second if either time is whole: archives and some disks round it."""
+    (size, time), (other_size, other_time) = first, second
+    unit = 1 if time % _SECOND and other_time % _SECOND else _SECOND
+    return size == other_size and time // unit == other_time // unit
 
 
 def read_frames(frames: Sequence[Frame], grey: bool) -> Iterator["np.ndarray"]:
     """Read the frames of a sequence one after another: (H, W), or (H, W, 3) RGB, uint8.
 
-    Frames of a video are decoded from its beginning, since seeking is not exact to the frame. Raises
-    InputError for a file that is no whole image or video, and frames of different sizes.
+    Videos are decoded from the beginning, because seeking is not exact to the frame. Raises InputError if a file is
+    not a whole image or video, or if frames differ in size.
     """
     images = _read_video(frames, grey) if isinstance(frames[0], VideoFrame) else (read_image(f, grey) for f in frames)
     shape = None
@@ -104,7 +121,7 @@ def read_frames(frames: Sequence[Frame], grey: bool) -> Iterator["np.ndarray"]:
 
 
 def read_image(path: Path, grey: bool) -> "np.ndarray":
-    """Read an image file as (H, W), or (H, W, 3) RGB, uint8. Raises InputError for a file that is no whole image."""
+    """Read an image file as (H, W), or (H, W, 3) RGB, uint8. Raises InputError if it is not a whole image."""
     import cv2
     import numpy as np
 
@@ -113,35 +130,33 @@ def read_image(path: Path, grey: bool) -> "np.ndarray":
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); restore the frame") from error
     flag = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
-    # From memory, because imread hands out a cut JPEG as an image with a grey lower part.
+    # From memory, because imread returns a truncated JPEG as an image with a grey lower part.
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if data else None
     if image is None:
         raise InputError(f"{path}: is not a whole image; restore the frame")
     return image if grey else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def _video_frames(name: str, row) -> list[tuple[int, Frame]]:
-    if not os.path.isfile(row.frames):
-        raise InputError(f"{name}: video {row.frames} is missing; restore it or correct the clip's name")
+def _video_frames(name: str, row, video: Path) -> list[tuple[int, Frame]]:
+    if not video.is_file():
+        raise InputError(f"{name}: video {video} is missing; restore it or correct the clip's name")
     if row.onset < 1:
         raise InputError(f"{name}: onset is {row.onset}, but a video's first frame is 1; count the row's frames from 1")
-    return [(n, VideoFrame(Path(row.frames), n)) for n in range(row.onset, row.offset + 1)]
+    return [(n, VideoFrame(video, n)) for n in range(row.onset, row.offset + 1)]
 
 
-def _check_missing(name: str, row, found: int, most_missing: float) -> None:
-    total = int(row.offset - row.onset + 1)
-    missing = total - found
+def _check_missing(name: str, source: Path, missing: int, total: int, most_missing: float) -> None:
     if missing > most_missing * total:
         raise InputError(
-            f"{name}: {missing} of {total} frames are missing in {row.frames}; restore them, or raise "
+            f"{name}: {missing} of {total} frames are missing in {source}; restore them, or raise "
             f"faces.missing_frames (now {most_missing:g})"
         )
     if missing:
-        log.warning("%s: %d of %d frames are missing in %s", name, missing, total, row.frames)
+        log.warning("%s: %d of %d frames are missing in %s", name, missing, total, source)
 
 
 def _read_video(frames: Sequence[VideoFrame], grey: bool) -> Iterator["np.ndarray"]:
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong is said below, in one line
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # faults are reported below, in one line
     import cv2
 
     path = frames[0].path

@@ -1,4 +1,4 @@
-"""The index: one row per sequence of a dataset, read from its annotation, and its frames."""
+"""The index: one row per sequence of a dataset, and how its annotation is read."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from ra_icl.errors import Faults, InputError
 TITLES = {"casme2": "CASME II", "samm": "SAMM", "smic": "SMIC-HS", "casme3": "CAS(ME)³", "own": "Own data"}
 NAMES = tuple(TITLES)
 
-# Column -> dtype. An apex may be empty; a subject such as "006" must stay text.
+# Column -> dtype. `frames` is relative to the dataset's root. An apex may be empty; a subject such as "006" stays text.
 _DTYPES = {
     "dataset": "str",
     "subject": "str",
@@ -35,8 +35,8 @@ _HEADER_SEARCH = 60  # rows; SAMM's header follows 13 rows of notes
 def index_frame(rows: Iterable[Mapping[str, Any]], numbers: Sequence[int] | None = None):
     """Make an index from one mapping of COLUMNS per sequence.
 
-    `numbers` are the spreadsheet rows (1-based) that the sequences come from: they become the
-    frame's index, named "row", which is how `validate` can name them.
+    numbers: the spreadsheet rows (1-based) that the sequences come from. They become the frame's index, named "row", so
+    that `validate` can name them.
     """
     index = None if numbers is None else pd.Index(numbers, name="row", dtype="int64")
     return pd.DataFrame(list(rows), columns=COLUMNS, index=index).astype(_DTYPES)
@@ -45,7 +45,7 @@ def index_frame(rows: Iterable[Mapping[str, Any]], numbers: Sequence[int] | None
 def read_index_csv(path: str | Path) -> pd.DataFrame:
     """Read an index written as CSV, with its dtypes: ids stay text, an empty apex is <NA>.
 
-    Raises InputError where the file cannot be read or lacks a column.
+    Raises InputError if the file cannot be read or lacks a column.
     """
     remedy = "delete it and run again"
     try:
@@ -56,18 +56,18 @@ def read_index_csv(path: str | Path) -> pd.DataFrame:
     if missing:
         raise InputError(f"{path}: lacks the column {', '.join(missing)}; {remedy}")
     try:
-        text["apex"] = pd.to_numeric(text["apex"].where(text["apex"] != ""))
+        for optional in ("apex", "fps"):
+            text[optional] = pd.to_numeric(text[optional].where(text[optional] != ""))
         return text[COLUMNS].astype(_DTYPES)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: a frame number is no integer ({error}); {remedy}") from error
+        raise InputError(f"{path}: a frame number is not an integer ({error}); {remedy}") from error
 
 
 def validate(frame: pd.DataFrame, source: str | Path, emotions: Collection[str] = ()) -> None:
     """Check an index: no key twice, onset < offset, a given apex within [onset, offset], emotions known.
 
-    `source` is the file or folder that the index was read from; `emotions` are those that may occur, any
-    where empty. Raises ManyFaultsError: each fault names the source, the row (the spreadsheet's row where
-    known) and the remedy.
+    source: the file or folder that the index was read from. emotions: those that may occur; if empty, any may.
+    Raises ManyFaultsError; each fault names source, sequence (with its spreadsheet row if known) and remedy.
     """
     strange = ~frame["emotion"].isin(emotions) & bool(emotions)
     outside = (frame["apex"] < frame["onset"]) | (frame["apex"] > frame["offset"])
@@ -92,13 +92,13 @@ def validate(frame: pd.DataFrame, source: str | Path, emotions: Collection[str] 
 
 
 def read_table(path: str | Path, columns: Sequence[str], sheet: str | None = None) -> pd.DataFrame:
-    """Read the named columns of an annotation spreadsheet (.xlsx), cells as they are.
+    """Read the named columns of an annotation spreadsheet (.xlsx), cells unchanged.
 
-    The header is the first row whose first cell is `columns[0]`; header names are compared without
-    surrounding or doubled blanks and case. Rows with fewer than two of the columns filled are
-    notes and are left out. `sheet` names the sheet; where there is none of that name the first is
-    read. The result's index holds the spreadsheet's row numbers (1-based), named "row".
-    Raises InputError where the file cannot be read, has no header, or lacks a column (named).
+    The header is the first row whose first cell is `columns[0]`; names are compared without regard to case and extra
+    blanks. Rows with fewer than two of the columns filled are notes and are left out. sheet: name of the sheet; if
+    there is no such sheet, the first is read. The result's index holds the spreadsheet's row numbers (1-based), named
+    "row".
+    Raises InputError if the file cannot be read, has no header or lacks a column.
     """
     rows = _sheet_rows(Path(path), sheet)
     header = next(
@@ -130,10 +130,10 @@ def read_rows(
     row_of: Callable[[str, pd.Series], Mapping[str, Any] | None],
     faults: Faults,
 ) -> pd.DataFrame:
-    """Make an index of a table of cells, indexed by the file's row numbers.
+    """Make an index from a table of cells that is indexed by the file's row numbers.
 
-    row_of: takes "file, row number" and the cells; returns a mapping of COLUMNS, or None to leave the
-    row out. Rows that it raises InputError for are left out, and their faults added to `faults`.
+    row_of: takes "file, row number" and the cells; returns a mapping of COLUMNS, or None to leave the row out. If it
+    raises InputError, the row is left out and the faults are added to `faults`.
     """
     rows = {}
     for number, cells in table.iterrows():
@@ -145,7 +145,7 @@ def read_rows(
 
 
 def below(folder: Path, *names: str, source: str) -> Path:
-    """Join names to a folder. Raises InputError where the result leaves the folder (.. or an absolute path)."""
+    """Join names to a folder. Raises InputError if the result is outside the folder (.. or an absolute path)."""
     path = os.path.normpath(folder.joinpath(*names))
     if not Path(path).is_relative_to(os.path.normpath(folder)):
         raise InputError(f"{source}: {'/'.join(names)!r} leaves the folder {folder}; give a name below it")
@@ -153,7 +153,7 @@ def below(folder: Path, *names: str, source: str) -> Path:
 
 
 def is_empty(cell: Any) -> bool:
-    """Say whether a spreadsheet cell holds nothing: blank, "/", "-" or not-a-number."""
+    """Whether a spreadsheet cell holds nothing: blank, "/", "-" or not-a-number."""
     return cell is None or cell != cell or str(cell).strip().lower() in _EMPTY
 
 
@@ -165,13 +165,14 @@ def frame_number(cell: Any, column: str, source: str) -> int:
             return int(number)
     except (TypeError, ValueError, OverflowError):
         pass
-    raise InputError(f"{source}: {column} is {cell!r}, which is no frame number; correct the cell")
+    raise InputError(f"{source}: {column} is {cell!r}, which is not a frame number; correct the cell")
 
 
 def timing(cells: pd.Series, columns: Sequence[str], source: str) -> dict[str, Any]:
-    """Read onset, apex (None where empty), offset and emotion (lower case) from the cells of a row.
+    """Read onset, apex (None if empty), offset and emotion (lower case) from the cells of a row.
 
-    `columns` are the spreadsheet's names of these four, in this order; `source` names file and row.
+    columns: the spreadsheet's names of these four, in this order. source: file and row, for messages.
+    Raises ManyFaultsError for the cells that do not fit.
     """
     onset, apex, offset, emotion = columns
     readers = {
@@ -189,7 +190,7 @@ def timing(cells: pd.Series, columns: Sequence[str], source: str) -> dict[str, A
 
 
 def text_cell(cell: Any, column: str, source: str) -> str:
-    """Read a cell as text without surrounding blanks. Raises InputError where it is empty."""
+    """Read a cell as text without surrounding blanks. Raises InputError if it is empty."""
     if is_empty(cell):
         raise InputError(f"{source}: {column} is empty; fill the cell in or remove the row")
     return str(cell).strip()
@@ -198,18 +199,18 @@ def text_cell(cell: Any, column: str, source: str) -> str:
 def id_number(cell: Any, column: str, source: str) -> int:
     """Read the number of a subject id such as 6, "006", "sub06" or "spNO.6".
 
-    Raises InputError where the cell holds no number.
+    Raises InputError if the cell holds no number.
     """
     digits = re.fullmatch(r"\D*([0-9]+)(\.0)?", str(cell).strip())
     if not digits:
-        raise InputError(f"{source}: {column} is {cell!r}, which holds no number; correct the cell")
+        raise InputError(f"{source}: {column} is {cell!r}, which contains no number; correct the cell")
     return int(digits[1])
 
 
 def subfolders(folder: str | Path) -> dict[str, str]:
-    """Map the lower-case name of each folder in a folder to its real name; {} without a folder.
+    """Map the lower-case name of every subfolder to its real name; {} if the folder does not exist.
 
-    Files, such as the Thumbs.db that Windows leaves, and hidden folders are passed over.
+    Files, such as Windows' Thumbs.db, and hidden folders are skipped.
     """
     try:
         with os.scandir(folder) as entries:

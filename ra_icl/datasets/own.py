@@ -15,7 +15,6 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
 def read_index(
-    root: Path,
     annotation: Path,
     frames: Path,
     faults: Faults,
@@ -25,13 +24,12 @@ def read_index(
 ) -> pd.DataFrame:
     """Read a CSV of sequences as an index, in the file's order.
 
-    Columns, in any order: subject, clip, onset, offset, emotion; apex and fps where they are known.
-    clip: a folder of frames or a video file below `frames`. Frame numbers are those of the files, or
-    count from 1 in a video. labels: {class: its emotions}; the index holds the class as emotion.
-    Rows of an `excluded` emotion are left out. A sequence is the clip and the onset, "happy1_12",
-    since one clip may hold several expressions.
-    The result is indexed by the line of the file and not validated; rows that do not fit are left out
-    and added to `faults`. Raises InputError for a file that cannot be read, a missing column or no labels.
+    Columns, in any order: subject, clip, onset, offset, emotion and, if known, apex and fps. clip: a folder of frames
+    or a video file below `frames`. Frame numbers are those of the files, or count from 1 in a video. labels: {class:
+    its emotions}; the index holds the class as emotion. Rows with an `excluded` emotion are left out. A sequence is
+    named by clip and onset, such as "happy1_12", since one clip may hold several expressions.
+    The result is indexed by the line of the file and not validated; invalid rows are left out and added to `faults`.
+    Raises InputError if the file cannot be read, lacks a column, or if there are fewer than two labels.
     """
     classes = _classes(labels)
     known = classes | {str(emotion).lower(): None for emotion in excluded}
@@ -111,7 +109,7 @@ def _row(frames: Path, known: Mapping[str, str | None], source: str, cells: pd.S
 
 
 def _fps(cell: str, source: str) -> float:
-    """Frames per second; not-a-number where the cell is empty, for nothing is computed from it."""
+    """Frames per second; not-a-number if the cell is empty, which is harmless as nothing is computed from it."""
     if index.is_empty(cell):
         return float("nan")
     try:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from ra_icl.datasets.index import NAMES
 from ra_icl.errors import Faults, InputError
 
-_DATASETS = ("casme2", "samm", "smic", "casme3", "own")
 _CLASSES_3 = ("negative", "positive", "surprise")
 _CLASSES_7 = ("happiness", "surprise", "sadness", "disgust", "fear", "anger", "others")
 
@@ -22,7 +22,6 @@ class Protocol:
     """
 
     name: str
-    title: str
     datasets: tuple[str, ...]
     classes: tuple[str, ...]
     labels: dict[str, dict[str, str]]
@@ -33,7 +32,7 @@ def _labels(**emotions: str) -> dict[str, str]:
     return {emotion: name for name, words in emotions.items() for emotion in words.split()}
 
 
-# Part A's file says "happy" and "sad"; papers write "happiness" and "sadness".
+# Part A's annotation says "happy" and "sad"; papers write "happiness" and "sadness".
 _CASME3_3 = _labels(negative="disgust fear anger sad sadness", positive="happy happiness", surprise="surprise")
 _CASME3_7 = _labels(
     happiness="happy happiness",
@@ -46,7 +45,7 @@ _CASME3_7 = _labels(
 )
 _CASME3_4 = _CASME3_3 | _labels(others="others other")
 _CDE = {
-    # The text puts sadness and fear in negative as well; Table 4's 88 leave them out.
+    # The paper's text also counts sadness and fear as negative; Table 4's 88 leave them out.
     "casme2": _labels(negative="disgust repression", positive="happiness", surprise="surprise"),
     "samm": _labels(negative="anger contempt disgust fear sadness", positive="happiness", surprise="surprise"),
     "smic": _labels(negative="negative", positive="positive", surprise="surprise"),
@@ -55,26 +54,20 @@ _CDE = {
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
-        Protocol("cde", "CDE, 3 classes", ("casme2", "samm", "smic"), _CLASSES_3, _CDE),
-        Protocol("casme3_3", "CAS(ME)³, 3 classes", ("casme3",), _CLASSES_3, {"casme3": _CASME3_3}),
-        Protocol(
-            "casme3_4",
-            "CAS(ME)³, 4 classes",
-            ("casme3",),
-            (*_CLASSES_3, "others"),
-            {"casme3": _CASME3_4},
-        ),
-        Protocol("casme3_7", "CAS(ME)³, 7 classes", ("casme3",), _CLASSES_7, {"casme3": _CASME3_7}),
-        # Its classes stand in the config (see `protocol_of`); its index holds them in place of emotions.
-        Protocol("own", "Own data", ("own",), (), {"own": {}}),
+        Protocol("cde", ("casme2", "samm", "smic"), _CLASSES_3, _CDE),
+        Protocol("casme3_3", ("casme3",), _CLASSES_3, {"casme3": _CASME3_3}),
+        Protocol("casme3_4", ("casme3",), (*_CLASSES_3, "others"), {"casme3": _CASME3_4}),
+        Protocol("casme3_7", ("casme3",), _CLASSES_7, {"casme3": _CASME3_7}),
+        # The classes are in the config (see `protocol_of`); the index holds them instead of emotions.
+        Protocol("own", ("own",), (), {"own": {}}),
     )
 }
 
 
 def protocol_of(name: str, classes: Sequence[str] = ()) -> Protocol:
-    """A protocol by its name; `classes`, in label order, are those of own data.
+    """A protocol by its name; classes: those of own data, in label order.
 
-    Raises InputError for an unknown name, and for own data without classes.
+    Raises InputError if the name is unknown or own data have no classes.
     """
     if name not in PROTOCOLS:
         raise InputError(f"protocol {name!r} is not known; choose one of {', '.join(PROTOCOLS)}")
@@ -91,12 +84,12 @@ UNUSED_EMOTIONS = {"casme2": {"others", "sadness", "fear"}, "samm": {"other", "o
 
 
 def known_emotions(dataset: str) -> set[str]:
-    """Emotions of a dataset that a protocol maps to a class or that are known to be left out; none of own data."""
+    """Emotions of a dataset that a protocol maps to a class or leaves out on purpose; the empty set for own data."""
     maps = (protocol.labels.get(dataset, {}) for protocol in PROTOCOLS.values())
     return set(UNUSED_EMOTIONS.get(dataset, ())).union(*maps)
 
 
-# CASME II sequences that the CDE protocol leaves out though their emotion may be in it.
+# CASME II sequences that the CDE protocol leaves out although it may include their emotion.
 UNUSED_CASME2 = {
     ("sub04", "EP12_01f"): "no apex is annotated",
     ("sub05", "EP09_05f"): "the apex is the onset",
@@ -126,7 +119,7 @@ EXPECTED = {
         }
     },
 }
-# Subjects, which is folds: {protocol: {dataset: subjects}}.
+# Number of subjects, and so of folds: {protocol: {dataset: subjects}}.
 EXPECTED_SUBJECTS = {
     "cde": {"casme2": 24, "samm": 28, "smic": 16},
     "casme3_3": {"casme3": 87},
@@ -138,9 +131,8 @@ EXPECTED_SUBJECTS = {
 def exclude(index: pd.DataFrame) -> pd.DataFrame:
     """Drop the rows of an index that no protocol uses; the others keep their order and row labels.
 
-    Dropped: UNUSED_EMOTIONS, UNUSED_CASME2, and the CAS(ME)³ rows whose annotation breaks
-    onset < apex <= offset ("some samples with annotation errors are excluded", the paper).
-    An emotion that is not known at all stays, for `select` to refuse.
+    Dropped: UNUSED_EMOTIONS, UNUSED_CASME2, and CAS(ME)³ rows whose annotation violates onset < apex <= offset (the
+    paper: "some samples with annotation errors are excluded"). Unknown emotions are kept, for `select` to refuse.
     """
     unused = [
         row.emotion in UNUSED_EMOTIONS.get(row.dataset, ())
@@ -154,9 +146,8 @@ def exclude(index: pd.DataFrame) -> pd.DataFrame:
 def select(indexes: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
     """Take the rows of a protocol from the index of one or more datasets.
 
-    Returns them with an int64 column `label`, the position in `protocol.classes`, rows numbered
-    from 0. Raises ManyFaultsError that names each sequence whose emotion is neither mapped nor
-    known to be left out.
+    Returns them numbered from 0, with an int64 column `label`, the position in `protocol.classes`.
+    Raises ManyFaultsError naming each sequence whose emotion is neither mapped nor left out on purpose.
     """
     rows = exclude(indexes[indexes["dataset"].isin(protocol.datasets)])
     classes, faults = [], Faults()
@@ -178,9 +169,9 @@ def check_counts(
 ) -> list[str]:
     """Compare sequences per dataset and class, and subjects per dataset, with Tables 4 and 5.
 
-    selected: what `select` returned for `protocol`. on_mismatch: "error" raises InputError that
-    lists every difference, "warning" logs the same line. Returns the differences, [] for none.
-    A protocol that `expected` or `subjects` does not hold is not compared with it.
+    selected: what `select` returned for `protocol`. on_mismatch: "error" raises InputError listing every difference,
+    "warning" logs the same line. A protocol that is not in `expected` or `subjects` is not compared.
+    Returns the differences.
     """
     if on_mismatch not in ("error", "warning"):
         raise InputError(f"config: data.count_mismatch is {on_mismatch!r}; set error or warning")
@@ -201,22 +192,14 @@ def check_counts(
 
 
 def folds(selected: pd.DataFrame) -> list[str]:
-    """Name the folds, one a subject: "casme2-sub01", in order of dataset and subject number."""
+    """Name the folds, one per subject, such as "casme2-sub01", in order of dataset and subject number."""
     pairs = set(zip(selected["dataset"], selected["subject"], strict=True))
     return [f"{dataset}-{subject}" for dataset, subject in sorted(pairs, key=_fold_order)]
 
 
 def fold_of(rows: pd.DataFrame) -> pd.Series:
-    """Name the fold of each row of an index: "casme2-sub01"."""
+    """Name the fold of each row of an index, such as "casme2-sub01"."""
     return rows["dataset"] + "-" + rows["subject"]
-
-
-def split_fold(fold: str) -> tuple[str, str]:
-    """Split "casme2-sub01" into ("casme2", "sub01"). Raises InputError for any other form."""
-    dataset, dash, subject = fold.partition("-")
-    if dataset not in _DATASETS or not dash or not subject:
-        raise InputError(f"fold {fold!r} is not of the form dataset-subject, such as casme2-sub01")
-    return dataset, subject
 
 
 def _in_order(row) -> bool:
@@ -227,7 +210,7 @@ def _class_of(row, protocol: Protocol) -> str | None:
     labels = protocol.labels[row.dataset]
     if row.emotion in labels:
         return labels[row.emotion]
-    if row.emotion in protocol.classes:  # published tables give the class in place of the emotion
+    if row.emotion in protocol.classes:  # published tables give the class instead of the emotion
         return row.emotion
     if any(row.emotion in other.labels.get(row.dataset, ()) for other in PROTOCOLS.values()):
         return None  # a class of another protocol, as `others` in the 3-class one
@@ -251,4 +234,4 @@ def _count_differences(selected: pd.DataFrame, protocol: Protocol, expected: Map
 def _fold_order(pair: tuple[str, str]) -> tuple[int, int, str]:
     dataset, subject = pair
     number = re.search(r"[0-9]+", subject)
-    return _DATASETS.index(dataset), int(number[0]) if number else 0, subject
+    return NAMES.index(dataset), int(number[0]) if number else 0, subject

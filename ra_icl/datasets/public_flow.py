@@ -1,12 +1,13 @@
 """Published flow maps of the 442 CDE sequences, read from a clone of the repository that publishes them.
 
-A PNG without suffix is the map from onset to apex. Where a repository publishes two instances a sequence, `_1` is the
+A PNG without suffix is the map from onset to apex. If a repository publishes two instances per sequence, `_1` is the
 map from apex to offset, whose motion runs back. Red is u, green v, blue strain, scaled to 0..255. Only the flow folder
 and the table that lists it are read.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
@@ -27,13 +28,18 @@ SUFFIXES = {"onset_apex": ("",), "onset_apex_offset": ("", "_1")}
 class PublishedOptions:
     """One source of maps: `root`, a clone, and `layout`, "onset_apex" (one map) or "onset_apex_offset" (two).
 
-    reverse_decay: turn the motion of apex-to-offset maps round (u, v become 1 - u, 1 - v), so that it runs as it does
-    from onset to apex, which is what the method's instances have in common.
+    reverse_decay: reverse the motion of apex-to-offset maps (u, v become 1 - u, 1 - v), so that every instance starts
+    from the neutral face, as the method's instances do.
+    commit, files, sha256: the commit that the maps were taken from, the number of files in its flow folder and their
+    checksum (see `clone_checksum`); `ra-icl check` compares a clone with them. Empty or 0: not compared.
     """
 
     root: str = ""
     layout: str = "onset_apex"
     reverse_decay: bool = True
+    commit: str = ""
+    files: int = 0
+    sha256: str = ""
 
     def __post_init__(self) -> None:
         require_choice("layout", self.layout, tuple(SUFFIXES))
@@ -42,8 +48,8 @@ class PublishedOptions:
 def read_index(sources: Mapping[str, PublishedOptions], dataset: str) -> pd.DataFrame:
     """The index of one dataset, from the tables of all clones, which must list the same sequences.
 
-    Emotions are the three class names; frames, onset, apex and offset are unknown and stand at empty, 0, empty, 1.
-    Raises InputError where a folder or table is missing, or where two clones disagree.
+    Emotions are the three class names. Frames and apex are unknown and left empty; onset and offset are set to 0 and 1.
+    Raises InputError if a folder or table is missing, or if two clones disagree.
     """
     tables = {name: _read_table(name, source, dataset) for name, source in sources.items()}
     first, *others = tables
@@ -53,17 +59,22 @@ def read_index(sources: Mapping[str, PublishedOptions], dataset: str) -> pd.Data
     return tables[first]
 
 
-def _read_table(name: str, source: PublishedOptions, dataset: str) -> pd.DataFrame:
+def _require_clone(name: str, source: PublishedOptions) -> None:
     key, root = f"public_flow.{name}.root", Path(source.root)
     if not source.root or not (root / FOLDER).is_dir():
         raise InputError(
             f"{key}: folder {root / FOLDER if source.root else '(not set)'} does not exist; clone the repository that "
             f"config/public-flow.yaml names and set {key} to the clone"
         )
+
+
+def _read_table(name: str, source: PublishedOptions, dataset: str) -> pd.DataFrame:
+    key, root = f"public_flow.{name}.root", Path(source.root)
+    _require_clone(name, source)
     try:
         table = pd.read_csv(root / TABLE, dtype=str, usecols=["dataset", "sub", "filename_o", "label"])
     except (OSError, ValueError) as error:
-        raise InputError(f"{root / TABLE}: cannot be read ({error}); set {key} to a whole clone") from error
+        raise InputError(f"{root / TABLE}: cannot be read ({error}); set {key} to a complete clone") from error
     rows = table[table["dataset"] == dataset]
     unknown = rows[~rows["label"].isin(CLASSES)]
     if len(unknown):
@@ -93,7 +104,7 @@ def _as_index(rows: pd.DataFrame, dataset: str) -> pd.DataFrame:
 def read_maps(options: PublishedOptions, subject: str, sequence: str):
     """The published maps of a sequence: (N, 3, H, W) float16 in [0, 1], channels u, v, strain.
 
-    Raises InputError where a file is missing, unreadable or not an 8-bit colour image.
+    Raises InputError if a file is missing, unreadable or not an 8-bit colour image.
     """
     import numpy as np
 
@@ -121,7 +132,10 @@ def _read_image(path: Path):
 
 
 def write_subjects(index: pd.DataFrame, options: PublishedOptions, folder: str | Path) -> None:
-    """Write `folder`/{subject}.safetensors for every subject: a float16 tensor (N, 3, H, W) per sequence."""
+    """Write `folder`/{subject}.safetensors for every subject: a float16 tensor (N, 3, H, W) per sequence.
+
+    Raises InputError like `read_maps`.
+    """
     metadata = {
         "source": f"published maps, layout {options.layout}",
         "units": "0..1 as published, not pixels",
@@ -130,3 +144,42 @@ def write_subjects(index: pd.DataFrame, options: PublishedOptions, folder: str |
     for subject, rows in index.groupby("subject"):
         maps = {name: read_maps(options, subject, name) for name in rows["sequence"]}
         save_tensors(Path(folder, f"{subject}.safetensors"), maps, metadata)
+
+
+def clone_checksum(root: str | Path) -> tuple[int, str]:
+    """The number of files in a clone's flow folder, and a SHA-256 over these files and the table.
+
+    The checksum is that of the lines "{name}\\0{SHA-256 of the content}\\n" in order of the names, which are relative
+    to the clone, with forward slashes.
+    """
+    root = Path(root)
+    maps = [path for path in (root / FOLDER).rglob("*") if path.is_file()]
+    contents = {path.relative_to(root).as_posix(): path for path in (*maps, root / TABLE)}
+    digest = sha256()
+    for name, path in sorted(contents.items()):
+        digest.update(f"{name}\0{sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return len(maps), digest.hexdigest()
+
+
+def check_clone(name: str, options: PublishedOptions) -> None:
+    """Compare the clone of source `name` with the number of files and the checksum that its options state.
+
+    Raises InputError if the clone is missing, incomplete or different.
+    """
+    key, root = f"public_flow.{name}", Path(options.root)
+    _require_clone(name, options)
+    try:
+        count, checksum = clone_checksum(root)
+    except OSError as error:
+        fault = f"{error.filename}: cannot be read ({error.strerror}); set {key}.root to a complete clone"
+        raise InputError(fault) from error
+    if options.files not in (0, count):
+        raise InputError(
+            f"{root / FOLDER}: holds {count} files, but {key}.files is {options.files}; clone commit "
+            f"{options.commit} again"
+        )
+    if options.sha256 not in ("", checksum):
+        raise InputError(
+            f"{root / FOLDER}: the files or {TABLE} differ from those of commit {options.commit} (SHA-256 {checksum}, "
+            f"but {key}.sha256 is {options.sha256}); clone that commit again"
+        )

@@ -1,5 +1,6 @@
 """Read the index of one of the four official datasets, or of a user's own data."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from ra_icl.datasets.index import NAMES, validate
 from ra_icl.datasets.protocols import exclude, known_emotions
 from ra_icl.errors import Faults, InputError
 
-# Where each official release keeps its annotation and its frames, below the dataset's root.
+# Where each official release keeps its annotation and its frames, relative to the dataset's root.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "casme2": {"annotation": "CASME2-coding-20140508.xlsx", "frames": "CASME2_RAW_selected"},
     "samm": {"annotation": "SAMM_Micro_FACS_Codes_v2.xlsx", "frames": "."},
@@ -34,11 +35,12 @@ _READERS = {
 def build_index(dataset: str, options: Mapping[str, Any]) -> pd.DataFrame:
     """Read the index of a dataset: the sequences that some protocol uses, validated.
 
-    options: `root` (folder), `annotation` and `frames` (below root or absolute; DEFAULTS where
-    left out; an empty annotation means none, which SMIC-HS alone allows); for own data `labels`
-    and `excluded` as well (see `own.read_index`).
-    Returns the columns of `index.COLUMNS`, rows numbered from 0, in the order of the annotation.
-    Raises ManyFaultsError: each fault names the config key of a missing folder or file, or the row.
+    options: `root` (folder), `annotation` and `frames` (relative to root or absolute; DEFAULTS if left out; an empty
+    annotation means none, which only SMIC-HS allows); for own data also `labels` and `excluded` (see `own.read_index`).
+    Returns the columns of `index.COLUMNS`, rows numbered from 0, in the order of the annotation. `frames` is relative
+    to root, with forward slashes, so that moving the dataset changes nothing; it is absolute only if the option
+    `frames` is an absolute path outside root.
+    Raises ManyFaultsError; each fault names the row, or the config key of a missing folder or file.
     """
     rows, faults = survey(dataset, options)
     faults.raise_any()
@@ -46,20 +48,30 @@ def build_index(dataset: str, options: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def survey(dataset: str, options: Mapping[str, Any]) -> tuple[pd.DataFrame, Faults]:
-    """`build_index` without stopping: the rows that can be read, and all faults of the annotation."""
+    """Like `build_index`, but without stopping: the rows that can be read, and all faults of the annotation."""
     if dataset not in _READERS:
         raise InputError(f"dataset {dataset!r} is not known; choose one of {', '.join(NAMES)}")
     options = DEFAULTS[dataset] | dict(options)
     labels = {key: options[key] for key in ("labels", "excluded") if key in options}
     root, annotation, frames = _paths(dataset, options)
     faults = Faults()
-    used = exclude(_READERS[dataset](root, annotation, frames, faults, **labels))
+    used = exclude(_READERS[dataset](annotation, frames, faults, **labels))
     known = known_emotions(dataset)
     with faults.catching():
         validate(used, annotation or frames, known)
     if known:
         used = used[used["emotion"].isin(known)]
-    return used.reset_index(drop=True), faults
+    elsewhere = os.path.isabs(options["frames"])
+    places = [_relative(path, root, elsewhere) for path in used["frames"]]
+    return used.assign(frames=pd.Series(places, used.index, dtype="str")).reset_index(drop=True), faults
+
+
+def _relative(path: str, root: Path, elsewhere: bool) -> str:
+    """`path` relative to `root`; the absolute path if it lies `elsewhere`, outside the root."""
+    absolute = os.path.abspath(path)
+    if elsewhere and not Path(absolute).is_relative_to(os.path.abspath(root)):
+        return Path(absolute).as_posix()
+    return Path(os.path.relpath(absolute, root)).as_posix()
 
 
 def _paths(dataset: str, options: Mapping[str, Any]) -> tuple[Path, Path | None, Path]:

@@ -10,25 +10,24 @@ from ra_icl.errors import Faults
 FPS = 200
 _TIMING = ("Onset Frame", "Apex Frame", "Offset Frame", "Estimated Emotion")
 
-# Known faults of the official annotation, (subject, clip) -> (column, right value, reason). None
-# empties a cell that is outside onset..offset: the true apex is not known, and an empty apex is
-# taken as the midpoint where one is needed. Any other fault stops the run.
+# Known faults of the official annotation, (subject, clip) -> (column, right value, reason). None empties an apex that
+# is outside onset..offset: the true one is unknown, and methods that need an apex then take the midpoint. Any other
+# fault stops the run.
 REPAIRS = {
     ("013", "013_1_9"): ("offset", 5739, "wrong offset; public loaders correct it"),
     ("028", "028_4_1"): ("apex", None, "apex outside onset..offset"),
     ("032", "032_3_1"): ("apex", None, "apex outside onset..offset"),
 }
-_LONGEST = 200  # frames, one second: a repaired offset further from the onset belongs to other data
+_LONGEST = 200  # frames, one second: if the repaired offset is further from the onset, the clip is a different one
 
 
-def read_index(root: Path, annotation: Path | None, frames: Path, faults: Faults) -> pd.DataFrame:
+def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.DataFrame:
     """Read SAMM_Micro_FACS_Codes_v2.xlsx as an index: every row, in the file's order.
 
-    frames: the folder that holds 006/006_1_2/... The header is found below the notes at the top;
-    subject ids are padded to three digits; REPAIRS are applied.
-    The result is indexed by spreadsheet row and not validated; rows with a cell that cannot be read
-    are left out and added to `faults`. Raises InputError for a file that cannot be read or a missing
-    column.
+    frames: the folder that holds 006/006_1_2/... The header is found below the notes at the top; subject ids are padded
+    to three digits; REPAIRS are applied.
+    The result is indexed by spreadsheet row and not validated; rows with an unreadable cell are left out and added to
+    `faults`. Raises InputError if the file cannot be read or lacks a column.
     """
     table = index.read_table(annotation, ("Subject", "Filename", *_TIMING))
     return index.read_rows(table, annotation, lambda source, cells: _repaired(_row(frames, source, cells)), faults)

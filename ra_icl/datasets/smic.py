@@ -1,4 +1,4 @@
-"""SMIC-HS (100 fps): the folders carry subject, emotion and clip; there is no apex annotation."""
+"""SMIC-HS (100 fps): the folders name subject, emotion and clip; there is no apex annotation."""
 
 import re
 from pathlib import Path
@@ -14,14 +14,14 @@ EMOTIONS = ("negative", "positive", "surprise")
 _SHEET_COLUMNS = ("Subject", "Filename", "OnsetF", "OffsetF", "Emotion")
 
 
-def read_index(root: Path, annotation: Path | None, frames: Path, faults: Faults) -> pd.DataFrame:
+def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.DataFrame:
     """Read the folders s1/micro/negative/s1_ne_01/ below `frames` as an index, sorted by id.
 
-    A folder holds exactly the clip: its first frame is the onset, its last the offset. The apex is
-    empty. Subjects are padded, in sequence names as well: "s01", "s01_ne_01". An optional
-    SMIC-HS-E_annotation.xlsx gives onset and offset of the clips that it lists instead.
-    A clip without frames, a folder's name that does not fit, or an annotation that contradicts a
-    folder's emotion are added to `faults` and left out. Raises InputError where `frames` holds no clips.
+    A folder holds exactly the clip: its first frame is the onset, its last the offset. The apex is empty. Subject
+    numbers are padded, also in sequence names: "s01", "s01_ne_01". For clips that an optional SMIC-HS-E_annotation.xlsx
+    lists, onset and offset come from there.
+    Clips without frames, with an unexpected folder name or with an annotated emotion that contradicts the folder's are
+    left out and added to `faults`. Raises InputError if `frames` holds no clips.
     """
     folders = [
         (subject, emotion, clip, frames / folder / "micro" / emotion_folder / clip)
@@ -41,7 +41,7 @@ def read_index(root: Path, annotation: Path | None, frames: Path, faults: Faults
 
 
 def _subjects(frames: Path, faults: Faults) -> dict[str, str]:
-    # "s1" and "s01" are the same subject; anything else beside them is not a subject
+    # "s1" and "s01" are the same subject; other folders are not subjects
     names = [name for name in index.subfolders(frames).values() if re.fullmatch(r"[sS][0-9]+", name)]
     subjects: dict[str, str] = {}
     for name in names:
@@ -55,7 +55,7 @@ def _subjects(frames: Path, faults: Faults) -> dict[str, str]:
 def _row(subject: str, emotion: str, clip: str, folder: Path) -> dict:
     numbers = list(frame_files(folder)) if folder.is_dir() else []
     if not numbers:
-        raise InputError(f"{folder}: holds no frames; restore them, or remove it to do without this clip")
+        raise InputError(f"{folder}: holds no frames; restore them, or delete the folder to leave the clip out")
     return {
         "dataset": "smic",
         "subject": subject,
@@ -101,6 +101,6 @@ def _with_range(row: dict, listed: dict) -> dict:
     onset, offset, emotion, source = listed[row["sequence"]]
     if emotion != row["emotion"]:
         raise InputError(
-            f"{source}: {row['sequence']} is '{emotion}' here and lies in {row['frames']}; correct one of them"
+            f"{source}: {row['sequence']} is '{emotion}' here but its folder is {row['frames']}; correct one of them"
         )
     return row | {"onset": onset, "offset": offset}

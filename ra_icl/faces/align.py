@@ -1,4 +1,4 @@
-"""From where the face is to the transform that cuts it, and the cutting itself."""
+"""The transform that cuts a detected face out of a frame, and the cutting itself."""
 
 from math import atan2, ceil, cos, hypot, sin, sqrt
 
@@ -9,10 +9,10 @@ from ra_icl.faces.haar import EYES, Box, Eyes, Point
 
 
 def similarity(box: Box, eyes: Eyes | None, size: int, margin: float) -> list:
-    """Frame to crop, 2x3: the eyes' tilt and place where they are known, else the box upright.
+    """Frame to crop, 2x3: by the tilt and position of the eyes if they are known, else the box upright.
 
-    The scale is the geometric mean of the box's and of the distance between the eyes: the faults of
-    the two are independent, a box that is too large and an eye centre that is off.
+    The scale is the geometric mean of those given by the box and by the distance between the eyes, because their errors
+    are independent: a box that is too large, an eye centre that is misplaced.
     """
     left, top, side = box
     angle, middle = 0.0, (left + side * 0.5, top + side * EYES[0][1])
@@ -25,13 +25,8 @@ def similarity(box: Box, eyes: Eyes | None, size: int, margin: float) -> list:
     return rotate_about(middle, target, angle, scale)
 
 
-def eye_places(size: int, margin: float) -> np.ndarray:
-    """Where the eyes should lie in a crop, (2, 2) in pixels, the one on the image's left first."""
-    return size * (np.array(EYES) + margin) / (1 + 2 * margin)
-
-
 def rotate_about(source: Point, target: Point, angle: float, scale: float) -> list:
-    """2x3 similarity that moves `source` to `target` and turns a line tilted by `angle` level."""
+    """2x3 similarity that moves `source` to `target` and levels a line tilted by `angle`."""
     c, s = scale * cos(angle), scale * sin(angle)
     (x, y), (tx, ty) = source, target
     return [[c, s, tx - c * x - s * y], [-s, c, ty + s * x - c * y]]
@@ -44,10 +39,10 @@ def whole_frame(shape: tuple[int, int], size: int) -> list:
 
 
 def cut(image: np.ndarray, transform: list, size: int) -> np.ndarray:
-    """Warp one frame to (size, size[, 3]); a reduction averages, since aliasing is false motion."""
+    """Warp one frame to (size, size[, 3]); reductions average, since aliasing would look like motion."""
     matrix = np.array(transform)
     factor = max(1, ceil(1 / hypot(*matrix[:, 0]) - 1e-6))
-    # Transforms count from the corner of the image, warpAffine from the centre of its first pixel.
+    # Transforms measure from the corner of the image, warpAffine from the centre of its first pixel.
     matrix *= factor
     matrix[:, 2] += matrix[:, :2].sum(1) / 2 - 0.5
     large = cv2.warpAffine(

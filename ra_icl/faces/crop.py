@@ -1,4 +1,4 @@
-"""Face crops: the face of the onset frame, eyes levelled, cut alike from every frame."""
+"""Face crops: the face of the onset frame, eyes levelled, cut from every frame with the same transform."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ra_icl import files
-from ra_icl.datasets.frames import Frame, read_frames, sequence_frames
+from ra_icl.datasets.frames import Frame, file_stamps, read_frames, sequence_frames
 from ra_icl.errors import InputError
 from ra_icl.faces.align import cut, similarity, whole_frame
 from ra_icl.faces.landmarks import Found, detector_record, find
@@ -22,14 +22,14 @@ log = logging.getLogger(__name__)
 
 
 def crop_sequence(frames: Sequence[Frame], options: FaceOptions, name: str) -> tuple[np.ndarray, dict]:
-    """Cut the face out of a sequence, with the onset frame's transform on every frame.
+    """Cut the face out of a sequence, using the onset frame's transform for every frame.
 
     frames: image files or frames of a video, the onset first. name: of the sequence, for messages.
-    Returns uint8 crops (T, size, size[, 3]) and how they were made: `found` (eyes, box or
-    whole_frame), `attempt` (which try found it, 1 is the first), `box` and `eyes` (frame pixels, or
-    null), `transform` (2x3, frame to crop pixels, both counted from the image's corner) and, where
-    the head is stabilised, `head` (per frame: right and down in crop pixels, degrees).
-    Raises InputError for an unreadable frame, frames of different sizes, or no face found.
+    Returns uint8 crops (T, size, size[, 3]) and how they were made: `found` (eyes, box or whole_frame), `attempt` (the
+    number of the try that found the face, from 1), `box` and `eyes` (frame pixels, or null), `transform` (2x3, frame to
+    crop pixels, both measured from the image's corner) and, if the head is stabilised, `head` (per frame: right and
+    down in crop pixels, degrees).
+    Raises InputError if a frame cannot be read, frames differ in size or no face is found.
     """
     if not frames:
         raise InputError(f"{name}: no frames to crop; check its frame folder")
@@ -45,13 +45,13 @@ def crop_sequence(frames: Sequence[Frame], options: FaceOptions, name: str) -> t
     return crops, info
 
 
-def crop_subject(index: pd.DataFrame, out: Path, options: FaceOptions) -> None:
+def crop_subject(index: pd.DataFrame, root: str | Path, out: Path, options: FaceOptions) -> None:
     """Write the crops of one subject's sequences to `out`.
 
-    index: the subject's rows. out: a uint8 tensor (T, size, size[, 3]) per sequence. Metadata:
-    options, OpenCV's version, `detector` (name, version, model and its SHA-256) and, per sequence,
-    `frames` (their numbers) and `crop_sequence`'s info.
-    Raises InputError as `crop_sequence`, or where a sequence lacks its frames.
+    index: the subject's rows. root: the dataset's folder. out: a uint8 tensor (T, size, size[, 3]) per sequence.
+    Metadata: options, OpenCV's version, `detector` (name, version, model and its SHA-256) and, per sequence, `frames`
+    (their numbers), `files` (the `file_stamps` of what was read) and `crop_sequence`'s info.
+    Raises InputError like `crop_sequence`, or if frames of a sequence are missing.
     """
     if index.empty:
         raise InputError(f"{out}: the index has no sequence of this subject; check the name")
@@ -59,17 +59,18 @@ def crop_subject(index: pd.DataFrame, out: Path, options: FaceOptions) -> None:
     subject = index["subject"].iloc[0]
     for _, row in tqdm(index.iterrows(), f"crops {subject}", len(index), unit="sequence"):
         name = f"{row['dataset']}/{row['subject']}/{row['sequence']}"
-        numbers, frames = zip(*sequence_frames(row, options.missing_frames), strict=True)
+        numbers, frames = zip(*sequence_frames(row, root, options.missing_frames), strict=True)
+        stamps = file_stamps(frames)  # before they are read: a change during that is noticed later
         clips[row["sequence"]], info = crop_sequence(frames, options, name)
-        sequences[row["sequence"]] = {"frames": list(numbers)} | info
+        sequences[row["sequence"]] = {"frames": list(numbers), "files": stamps} | info
     record = {"options": asdict(options), "opencv": cv2.__version__, "detector": detector_record(options)}
     files.save_tensors(out, clips, record | {"sequences": sequences})
 
 
 def find_face(image: np.ndarray, options: FaceOptions, name: str) -> dict:
-    """Find the face on one frame, (H, W) or (H, W, 3) RGB uint8: `crop_sequence`'s info.
+    """Find the face on one frame, (H, W) or (H, W, 3) RGB uint8; returns `crop_sequence`'s info.
 
-    Raises InputError, naming the sequence `name`, where no face is found and no fallback is allowed.
+    Raises InputError naming the sequence `name` if no face is found and no fallback is allowed.
     """
     found: Found = find(image, options)
     if found.box is None:
@@ -92,7 +93,7 @@ def find_face(image: np.ndarray, options: FaceOptions, name: str) -> dict:
 
 
 def _cut_stabilised(crops: np.ndarray, images: Iterable[np.ndarray], transform: list) -> list[list[float]]:
-    """Fill crops[1:] with the head's motion taken out, in one interpolation each; returns that motion."""
+    """Fill crops[1:] with the head's motion removed, each by a single interpolation; returns that motion."""
     size = crops.shape[1]
     stabiliser = Stabiliser(crops[0])
     head = [[0.0, 0.0, 0.0]]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ra_icl.errors import InputError
 
-# Haar detection runs on copies of these sizes (pixels), so its parameters fit every camera.
+# Haar detection runs on copies of these sizes (pixels), so that its parameters fit every camera.
 FRAME_SIDE = 480
 FACE_SIDE = 240
 # Where the eyes lie in OpenCV's frontal-face box, as fractions of its side.
@@ -27,9 +27,9 @@ Eyes = tuple[Point, Point]  # the one on the image's left first
 def detect_face(grey: np.ndarray) -> tuple[Box | None, Eyes | None, int]:
     """Find the face on a grey frame (H, W) uint8: its box and its eyes, in frame pixels, and the try that found it.
 
-    A clear box stands with or without eyes (try 1). Where there is none, looser settings (try 2), a
-    border for faces that fill the frame (3), smaller boxes (4) and copies of the frame turned by TURNS
-    (5 and 6) propose more, and a plausible pair of eyes has to confirm them. Box and eyes are None where nothing does.
+    A clear box is accepted with or without eyes (try 1). If there is none, looser settings (try 2), a border for faces
+    that fill the frame (3), smaller boxes (4) and copies of the frame turned by TURNS (5 and 6) propose boxes, each of
+    which a plausible pair of eyes has to confirm. Box and eyes are None if no box is confirmed.
     """
     clear = list(_boxes(grey, 1.1, 5))
     for box in clear:
@@ -54,7 +54,7 @@ def detect_face(grey: np.ndarray) -> tuple[Box | None, Eyes | None, int]:
 
 
 def _turned(grey: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
-    """The frame turned about its centre, nothing cut off, and the 2x3 that leads back to the frame."""
+    """The frame turned about its centre, nothing cut off, and the 2x3 transform back to the frame."""
     height, width = grey.shape
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
     size = np.abs(turn[:, :2]) @ (width, height)
@@ -72,7 +72,7 @@ def _turned_back(box: Box, eyes: Eyes, back: np.ndarray) -> tuple[Box, Eyes]:
 
 
 def detect_eyes(grey: np.ndarray, box: Box) -> Eyes | None:
-    """Find the eyes in a face box: their centres in frame pixels, None where implausible."""
+    """Find the eyes in a face box: their centres in frame pixels, or None if no pair is plausible."""
     left, top, side = box
     face = _face_view(grey, box)
     for neighbours, equalise in product((5, 2), (False, True)):
@@ -88,7 +88,7 @@ def detect_eyes(grey: np.ndarray, box: Box) -> Eyes | None:
 
 
 def _face_view(grey: np.ndarray, box: Box) -> np.ndarray:
-    """The box, (FACE_SIDE, FACE_SIDE) uint8; a reduction averages."""
+    """The box, (FACE_SIDE, FACE_SIDE) uint8; reductions average."""
     left, top, side = box
     factor = max(1, ceil(side / FACE_SIDE))
     scale, size = factor * FACE_SIDE / side, factor * FACE_SIDE
@@ -98,10 +98,10 @@ def _face_view(grey: np.ndarray, box: Box) -> np.ndarray:
 
 
 def best_eye_pair(centres: Sequence[Point]) -> Eyes | None:
-    """Return the pair, image left first, nearest to where eyes belong, or None where no pair is plausible.
+    """Return the pair, image left first, that is nearest to where eyes belong, or None if no pair is plausible.
 
-    Centres are fractions of the face box. Plausible: one eye each side of the middle, both in the
-    upper part, 0.25 to 0.6 apart, tilted by 20 degrees at most.
+    Centres are fractions of the face box. Plausible: one eye on each side of the middle, both in the upper part, 0.25
+    to 0.6 apart, tilted by 20 degrees at most.
     """
     lefts = [(x, y) for x, y in centres if x < 0.5 and 0.2 <= y <= 0.58]
     rights = [(x, y) for x, y in centres if x >= 0.5 and 0.2 <= y <= 0.58]

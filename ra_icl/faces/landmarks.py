@@ -1,4 +1,4 @@
-"""The detectors by name: what each finds on a frame, and what it was."""
+"""The detectors by name: what each finds on a frame, and its version."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _MEDIAPIPE_IRISES = (468, 473)
 
 @dataclass(frozen=True)
 class Found:
-    """A face: its box and eyes in frame pixels, None where not found; attempt: the try that found it."""
+    """A face: its box and eyes in frame pixels, None if not found; attempt: the number of the try that found it."""
 
     box: Box | None
     eyes: Eyes | None
@@ -38,15 +38,14 @@ class Detector:
 
     detect: Callable[[np.ndarray, str], Eyes | None] | None
     version: Callable[[], str]
-    needs_model: bool = False
 
 
 def find(image: np.ndarray, options: "FaceOptions") -> Found:
     """Find the face on a frame (H, W) or (H, W, 3) RGB uint8 with the detector of the options.
 
-    Where a landmark detector gives the eyes, the box is the one that OpenCV's cascade has around such
-    eyes, so that crops are alike whatever the detector.
-    Raises InputError where the detector's package or model is missing.
+    For a landmark detector, the box is the one that OpenCV's cascade would have around the same eyes, so that crops do
+    not depend on the detector.
+    Raises InputError if the detector's package or model is missing.
     """
     detect = DETECTORS[options.detector].detect
     if detect is None:
@@ -65,7 +64,7 @@ def box_around(eyes: Eyes) -> Box:
 
 
 def detector_record(options: "FaceOptions") -> dict:
-    """What the crops' metadata say of the detector."""
+    """What the crops' metadata record about the detector."""
     record = {"name": options.detector, "version": DETECTORS[options.detector].version()}
     if options.model:
         record |= {"model": Path(options.model).name, "sha256": sha256(_model_bytes(options.model)).hexdigest()}
@@ -123,7 +122,7 @@ def _yunet_model(path: str):
     try:
         return cv2.FaceDetectorYN.create(str(Path(path).expanduser()), "", (320, 320), 0.6)
     except cv2.error as error:
-        raise InputError(f"faces.model: {path} is no YuNet model ({error.err}); give the .onnx file") from error
+        raise InputError(f"faces.model: {path} is not a YuNet model ({error.err}); give the .onnx file") from error
 
 
 @cache
@@ -133,7 +132,7 @@ def _lbf_model(path: str):
     try:
         model.loadModel(str(Path(path).expanduser()))
     except cv2.error as error:
-        raise InputError(f"faces.model: {path} is no LBF model ({error.err}); give lbfmodel.yaml") from error
+        raise InputError(f"faces.model: {path} is not an LBF model ({error.err}); give lbfmodel.yaml") from error
     return model
 
 
@@ -147,7 +146,7 @@ def _mediapipe_package():
         import mediapipe
     except ImportError as error:
         raise InputError(
-            "faces.detector: mediapipe is not installed; install mediapipe==0.10.21 in an environment of its own "
+            "faces.detector: mediapipe is not installed; install mediapipe==0.10.21 in a separate environment "
             "(see config/README.md), or choose haar"
         ) from error
     if not hasattr(mediapipe, "solutions"):
@@ -162,6 +161,6 @@ def _opencv_version() -> str:
 DETECTORS = {
     "haar": Detector(None, _opencv_version),
     "mediapipe": Detector(_mediapipe, lambda: f"mediapipe {_mediapipe_package().__version__}"),
-    "yunet": Detector(_yunet, _opencv_version, needs_model=True),
-    "lbf": Detector(_lbf, _opencv_version, needs_model=True),
+    "yunet": Detector(_yunet, _opencv_version),
+    "lbf": Detector(_lbf, _opencv_version),
 }

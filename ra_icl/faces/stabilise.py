@@ -1,4 +1,4 @@
-"""Taking the head's motion out of a sequence: rigid, estimated where the face itself moves least."""
+"""Removing the head's rigid motion from a sequence, as estimated where the face itself moves least."""
 
 from math import cos, degrees, sin
 
@@ -12,7 +12,7 @@ STABLE = ((0.15, 0.04, 0.85, 0.2), (0.42, 0.36, 0.58, 0.56), (0.04, 0.3, 0.16, 0
 _BLUR = 1.0  # pixels: standard deviation, against sensor noise and aliasing
 _ITERATIONS = 20
 _CLOSE = 1e-4  # pixels: a step this small ends the search
-_LARGEST = 0.25  # of the crop's side: a motion beyond this is no head's within half a second
+_LARGEST = 0.25  # of the crop's side: no head moves further within half a second
 
 Motion = np.ndarray  # right and down in crop pixels at the crop's centre, turn in radians
 
@@ -20,10 +20,10 @@ Motion = np.ndarray  # right and down in crop pixels at the crop's centre, turn 
 class Stabiliser:
     """Estimates how the head moved since the onset crop (H, W[, 3]) uint8, and undoes it.
 
-    The motion is the translation and turn that minimise the squared difference of the grey levels
-    over STABLE, up to a gain and an offset of the light: Lucas and Kanade's method, by Gauss-Newton
-    from the motion of the frame before. Sampling is by cubic splines: OpenCV's own rounds to 1/32
-    pixel, and its ECC is off by up to a fifth of a pixel with a mask.
+    The motion is the translation and turn that minimise the squared difference of grey levels over STABLE, up to a gain
+    and an offset of the light: Lucas and Kanade's method, by Gauss-Newton from the motion of the previous frame.
+    Sampling uses cubic splines, because OpenCV rounds positions to 1/32 pixel and its ECC, given a mask, errs by up to
+    a fifth of a pixel.
     """
 
     def __init__(self, onset: np.ndarray) -> None:
@@ -38,14 +38,13 @@ class Stabiliser:
     def steady(self, crop: np.ndarray, transform: list) -> tuple[list, list[float]]:
         """The transform (2x3) that cuts this frame without the head's motion, and that motion.
 
-        crop: the frame cut with `transform`, the onset's. Motion: right and down in crop pixels at
-        the crop's centre, degrees clockwise as seen. Where the search finds nothing plausible the
-        motion of the frame before is kept.
+        crop: the frame cut with `transform`, the onset's. Motion: right and down in crop pixels at the crop's centre,
+        degrees clockwise as seen. If the search finds nothing plausible, the motion of the previous frame is kept.
         """
         found = self._search(crop)
         if found is not None:
             self.motion = found
-        middle = len(crop) / 2  # transforms count from the corner, pixels from their centres
+        middle = len(crop) / 2  # transforms measure from the corner, pixel indices from the centres
         steady = np.linalg.inv(_rigid(self.motion, middle)) @ np.vstack([transform, [0, 0, 1]])
         right, down, turn = map(float, self.motion)
         return steady[:2].tolist(), [round(right, 4), round(down, 4), round(degrees(turn), 4)]
@@ -88,7 +87,7 @@ def stable_mask(size: int) -> np.ndarray:
 
 
 def _rigid(motion: Motion, middle: float) -> np.ndarray:
-    """3x3: a point of the onset crop to where it is now, counted from the corner."""
+    """3x3: a point of the onset crop to where it is now, measured from the corner."""
     right, down, turn = motion
     c, s = cos(turn), sin(turn)
     return np.array(

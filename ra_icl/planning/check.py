@@ -1,51 +1,98 @@
-"""Every fault of the datasets that a config names, found in one pass before anything is computed."""
+"""What `ra-icl check` finds: faults of the data that a config names, changed frames, damaged results."""
 
 import logging
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
-from ra_icl.datasets.frames import Frame, VideoFrame, read_frames, read_image, sequence_frames
+from ra_icl.datasets import public_flow
+from ra_icl.datasets.frames import (
+    Frame,
+    VideoFrame,
+    file_stamps,
+    read_frames,
+    read_image,
+    same_stamp,
+    sequence_frames,
+)
 from ra_icl.datasets.protocols import PROTOCOLS, check_counts
 from ra_icl.datasets.reading import survey
 from ra_icl.errors import Faults, InputError
+from ra_icl.files import checksum, open_tensors
 from ra_icl.planning.config import load_config
-from ra_icl.planning.plan import datasets_of, select_all
+from ra_icl.planning.plan import datasets_of, published_options, select_all
 
 CONFIG = Path("config/config.yaml")
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
+RERUN = ("snakemake", "--cores", "all")
+STAGES = ("twins", "crops", "flow", "folds")  # the folders of results that hold tensors
 
 log = logging.getLogger(__name__)
 
 
-def check_config_datasets(configfiles: Sequence[Path], only: Sequence[str], decode: bool) -> Faults:
-    """Check the datasets that the protocols of a config need; run from the root of a clone.
+def check_config(
+    configfiles: Sequence[Path], only: Sequence[str] = (), decode: bool = True, results: bool = False
+) -> Faults:
+    """Check the data that the protocols of a config need; run from the root of a clone.
 
-    configfiles: read on top of config/config.yaml. only: names of datasets, all where empty. Counts
-    are compared with Tables 4 and 5 where all datasets of a protocol are checked.
-    Returns every fault, a line each. Raises InputError for a config that does not fit.
+    configfiles: read on top of config/config.yaml. only: names of datasets; all if empty. decode: also read every
+    frame. results: also verify every tensor of the results folder, which is all that can be checked of twins.
+    Datasets: annotation, frames and, if crops exist, whether the frames have changed since. Published flow: whether the
+    clones have the number of files and the checksum that the config states. Counts are compared with Tables 4 and 5 if
+    all datasets of a protocol are checked.
+    Returns every fault, one line each. Raises InputError if the config is invalid.
     """
     config = load_config([CONFIG, *configfiles], SCHEMA)
-    if config["data"]["source"] != "datasets":
-        raise InputError(f"config: data.source is {config['data']['source']}; only datasets can be checked")
     needed = datasets_of(config["protocols"])
     for name in only:
         if name not in needed:
             raise InputError(f"--dataset {name}: no protocol of the config uses it; choose from {', '.join(needed)}")
+    source, folder = config["data"]["source"], Path(config["pathvars"]["results"])
+    if source == "twins" and not results:
+        raise InputError("config: data.source is twins, which need no check; give --results to verify what a run wrote")
+    options = ("--configfile", *map(str, configfiles)) if configfiles else ()
+    rerun = shlex.join([*RERUN, *options, "--forcerun"])
+    faults = Faults()
+    if source == "datasets":
+        faults.extend(_check_datasets(config, only or needed, decode, folder / "crops", rerun))
+    if source == "public_flow":
+        faults.extend(_check_published(config, only or needed))
+    if results:
+        faults.extend(damaged_results(folder, rerun))
+    return faults
+
+
+def _check_datasets(config: Mapping[str, Any], names: Sequence[str], decode: bool, crops: Path, rerun: str) -> Faults:
     faults, indexes = Faults(), {}
-    for name in only or needed:
+    for name in names:
         most_missing = config["faces"]["missing_frames"]
-        indexes[name], found = check_dataset(name, config["datasets"][name], most_missing, decode)
+        cropped = recorded_crops(crops / name)
+        indexes[name], found = check_dataset(name, config["datasets"][name], most_missing, decode, cropped, rerun)
         log.info("%s: %d sequences read, %d fault(s)", name, len(indexes[name]), len(found))
         faults.extend(found)
     return Faults([*faults, *_count_faults(config, indexes)])
 
 
+def _check_published(config: Mapping[str, Any], names: Sequence[str]) -> Faults:
+    faults, indexes = Faults(), {}
+    sources = published_options(config)
+    for source, options in sources.items():
+        with faults.catching():
+            public_flow.check_clone(source, options)
+    for name in names:
+        with faults.catching():
+            indexes[name] = public_flow.read_index(sources, name)
+    log.info("%d sequences read", sum(map(len, indexes.values())))
+    # A clone that is missing is found anew for every dataset.
+    return Faults(dict.fromkeys([*faults, *_count_faults(config, indexes)]))
+
+
 def _count_faults(config: Mapping[str, Any], indexes: Mapping[str, pd.DataFrame]) -> Faults:
-    """Unknown emotions, and counts that are not the paper's, in the protocols whose datasets were all read."""
+    """Unknown emotions, and counts that differ from the paper's, in the protocols whose datasets were all read."""
     read = {name for name, rows in indexes.items() if len(rows)}
     whole = [name for name in config["protocols"] if set(PROTOCOLS[name].datasets) <= read]
     faults = Faults()
@@ -58,13 +105,18 @@ def _count_faults(config: Mapping[str, Any], indexes: Mapping[str, pd.DataFrame]
 
 
 def check_dataset(
-    dataset: str, options: Mapping[str, Any], most_missing: float = 0.25, decode: bool = True
+    dataset: str,
+    options: Mapping[str, Any],
+    most_missing: float = 0.25,
+    decode: bool = True,
+    cropped: Mapping[tuple[str, str], tuple[Path, dict]] | None = None,
+    rerun: str = "",
 ) -> tuple[pd.DataFrame, Faults]:
     """Check annotation and frames of a dataset: every row, every file.
 
-    options: as `build_index` takes them. most_missing: see `sequence_frames`. decode: also read every
-    frame, which finds damaged files and frames of another size.
-    Returns the rows that can be read and all faults, a line each.
+    options: as for `build_index`. most_missing: see `sequence_frames`. decode: also read every frame, which finds
+    damaged files and frames of another size. cropped: of `recorded_crops`; rerun: the command that makes a file again.
+    Returns the rows that can be read and all faults, one line each.
     """
     faults = Faults()
     with faults.catching():
@@ -73,14 +125,40 @@ def check_dataset(
         sound = rows[rows["offset"] > rows["onset"]]
         for row in tqdm(sound.itertuples(), f"checking {dataset}", len(sound), unit="sequence"):
             with faults.catching():
-                frames = [frame for _, frame in sequence_frames(row, most_missing)]
-                faults.extend(damaged(frames) if decode else ())
+                frames = sequence_frames(row, options["root"], most_missing)
+                faults.extend(damaged_frames([frame for _, frame in frames]) if decode else ())
+                crops, info = (cropped or {}).get((row.subject, row.sequence), (None, {}))
+                if crops and frames_changed(frames, info):
+                    faults.append(
+                        f"{dataset} {row.subject}/{row.sequence}: its frames have changed since {crops} was made; "
+                        f"crop them again: {rerun} {shlex.quote(str(crops))}"
+                    )
         return rows, faults
     return pd.DataFrame(), faults
 
 
-def damaged(frames: Sequence[Frame]) -> list[str]:
-    """Read all frames of a sequence: a line for each that is no whole image or of another size than the onset."""
+def recorded_crops(folder: Path) -> dict[tuple[str, str], tuple[Path, dict]]:
+    """{(subject, sequence): (file, how it was cropped)} for all crops of a dataset that can be read."""
+    found: dict[tuple[str, str], tuple[Path, dict]] = {}
+    for path in sorted(folder.glob("[!.]*.safetensors")):
+        with Faults().catching(), open_tensors(path) as file:  # damaged files are found by `damaged_results`
+            sequences = file.metadata.get("sequences", {})
+            known = {sequence: info for sequence, info in sequences.items() if "files" in info}
+            found |= {(path.stem, sequence): (path, info) for sequence, info in known.items()}
+    return found
+
+
+def frames_changed(frames: Sequence[tuple[int, Frame]], info: Mapping[str, Any]) -> bool:
+    """Whether numbers, sizes or times of frames (number, file) differ from those that crops with `info` record."""
+    numbers, files = zip(*frames, strict=True)
+    stamps = file_stamps(files)
+    if list(numbers) != info["frames"] or len(stamps) != len(info["files"]):
+        return True
+    return not all(map(same_stamp, stamps, info["files"]))
+
+
+def damaged_frames(frames: Sequence[Frame]) -> list[str]:
+    """Read all frames of a sequence: a line for each that is not a whole image or differs in size from the onset."""
     faults = Faults()
     if isinstance(frames[0], VideoFrame):
         with faults.catching():
@@ -99,3 +177,28 @@ def damaged(frames: Sequence[Frame]) -> list[str]:
                 "a sequence needs frames of one size"
             )
     return faults
+
+
+def damaged_results(results: Path, rerun: str) -> list[str]:
+    """Verify the checksum of every tensor below a results folder: a line for each that is damaged.
+
+    Covers the truth of twins, crops, flow and the networks of folds, but not checkpoints, which are verified when they
+    are resumed. rerun: the command that makes a file again, up to the file's name.
+    """
+    paths = [path for stage in STAGES for path in sorted((results / stage).rglob("[!.]*.safetensors"))]
+    faults = []
+    for path in tqdm(paths, f"verifying {results}", unit="file"):
+        # A twin is made as a whole folder.
+        made = results.joinpath(*path.relative_to(results).parts[:2]) if "truth" in path.parts else path
+        faults += [f"{path}: {damage}; make it again: {rerun} {shlex.quote(str(made))}" for damage in _damage(path)]
+    return faults
+
+
+def _damage(path: Path) -> Iterator[str]:
+    try:
+        with open_tensors(path) as file:
+            for name in file.names:
+                if file.checksums.get(name) != checksum(file.get(name)):
+                    yield f"{name} is damaged: its checksum does not match"
+    except InputError:
+        yield "cannot be read as a file of tensors"

@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -181,12 +180,12 @@ def published_options(config: Mapping[str, Any]) -> dict[str, PublishedOptions]:
     return {name: from_mapping(PublishedOptions, one, f"public_flow.{name}") for name, one in named.items()}
 
 
-def read_index(config: Mapping[str, Any], dataset: str, twins: str = "twins") -> pd.DataFrame:
-    """The index of a dataset from the config's data source; `twins` is the folder twins are rendered into."""
+def read_index(config: Mapping[str, Any], dataset: str) -> pd.DataFrame:
+    """The index of a dataset from the config's data source."""
     source = config["data"]["source"]
     if source == "twins":
         options = from_mapping(TwinOptions, config["twins"], "twins")
-        return twin_plan.plan(dataset, Path(twins) / dataset, options)
+        return twin_plan.plan(dataset, options)
     if source == "public_flow":
         return public_flow.read_index(published_options(config), dataset)
     return build_index(dataset, config["datasets"][dataset])

@@ -1,8 +1,7 @@
 """How many clips each subject of a full-size twin has: exactly the subjects and class counts of Tables 4 and 5.
 
-Nobody publishes which subject has how many clips of which class; what is known is that subjects of
-the CDE protocol have from 1 to 39, the median being 4, and that 8 of the 68 have a single one. The
-twins keep that, and are made up otherwise.
+Clips per subject and class are not published. It is known that subjects of the CDE protocol have from 1 to 39 clips
+with a median of 4, and that 8 of the 68 have a single one. The twins reproduce that; the rest is made up.
 """
 
 import random
@@ -18,8 +17,8 @@ _EXTREMES = {"casme2": (28, 3), "samm": (26, 4), "smic": (39, 1), "casme3": (48,
 def census(dataset: str, emotions: dict[str, tuple[str, ...]], rng: random.Random) -> list[list[str]]:
     """The emotions of every subject's clips, in the subject's order.
 
-    emotions: {class of Table 4, or of Table 5's 7 classes: the emotions that its clips take in turn}.
-    CAS(ME)³ has subjects with clips of `others` alone, whom the 3-class protocol does not know.
+    emotions: {class of Table 4, or of Table 5's 7 classes: the emotions that its clips take in turn}. Some subjects of
+    CAS(ME)³ have only clips of `others`; the 3-class protocol leaves them out.
     """
     counts = EXPECTED["casme3_7" if dataset == "casme3" else "cde"][dataset]
     deck = [emotion for name, count in counts.items() for emotion in _in_turn(emotions[name], count)]
@@ -33,10 +32,10 @@ def census(dataset: str, emotions: dict[str, tuple[str, ...]], rng: random.Rando
 
 
 def subject_sizes(subjects: int, total: int, largest: int, singles: int) -> list[int]:
-    """Clips of each subject, falling like a power of the rank: `largest` first, `singles` of one last."""
+    """Clips of each subject, falling with a power of the rank: `largest` first, then finally `singles` ones."""
     many = subjects - singles
     low, high = 0.0, 5.0
-    for _ in range(50):  # the more, the slower they fall: bisect on the power
+    for _ in range(50):  # the smaller the power, the larger their sum: bisect
         power = (low + high) / 2
         low, high = (power, high) if sum(_falling(many, largest, power)) > total - singles else (low, power)
     sizes = _falling(many, largest, high)
@@ -55,7 +54,7 @@ def _in_turn(emotions: tuple[str, ...], count: int) -> Iterator[str]:
 
 
 def _with_subjects_of_others(deck: list[str], sizes: list[int], only_others: int) -> list[list[str]]:
-    """Deal the deck so that the last `only_others` subjects have `others` alone and every other one something else."""
+    """Deal the deck so that the last `only_others` subjects show only `others`, and every other one something else."""
     others = [emotion for emotion in deck if emotion == "others"]
     rest = [emotion for emotion in deck if emotion != "others"]
     last = [[others.pop() for _ in range(size)] for size in sizes[len(sizes) - only_others :]]

@@ -1,7 +1,7 @@
-"""The neutral faces of the synthetic twins: a relief that is lit, and features painted on it.
+"""The neutral faces of the synthetic twins: a lit relief with features painted on it.
 
-Coordinates are face widths (cheek to cheek), x right and y down from the centre of the face;
-colours are BGR, 0 to 1.
+Coordinates are in face widths (cheek to cheek), x right and y down from the centre of the face. Colours are BGR in
+[0, 1].
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ _BACKGROUNDS = np.array([(150, 148, 142), (112, 116, 112), (176, 170, 160), (92,
 
 @dataclass(frozen=True)
 class Look:
-    """What makes one subject's face: positions of the features in face widths, colours, light."""
+    """One subject's face: positions of the features in face widths, colours, light."""
 
     eye: tuple[float, float]
     eye_size: tuple[float, float]
@@ -102,10 +102,9 @@ def draw_face(look: Look, size: tuple[int, int], width: float, rng: np.random.Ge
 
 
 def pose(face: Face, shift: tuple[float, float], zoom: float, tilt: float) -> Face:
-    """The face as another clip has it: moved, zoomed and tilted.
+    """The face as it sits in another clip: moved, zoomed and tilted.
 
-    shift: right and down in face widths. tilt: in degrees. A positive tilt is anticlockwise, as in
-    cv2.getRotationMatrix2D.
+    shift: right and down in face widths. tilt: in degrees, anticlockwise as in cv2.getRotationMatrix2D.
     """
     matrix = cv2.getRotationMatrix2D(face.centre, tilt, zoom)
     matrix[:, 2] += np.multiply(shift, face.width)
@@ -123,7 +122,7 @@ class _Canvas:
     rng: np.random.Generator
 
     def inside(self, distance: np.ndarray, soft: float = 0.0) -> np.ndarray:
-        """Coverage of each pixel by the shape where `distance` is negative; `soft`: its edge."""
+        """Coverage of each pixel by the shape inside which `distance` is negative; soft: width of its edge."""
         return np.clip(0.5 - distance / max(soft, 1 / self.width), 0, 1)
 
     def paint(self, mask: np.ndarray, colour: np.ndarray) -> None:
@@ -138,7 +137,7 @@ class _Canvas:
     def texture(self, sigma: float, stretch: float = 1.0) -> np.ndarray:
         """Smooth noise of unit deviation; grains of `sigma` face widths, `stretch` times high."""
         grain = max(sigma * self.width, 0.6)
-        step = max(int(grain / 2), 1)  # coarse grains come from a small grid, which blurs faster
+        step = max(int(grain / 2), 1)  # coarse grains are made on a small grid, which is faster to blur
         height, width = (-(-side // step) for side in self.x.shape)
         noise = self.rng.standard_normal((height, width), np.float32)
         noise = cv2.GaussianBlur(noise, (0, 0), grain / step, sigmaY=grain * stretch / step)
@@ -147,7 +146,7 @@ class _Canvas:
 
 
 def _box(mask: np.ndarray) -> tuple[slice, slice]:
-    """The rows and columns that hold all of the mask but its faintest edge."""
+    """The rows and columns that contain the mask, except its faintest edge."""
     left, top, width, height = cv2.boundingRect(np.uint8(mask > 1e-3))
     return slice(top, top + height), slice(left, left + width)
 

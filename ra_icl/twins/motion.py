@@ -1,7 +1,7 @@
-"""The motion of the synthetic twins: an emotion moves action units, an action unit moves skin.
+"""The motion of the synthetic twins: an emotion activates action units, an action unit moves skin.
 
 A displacement field is a sum of Gaussian bumps at the places where the muscles pull, so its true value is known
-everywhere. Which units show which emotion, and by which source, stands in `twin_units`.
+everywhere. `units` lists which units show which emotion, with the sources.
 """
 
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ from ra_icl.twins.faces import Face, Look
 from ra_icl.twins.units import ACTION_UNITS, Ways
 
 CROP_WIDTH = 1.1  # width of a detected face in face widths, as the Haar cascade finds these faces
-STEP = 4  # the field is smooth: it is computed on every fourth pixel and enlarged
+STEP = 4  # the field is smooth, so it is computed on every fourth pixel and enlarged
 
 
 @dataclass(frozen=True)
 class Motion:
     """How one clip moves.
 
-    fields: (K, 2, h, w) in pixels at full intensity, on every fourth pixel of the frame. intensity:
-    (K, T), 0 at onset. gain: (T,) factor of brightness, 1 at onset. units: the action units shown,
-    as an annotation writes them. size: (width, height) of the frame.
+    fields: (K, 2, h, w) in pixels at full intensity, on every fourth pixel of the frame. intensity: (K, T), 0 at onset.
+    gain: (T,) factor of brightness, 1 at onset. units: the action units shown, as an annotation writes them. size:
+    (width, height) of the frame.
     """
 
     fields: np.ndarray
@@ -34,28 +34,25 @@ class Motion:
 
     def flow(self, position: int) -> np.ndarray:
         """True displacement (H, W, 2), right and down in pixels, from onset to `position`."""
-        return self._enlarged(self._coarse(position))
+        return enlarged(self._coarse(position), self.size)
 
     def backward(self, position: int) -> np.ndarray:
-        """Displacement (H, W, 2) that brought to each pixel what it shows at `position`."""
+        """Displacement (H, W, 2) that brought each pixel the skin that it shows at `position`."""
         forward = self._coarse(position)
         grid = np.indices(forward.shape[:2], np.float32)[::-1].transpose(1, 2, 0)
         backward = forward
-        for _ in range(4):  # b(x) = d(x - b(x)), by fixed point: d changes slowly over the face
+        for _ in range(4):  # b(x) = d(x - b(x)) by fixed-point iteration, as d changes slowly over the face
             source = grid - backward / STEP
             backward = cv2.remap(forward, source, None, cv2.INTER_LINEAR, borderMode=1)
-        return self._enlarged(backward)
+        return enlarged(backward, self.size)
 
     def _coarse(self, position: int) -> np.ndarray:
         field = np.tensordot(self.intensity[:, position], self.fields, axes=1)
         return np.ascontiguousarray(field.transpose(1, 2, 0))
 
-    def _enlarged(self, coarse: np.ndarray) -> np.ndarray:
-        return enlarged(coarse, self.size)
-
 
 def enlarged(coarse: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A field (h, w, 2) on every STEP-th pixel as one of the frame's size (width, height)."""
+    """A field (h, w, 2) on every STEP-th pixel, enlarged to the frame's size (width, height)."""
     whole = (coarse.shape[1] * STEP, coarse.shape[0] * STEP)
     return cv2.resize(coarse, whole)[: size[1], : size[0]]
 
@@ -63,9 +60,9 @@ def enlarged(coarse: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def draw_motion(face: Face, ways: Ways, length: int, apex: int, strength: float, rng: np.random.Generator) -> Motion:
     """Draw how an emotion moves `face` over `length` frames with the peak at position `apex`.
 
-    ways: the action units that may show it, of which one set is drawn. strength: largest displacement by
-    the emotion in pixels of a 128-pixel face crop. On top come head drift, a flicker of the light and, in
-    some clips, a weaker unit that has nothing to do with the emotion, or a blink.
+    ways: the sets of action units that may show it, one of which is drawn. strength: largest displacement by the
+    emotion in pixels of a 128-pixel face crop. Head drift and flicker of the light are added and, in some clips, a
+    weaker unit unrelated to the emotion, or a blink.
     """
     pixel = CROP_WIDTH * face.width / 128  # a pixel of the crop, in pixels of the frame
     units = ways[rng.integers(len(ways))]
@@ -91,7 +88,7 @@ def envelope(length: int, apex: int, rest: float) -> np.ndarray:
 
 
 def _places(look: Look) -> dict[str, tuple[float, float]]:
-    """Where the muscles pull, in the right half of the picture; x is 0 on the midline."""
+    """Where the muscles pull, in the right half of the image; x is 0 on the midline."""
     (ex, ey), (ny, nw), (my, mw) = look.eye, look.nose, look.mouth
     brow = ey - look.brow[0]
     return {
@@ -129,7 +126,7 @@ def _unit_field(face: Face, unit: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def _face_grid(face: Face) -> tuple[np.ndarray, np.ndarray]:
-    """Face coordinates (h, w) of the middle of each block of pixels, as cv2.resize has it."""
+    """Face coordinates (h, w) of the middle of each block of pixels, by cv2.resize's convention."""
     height, width = (-(-side // STEP) for side in face.image.shape[:2])
     middle = (STEP - 1) / 2
     x, y = np.meshgrid(np.arange(width) * STEP + middle, np.arange(height) * STEP + middle)
@@ -145,13 +142,13 @@ def _turned(vectors: np.ndarray, degrees: float) -> np.ndarray:
 
 
 def _scaled(fields: list[np.ndarray], peak: float) -> list[np.ndarray]:
-    """The fields with one factor, so that their sum moves no point by more than `peak`."""
+    """The fields times a common factor, such that the largest displacement of their sum is `peak`."""
     largest = np.linalg.norm(np.sum(fields, axis=0), axis=0).max()
     return [field * (peak / largest) for field in fields]
 
 
 def _stray(face: Face, rise: np.ndarray, rng: np.random.Generator) -> Iterator:
-    """In half of the clips, a weak unit that tells nothing of the emotion; pixels of the crop."""
+    """In half of the clips, a weak unit unrelated to the emotion; in pixels of the crop."""
     if rng.random() < 0.5:
         unit = rng.choice([unit for unit in ACTION_UNITS if unit != "blink"])
         [field] = _scaled([_unit_field(face, unit, rng)], rng.uniform(0.2, 0.8))
@@ -159,7 +156,7 @@ def _stray(face: Face, rise: np.ndarray, rng: np.random.Generator) -> Iterator:
 
 
 def _drift(face: Face, rise: np.ndarray, rng: np.random.Generator) -> Iterator:
-    """Sub-pixel drift of the head, right and down, in pixels of the crop: a smooth walk from 0."""
+    """Sub-pixel drift of the head, right and down, in pixels of the crop: a smooth random walk from 0."""
     walk = np.cumsum(rng.standard_normal((2, len(rise))), axis=1)
     walk = cv2.GaussianBlur(walk, (0, 0), 2.0, sigmaY=0.01, borderType=cv2.BORDER_REPLICATE)
     walk -= walk[:, :1]
@@ -171,7 +168,7 @@ def _drift(face: Face, rise: np.ndarray, rng: np.random.Generator) -> Iterator:
 
 
 def _blink(face: Face, rise: np.ndarray, rng: np.random.Generator) -> Iterator:
-    """In one clip of six, a twitch of the lids by a pixel and a half of the crop."""
+    """In one of six clips, a twitch of the lids by 1.5 pixels of the crop."""
     if rng.random() < 1 / 6:
         middle = rng.uniform(0.25, 0.95) * len(rise)
         curve = np.exp(-0.5 * ((np.arange(len(rise)) - middle) / 1.5) ** 2)

@@ -1,14 +1,14 @@
 """What the synthetic twins of the four datasets contain, before anything is drawn.
 
-A twin is a made-up dataset in the official layout of a real one. Its clips are decided here from
-the options alone, so that the index of a twin is known before its frames exist. Film and inducement
-numbers lie outside those of the real datasets: no twin clip bears the name of a real one.
+A twin is a made-up dataset in the official layout of a real one. Its clips are derived here from the options alone, so
+that the index of a twin is known before its frames exist. Film and inducement numbers are outside the range of the real
+datasets, so that no twin's clip has the name of a real one.
 """
 
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 
 import pandas as pd
 
@@ -59,10 +59,9 @@ class TwinOptions:
 class Layout:
     """The official names and figures of a dataset.
 
-    frames, annotation: below its root. size: width and height of a frame. fps: rate. pace: length
-    of its clips relative to TwinOptions.frames, shortest and longest. emotions: a tuple of emotions
-    for each class, which the clips take in turn. excluded: emotions that are annotated but that no
-    protocol uses.
+    frames, annotation: relative to its root. size: width and height of a frame. fps: frame rate. pace: length of its
+    clips relative to TwinOptions.frames, shortest and longest. emotions: for each class a tuple of emotions, which the
+    clips take in turn. excluded: emotions that are annotated but that no protocol uses.
     """
 
     frames: str
@@ -125,10 +124,9 @@ LAYOUTS = {
 class Clip:
     """One clip of a twin.
 
-    folder: relative to the dataset's frames folder. apex: the true one, of SMIC too. number:
-    position among the subject's clips. used: whether a protocol uses it. missing: a frame number
-    that is lost on disk, or None. A clip of CAS(ME)³ that no protocol uses has its apex annotated
-    at its onset.
+    folder: relative to the dataset's frames folder. apex: the true one, also for SMIC. number: position among the
+    subject's clips. used: whether a protocol uses it. missing: number of a frame that is missing on disk, or None. In
+    CAS(ME)³, a clip that no protocol uses has its apex annotated at its onset.
     """
 
     dataset: str
@@ -144,18 +142,17 @@ class Clip:
     missing: int | None = None
 
 
-def plan(dataset: str, root: str | Path, options: TwinOptions) -> pd.DataFrame:
-    """The index of the twin of `dataset` in folder `root`: what its adapter reads back.
+def plan(dataset: str, options: TwinOptions) -> pd.DataFrame:
+    """The index of the twin of `dataset`: what its adapter reads back from the rendered folder.
 
-    Columns as in `index.COLUMNS`, clips that no protocol uses left out; the apex of SMIC is empty,
-    as it has no apex annotation. Raises ValueError for an unknown dataset.
+    Columns as in `index.COLUMNS`; clips that no protocol uses are left out; the apex of SMIC is empty, since it has no
+    apex annotation. Raises ValueError if the dataset is unknown.
     """
-    rows = [_index_row(clip, Path(root)) for clip in clips(dataset, options) if clip.used]
-    return index_frame(rows)
+    return index_frame(_index_row(clip) for clip in clips(dataset, options) if clip.used)
 
 
 def clips(dataset: str, options: TwinOptions) -> list[Clip]:
-    """All clips of the twin, subject by subject. Raises ValueError for an unknown dataset."""
+    """All clips of the twin, subject by subject. Raises ValueError if the dataset is unknown."""
     require_choice("dataset", dataset, tuple(LAYOUTS))
     of_subjects = enumerate(_emotions_of_subjects(dataset, options))
     return [clip for subject, shown in of_subjects for clip in _subject_clips(dataset, subject, shown, options)]
@@ -172,7 +169,7 @@ def subject_name(dataset: str, number: int) -> str:
 
 
 def stream(options: TwinOptions, *key: str) -> random.Random:
-    """A random stream that depends on the seed and the key alone, the same in every process."""
+    """A random stream that depends only on the seed and the key, the same in every process."""
     return random.Random("/".join([str(options.seed), *key]))
 
 
@@ -195,14 +192,14 @@ def _subject_clips(dataset: str, subject: int, shown: list[tuple[str, bool]], op
             onset + length - 1,
             emotion,
             used,
-            # CAS(ME)³ lacks some frames: here one of every third clip, no onset, apex or offset
+            # some frames of CAS(ME)³ are missing: here one in every third clip, never onset, apex or offset
             onset + apex + 1 if dataset == "casme3" and number % 3 == 1 else None,
         )
         number_of_frame += length + rng.randint(20, 300)
 
 
 def _emotions_of_subjects(dataset: str, options: TwinOptions) -> list[list[tuple[str, bool]]]:
-    """For each subject its clips: emotion, and whether a protocol uses it."""
+    """For each subject, its clips: emotion, and whether a protocol uses the clip."""
     layout = LAYOUTS[dataset]
     if options.census == "full":
         names = PROTOCOLS["casme3_7" if dataset == "casme3" else "cde"].classes
@@ -232,13 +229,13 @@ def _timing(rng: random.Random, layout: Layout, options: TwinOptions) -> tuple[i
     return length, min(max(round(length * rng.uniform(0.3, 0.6)), 2), length - 4)
 
 
-def _index_row(clip: Clip, root: Path) -> dict:
+def _index_row(clip: Clip) -> dict:
     layout = LAYOUTS[clip.dataset]
     return {
         "dataset": clip.dataset,
         "subject": clip.subject,
         "sequence": clip.sequence,
-        "frames": str(root / layout.frames / clip.folder),
+        "frames": PurePosixPath(layout.frames, clip.folder).as_posix(),
         "onset": clip.onset,
         "apex": None if clip.dataset == "smic" else clip.apex,
         "offset": clip.offset,
@@ -260,7 +257,7 @@ def _samm_name(subject: int, number: int, onset: int, emotion: str) -> tuple[str
 
 def _smic_name(subject: int, number: int, onset: int, emotion: str) -> tuple[str, str]:
     clip = f"{ {'negative': 'ne', 'positive': 'po', 'surprise': 'sur'}[emotion] }_{1 + number:02d}"
-    # subjects are s1 in some editions and s01 in others: every other one is padded
+    # subjects are s1 in some editions and s01 in others; here every other one is padded
     folder = f"s{subject + 1}" if subject % 2 == 0 else subject_name("smic", subject)
     return f"{subject_name('smic', subject)}_{clip}", f"{folder}/micro/{emotion}/{folder}_{clip}"
 

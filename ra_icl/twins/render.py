@@ -1,7 +1,7 @@
 """Synthetic twins of the four datasets: made-up faces in the official layouts.
 
-They exist to run and test every step without the closed datasets. No number measured on them can be
-compared with one measured on the real data.
+They exist to run and test every step without the closed datasets. Numbers measured on them cannot be compared with
+numbers measured on the real data.
 """
 
 import os
@@ -23,19 +23,19 @@ from ra_icl.twins.plan import LAYOUTS, Clip, Layout, TwinOptions, clips, stream
 from ra_icl.twins.truth import truth_file, write_truth
 from ra_icl.twins.units import EMOTIONS, objective_class
 
-_BEYOND = {"casme2": 2, "samm": 1}  # frames that the folders hold before onset and after offset
-_MARGIN = 64  # the noise is one large field, read at another place for every frame
+_BEYOND = {"casme2": 2, "samm": 1}  # frames in the folders before onset and after offset
+_MARGIN = 64  # the noise is one large field that is read at a different position for every frame
 
 
 def render(dataset: str, root: str | Path, options: TwinOptions) -> None:
     """Write the twin of `dataset` into folder `root`: frames, true motion, and its spreadsheet (SMIC has none).
 
-    The folder appears when all of it is written. Raises InputError where `root` already holds
-    something, ValueError for an unknown dataset.
+    The folder appears once all of it is written. Raises InputError if `root` exists and is not empty, and ValueError if
+    the dataset is unknown.
     """
     root = Path(root)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise InputError(f"{root}: already there, and twins overwrite nothing; delete it and run again")
+        raise InputError(f"{root}: already exists, and twins overwrite nothing; delete it and run again")
     planned = clips(dataset, options)
     cv2.setNumThreads(1)
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -49,10 +49,10 @@ def render(dataset: str, root: str | Path, options: TwinOptions) -> None:
 
 
 def clip_motion(face: Face, clip: Clip, options: TwinOptions) -> tuple[Face, Motion]:
-    """The face as it sits in this clip, and how it moves from onset to offset."""
+    """The face as it sits in this clip, and its motion from onset to offset."""
     rng = _generator(options, clip, "motion")
     face = pose(face, rng.uniform(-0.04, 0.04, 2), rng.uniform(0.96, 1.04), rng.uniform(-3, 3))
-    # Half of it is the subject's: some people show little of anything.
+    # Half of the strength depends on the subject, as some people show little of any emotion.
     low, high = options.strength
     own = stream(options, clip.dataset, clip.subject, "strength").random()
     strength = low + (high - low) * (own + rng.random()) / 2
@@ -76,10 +76,10 @@ def subject_face(clip: Clip, options: TwinOptions) -> Face:
 def render_clip(
     face: Face, motion: Motion, noise: np.ndarray, deviation: float, rng: np.random.Generator
 ) -> Iterator[np.ndarray]:
-    """Yield the frames: the neutral face pulled along the motion, flicker and noise on top.
+    """Yield the frames: the neutral face pulled along the motion, with flicker and noise added.
 
-    A frame has the shape of the face's image and is uint8. noise: uint8 field larger than the
-    frame, 128 in the mean, 32 in deviation; `deviation` is what it becomes.
+    A frame is uint8 and has the shape of the face's image. noise: uint8 field larger than the frame, with mean 128 and
+    standard deviation 32, which is scaled to `deviation`.
     """
     width, height = motion.size
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
@@ -149,7 +149,7 @@ def _generator(options: TwinOptions, clip: Clip, purpose: str) -> np.random.Gene
 
 
 def write_annotation(dataset: str, root: Path, planned: list[Clip], units: dict[Clip, str]) -> None:
-    """Write the official spreadsheet of `dataset` into `root`, quirks included; SMIC has none."""
+    """Write the official spreadsheet of `dataset`, quirks included, into `root`; SMIC has none."""
     layout: Layout = LAYOUTS[dataset]
     if not layout.annotation:
         return
@@ -191,9 +191,9 @@ def _samm_sheet(planned: list[Clip], units: dict[Clip, str]) -> tuple[str, list[
 def _casme3_sheet(planned: list[Clip], units: dict[Clip, str]) -> tuple[str, list[list]]:
     rows = [["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"]]
     for number, clip in enumerate(planned):
-        # an apex at onset is an annotation error, which takes the clip out of the protocols
+        # an apex at onset is an annotation error, because of which the protocols leave the clip out
         numbers = [clip.onset, clip.apex if clip.used else clip.onset, clip.offset]
-        film = clip.sequence.split("_")[0].replace("j", "J")  # upper case in the labels alone
+        film = clip.sequence.split("_")[0].replace("j", "J")  # upper case in the labels only
         # both spellings occur
         emotion = clip.emotion.capitalize() if number % 2 == 0 else clip.emotion
         rows.append([clip.subject, film, *numbers, units[clip], objective_class(clip.emotion), emotion])

@@ -1,9 +1,10 @@
 """The truth behind a twin's clip: its motion from the onset to every frame, and where the expression is.
 
-It lies beside the frames, in truth/{subject}/{sequence}.safetensors: `fields` (K, 2, h, w) float16, the displacement
-by each action unit and by each distractor at full strength, right and down in pixels of the frame, on every fourth
-pixel; `intensity` (K, T) float32, how strong each is at each frame, 0 at the onset. Their product is the true flow of
-every frame. The metadata name the action units (the first fields) and the distractors (the rest).
+It is kept beside the frames, in truth/{subject}/{sequence}.safetensors: `fields` (K, 2, h, w) float16, the displacement
+by each action unit and each distractor at full strength, right and down in pixels of the frame, on every fourth pixel;
+`intensity` (K, T) float32, the strength of each in every frame, 0 at the onset. The true flow of a frame is the sum of
+the fields weighted by their intensities. The metadata name the action units, to which the first fields belong; the
+other fields are distractors.
 """
 
 from dataclasses import dataclass
@@ -17,12 +18,15 @@ from ra_icl import files
 from ra_icl.errors import InputError
 from ra_icl.twins.motion import STEP, Motion, enlarged
 
-ACTIVE = 0.2  # a place is active where the expression moves it by this share of its largest displacement
+ACTIVE = 0.2  # a place is active if the expression moves it by this share of the largest displacement
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What `write_truth` keeps of a clip. units: the action units, the first of the fields; onset: its frame number."""
+    """What `write_truth` keeps of a clip. units: the action units, to which the first fields belong; onset: its number.
+
+    fields: (K, 2, h, w). intensity: (K, T). size: (width, height) of the frame.
+    """
 
     fields: np.ndarray
     intensity: np.ndarray
@@ -36,7 +40,7 @@ class Truth:
         return enlarged(np.ascontiguousarray(coarse, np.float32), self.size).transpose(2, 0, 1)
 
     def active(self) -> np.ndarray:
-        """(H, W) bool: where the expression, without its distractors, moves the skin."""
+        """(H, W) bool: where the expression, without distractors, moves the skin."""
         count = len(self.units)
         peak = self.intensity[:count].max(axis=1)
         coarse = np.tensordot(peak, self.fields[:count], axes=1).transpose(1, 2, 0)
@@ -44,31 +48,31 @@ class Truth:
         return moved > ACTIVE * moved.max()
 
     def crop_flow(self, position: int, transform: list, size: int) -> np.ndarray:
-        """`flow` as a crop shows it: (2, size, size) in pixels of the crop. transform: 2x3, frame to crop."""
+        """`flow` as seen in a crop: (2, size, size) in pixels of the crop. transform: 2x3, frame to crop."""
         turn = np.array(transform)[:, :2]
         return np.einsum("ij,jyx->iyx", turn, _cut(self.flow(position).transpose(1, 2, 0), transform, size))
 
     def crop_active(self, transform: list, size: int) -> np.ndarray:
-        """`active` as a crop shows it: (size, size) bool."""
+        """`active` as seen in a crop: (size, size) bool."""
         return _cut(self.active().astype(np.float32)[..., None], transform, size)[0] > 0.5
 
 
 def truth_file(root: Path, subject: str, sequence: str) -> Path:
-    """Where the truth of a sequence lies below the root of a twin."""
+    """The file with the truth of a sequence, below the root of a twin."""
     return Path(root, "truth", subject, f"{sequence}.safetensors")
 
 
 def write_truth(path: Path, motion: Motion, onset: int) -> None:
-    """Keep the motion of a clip."""
+    """Write the motion of a clip; onset: number of its first frame."""
     tensors = {"fields": motion.fields.astype(np.float16), "intensity": motion.intensity.astype(np.float32)}
     files.save_tensors(path, tensors, {"units": motion.units, "onset": onset, "size": motion.size, "step": STEP})
 
 
 def read_truth(path: Path) -> Truth:
-    """Read what `write_truth` wrote. Raises InputError where it cannot be read."""
+    """Read what `write_truth` wrote. Raises InputError if it cannot be read."""
     tensors, record = files.load_tensors(path)
     if "fields" not in tensors:
-        raise InputError(f"{path}: holds no true motion; render the twin again")
+        raise InputError(f"{path}: contains no true motion; render the twin again")
     fields = tensors["fields"].astype(np.float32)
     return Truth(fields, tensors["intensity"], tuple(record["units"]), record["onset"], tuple(record["size"]))
 
@@ -76,11 +80,11 @@ def read_truth(path: Path) -> Truth:
 def flow_errors(flow: Path, crops: Path, truth: Path) -> pd.DataFrame:
     """Judge the estimated flow of one subject's sequences against the truth, frame by frame.
 
-    flow: file of `flow.subjects.flow_subject`. crops: file of `faces.crop_subject` that it was made from. truth: the
-    twin's folder truth/{subject}. Returns a row per sampled frame: sequence, frame (its number); `motion`, the mean
-    true displacement where the expression is, `error`, the mean endpoint error there, and `still`, that of the rest of
-    the crop, all in pixels of the crop; `correlation` of estimate and truth where the expression is.
-    Raises InputError where a file cannot be read, the crops lack a sequence or the head's motion was taken out of them.
+    flow: file of `flow.subjects.flow_subject`. crops: file of `faces.crop.crop_subject` that it was made from. truth:
+    the twin's folder truth/{subject}. Returns a row per sampled frame: sequence, frame (its number); `motion`, the mean
+    true displacement in the active region, `error`, the mean endpoint error there, and `still`, the mean endpoint error
+    in the rest of the crop, all in pixels of the crop; `correlation` of estimate and truth in the active region.
+    Raises InputError if a file cannot be read, the crops lack a sequence or the head's motion was removed from them.
     """
     estimates, sampled = files.load_tensors(flow)
     _, cropped = files.load_tensors(crops)
@@ -112,8 +116,9 @@ def _errors(estimate: np.ndarray, true: np.ndarray, active: np.ndarray) -> dict[
 
 
 def _cut(image: np.ndarray, transform: list, size: int) -> np.ndarray:
-    """(C, size, size) of (H, W, C), sampled linearly; transforms count from the corner, pixels from their centres."""
+    """(C, size, size) from (H, W, C), sampled linearly."""
     matrix = np.array(transform, float)
+    # Transforms measure from the corner of the image, warpAffine from the centre of its first pixel.
     matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
     cut = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.atleast_3d(cut).transpose(2, 0, 1)

@@ -1,26 +1,26 @@
 """Which facial action units show which emotion in the synthetic twins, and where each unit moves the skin.
 
-Read in the sources named, unit by unit:
+Taken unit by unit from these sources:
 
-- CASME II: happiness, surprise, disgust and repression by the criteria of Yan et al. (PLoS ONE 9(1), 2014, Table 3),
-  read as a thesis reprints them: the table itself could not be read. They are what an emotion needs at the least; the
-  twins show that and no more. Two emotions stand in the released coding only, read where `tvaranka/meb` lists the
-  units that it codes with several emotions: 1 with sadness (and surprise), 4, 14 and 4+12 with `others`. Of 17 clips
-  with 14 alone 12 are `others` and 2 repression there: here 14 is no sign of repression.
-- SAMM, CAS(ME)³: the objective classes I to VI of Davison, Merghani and Yap (J. Imaging 4(10), 2018), read in their
-  own review (arXiv 1805.02397, Table 9); which emotion a class goes with, in Guo et al. (arXiv 1907.09160).
-  That is one step away from the emotions: SAMM labels these by EMFACS and the stimulus, CAS(ME)³ by what the subject
-  reports, so that unit 4 alone is found with all seven there (`tvaranka/meb`). Neither EMFACS nor the papers on these
-  two datasets could be read.
-- Contempt: class VII, which lists no units. Units 12 and 14 on one side of the face, as public references to
-  FACS have it (biopac.com; 12 with 14 in Wikipedia's list).
+- CASME II: happiness, surprise, disgust and repression by the criteria of Yan et al. (PLoS ONE 9(1), 2014, Table 3), as
+  reprinted in a thesis; the original table was not available. They are the minimum that an emotion requires, and the
+  twins show no more. The units of two emotions come from the released coding, as summarised by `tvaranka/meb` for units
+  coded with several emotions: 1 with sadness (and surprise), 4, 14 and 4+12 with `others`. Of its 17 clips with 14
+  alone, 12 are `others` and 2 repression, so 14 does not show repression here.
+- SAMM, CAS(ME)³: the objective classes I to VI of Davison, Merghani and Yap (J. Imaging 4(10), 2018), from the
+  authors' review (arXiv 1805.02397, Table 9); the emotion that belongs to each class from Guo et al. (arXiv
+  1907.09160). This is indirect: SAMM labels emotions by EMFACS and the stimulus, CAS(ME)³ by the subject's report, so
+  that unit 4 alone occurs with all seven emotions (`tvaranka/meb`). EMFACS and the papers on these two datasets were
+  not available.
+- Contempt: class VII, which lists no units. Units 12 and 14 on one side of the face, following public references to
+  FACS (biopac.com; Wikipedia lists 12 with 14).
 
-Chosen here, as no source gives it: that all ways to show an emotion are equally frequent; fear in CASME II, as class
-VI; `others`, by units that CAS(ME)³ codes as such, and SAMM's `other` likewise; SMIC-HS, which has no units: positive
-as happiness, negative as disgust, sadness, fear and anger. Units 38 and 40 (nostrils, sniff), and with them 4+38, 4+40
-and 4+5+40 of classes III and IV, are left out.
+Chosen here, because no source specifies it: all ways to show an emotion are equally frequent; fear in CASME II follows
+class VI; `others` uses units that CAS(ME)³ codes as such, and so does SAMM's `other`; in SMIC-HS, which has no units,
+positive is shown as happiness, and negative as disgust, sadness, fear or anger. Units 38 and 40 (nostrils, sniff), and
+so 4+38, 4+40 and 4+5+40 of classes III and IV, are left out.
 
-The directions are those of the names and muscles of FACS; lengths and radii are chosen by eye.
+Directions follow the names and muscles in FACS; lengths and radii are chosen by eye.
 """
 
 Ways = tuple[tuple[str, ...], ...]
@@ -41,7 +41,7 @@ _CLASSES: dict[str, Ways] = {
 _NUMERALS = dict(zip(_CLASSES, ("I", "II", "III", "IV", "V", "VI"), strict=True))
 _OTHERS = _ways("14 24 28 14+24")
 
-# dataset -> emotion as it is annotated -> the ways to show it, of which a clip shows one, all its units
+# dataset -> emotion as annotated -> the ways to show it; a clip shows all units of one way
 EMOTIONS: dict[str, dict[str, Ways]] = {
     "casme2": {
         "happiness": _ways("6 12 6+12"),
@@ -61,7 +61,7 @@ EMOTIONS: dict[str, dict[str, Ways]] = {
     "casme3": _CLASSES | {"others": _OTHERS},
 }
 
-# action unit -> (place, direction, radius in face widths); a direction is outward and down
+# action unit -> (place, direction, radius in face widths); directions are outward and down
 ACTION_UNITS: dict[str, tuple[tuple[str, tuple[float, float], float], ...]] = {
     "1": (("inner brow", (0.0, -1.0), 0.075),),
     "2": (("outer brow", (0.1, -1.0), 0.080),),
@@ -86,5 +86,5 @@ ACTION_UNITS: dict[str, tuple[tuple[str, tuple[float, float], float], ...]] = {
 
 
 def objective_class(emotion: str) -> str:
-    """The objective class that goes with an emotion, I to VI; VII with any other."""
+    """The objective class of an emotion, I to VI; VII for any other."""
     return _NUMERALS.get(emotion, "VII")

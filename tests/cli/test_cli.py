@@ -17,7 +17,7 @@ def run(*arguments):
 
 @pytest.fixture
 def index(tmp_path):
-    row = ("casme2", "sub01", "EP01", str(tmp_path / "none"), 1, 3, 5, 200, "disgust")
+    row = ("casme2", "sub01", "EP01", "none", 1, 3, 5, 200, "disgust")
     pd.DataFrame([row], columns=list(COLUMNS)).to_csv(tmp_path / "casme2.csv", index=False)
     return tmp_path / "casme2.csv"
 
@@ -38,7 +38,8 @@ def test_every_step_is_a_sub_command():
     ],
 )
 def test_bad_input_is_one_line(index, tmp_path, arguments, words):
-    done = run("crop", "--index", index, "--out", tmp_path / "out.safetensors", *arguments)
+    given = ("--index", index, "--root", tmp_path, "--out", tmp_path / "out.safetensors")
+    done = run("crop", *given, *arguments)
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr

@@ -8,10 +8,12 @@ import pytest
 from openpyxl import Workbook
 
 from ra_icl.datasets import casme2, casme3, samm, smic
+from ra_icl.datasets.frames import sequence_frames
 from ra_icl.datasets.index import COLUMNS, NAMES, TITLES, index_frame, read_index_csv, read_table, validate
 from ra_icl.datasets.reading import DEFAULTS, build_index, survey
 from ra_icl.errors import Faults, InputError
 from ra_icl.files import write_csv
+from ra_icl.planning.code import dependencies
 
 CASME2_HEADER = [
     *("Subject", "Filename", None, "OnsetFrame", " ApexFrame ", "OffsetFrame"),
@@ -67,8 +69,8 @@ def casme2_root(tmp_path, *rows, header=CASME2_HEADER):
 def test_casme2_row_becomes_an_index_row(tmp_path):
     options = casme2_root(tmp_path, casme2_row(1, " EP02_01f ", 46, 59, 86))
     index = build_index("casme2", options)
-    folder = tmp_path / "CASME2_RAW_selected" / "sub01" / "EP02_01f"
-    expected = ["casme2", "sub01", "EP02_01f", str(folder), 46, 59, 86, 200, "happiness"]
+    folder = "CASME2_RAW_selected/sub01/EP02_01f"
+    expected = ["casme2", "sub01", "EP02_01f", folder, 46, 59, 86, 200, "happiness"]
     assert list(index.columns) == COLUMNS
     assert index.iloc[0].tolist() == expected
     assert list(index.index) == [0]
@@ -101,7 +103,7 @@ def test_casme2_drops_the_rows_outside_every_protocol_before_it_checks(tmp_path)
     index = build_index("casme2", options)
     assert list(index["sequence"]) == ["EP18_03"]
     assert list(index["emotion"]) == ["surprise"]
-    whole = casme2.read_index(tmp_path, tmp_path / DEFAULTS["casme2"]["annotation"], tmp_path, Faults())
+    whole = casme2.read_index(tmp_path / DEFAULTS["casme2"]["annotation"], tmp_path, Faults())
     assert len(whole) == 7
     assert list(whole.index) == list(range(2, 9))
 
@@ -161,7 +163,7 @@ def test_samm_header_is_found_below_the_notes_and_ids_are_padded(tmp_path):
     )
     index = build_index("samm", options)
     assert list(index["subject"]) == ["006", "011"]
-    assert index.loc[0, "frames"] == str(tmp_path / "006" / "006_1_2")
+    assert list(index["frames"]) == ["006/006_1_2", "011/011_1_4"]
     assert list(index["emotion"]) == ["anger", "happiness"]
     assert set(index["fps"]) == {200}
 
@@ -199,7 +201,7 @@ def test_samm_unknown_fault_names_its_spreadsheet_row(tmp_path):
 def test_samm_without_header_says_what_is_missing(tmp_path):
     path = write_sheet(tmp_path / "a.xlsx", ["nothing", "here"], ["006", "006_1_2"])
     with pytest.raises(InputError, match=r"a\.xlsx: no header row that starts with 'Subject'"):
-        samm.read_index(tmp_path, path, tmp_path, Faults())
+        samm.read_index(path, tmp_path, Faults())
 
 
 # SMIC-HS
@@ -213,14 +215,15 @@ def smic_clip(root, folder, emotion, clip, *numbers):
 
 
 def test_smic_layout_carries_everything(tmp_path):
-    clip = smic_clip(tmp_path, "s1", "negative", "s1_ne_01", 559740, 559738, 559739)
+    smic_clip(tmp_path, "s1", "negative", "s1_ne_01", 559740, 559738, 559739)
     smic_clip(tmp_path, "s12", "surprise", "s12_sur_02", 9, 10, 11)
     smic_clip(tmp_path, "s03", "positive", "s03_po_11", 1, 2)
     smic_clip(tmp_path, "s03", "positive", "s3_po_09", 1, 2)
     touch(tmp_path / "SMIC_all_raw" / "HS" / "s1" / "non_micro" / "s1_x_01", "image1.bmp")
     touch(tmp_path / "SMIC_all_raw" / "HS", "readme.txt")
     index = build_index("smic", {"root": str(tmp_path)})
-    first = ["smic", "s01", "s01_ne_01", str(clip), 559738, 559740, 100, "negative"]
+    clip = "SMIC_all_raw/HS/s1/micro/negative/s1_ne_01"
+    first = ["smic", "s01", "s01_ne_01", clip, 559738, 559740, 100, "negative"]
     assert index.drop(columns="apex").iloc[0].tolist() == first
     assert list(index["sequence"]) == ["s01_ne_01", "s03_po_09", "s03_po_11", "s12_sur_02"]
     assert list(index["onset"]) == [559738, 1, 1, 9]
@@ -299,9 +302,7 @@ def test_casme3_several_expressions_in_one_file_and_mixed_case(tmp_path):
     assert list(index["subject"]) == ["spNO.1", "spNO.1", "spNO.2"]
     assert list(index["sequence"]) == ["a_355", "a_500", "j_5"]
     assert list(index["emotion"]) == ["others", "others", "happy"]
-    assert list(index["frames"]) == [
-        str(tmp_path / "part_A" / folder / "color") for folder in ("spNO.1/a", "spNO.1/a", "spNo.2/J")
-    ]
+    assert list(index["frames"]) == [f"part_A/{folder}/color" for folder in ("spNO.1/a", "spNO.1/a", "spNo.2/J")]
     assert set(index["fps"]) == {30}
 
 
@@ -317,9 +318,8 @@ def test_casme3_clip_edition_is_seen_folder_by_folder(tmp_path):
     touch(frames / "spNO.1_J_10")
     touch(frames / "spNO.3" / "b" / "color")
     index = build_index("casme3", options | {"frames": "Part_A_ME_clip/frame"})
-    assert list(index["frames"]) == [
-        str(frames / folder) for folder in ("spNo.1_a_355", "spNO.1_J_10", "spNO.3/b/color")
-    ]
+    folders = ("spNo.1_a_355", "spNO.1_J_10", "spNO.3/b/color")
+    assert list(index["frames"]) == [f"Part_A_ME_clip/frame/{folder}" for folder in folders]
 
 
 def test_casme3_rows_against_the_rule_are_dropped_and_do_not_stop(tmp_path):
@@ -332,7 +332,7 @@ def test_casme3_rows_against_the_rule_are_dropped_and_do_not_stop(tmp_path):
     )
     assert list(build_index("casme3", options)["sequence"]) == ["d_10"]
     path = tmp_path / DEFAULTS["casme3"]["annotation"]
-    assert len(casme3.read_index(tmp_path, path, tmp_path / "part_A", Faults())) == 4
+    assert len(casme3.read_index(path, tmp_path / "part_A", Faults())) == 4
 
 
 def test_casme3_duplicate_of_the_other_case_is_found(tmp_path):
@@ -367,12 +367,38 @@ def test_missing_annotation_and_frames_name_their_keys(tmp_path):
         build_index("casme4", options)
 
 
-def test_absolute_annotation_and_frames_are_taken_as_they_are(tmp_path):
-    touch(tmp_path / "disk")
-    elsewhere = write_sheet(tmp_path / "x.xlsx", CASME2_HEADER, casme2_row(1, "EP01_01", 1, 3, 9))
-    frames = touch(tmp_path / "Cropped")
-    options = {"root": str(tmp_path / "disk"), "annotation": str(elsewhere), "frames": str(frames)}
-    assert build_index("casme2", options).loc[0, "frames"] == str(frames / "sub01" / "EP01_01")
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        ("{root}/Cropped", "Cropped/sub01/EP01_01"),
+        ("{root}/../other", "{above}/other/sub01/EP01_01"),  # on another disk, say: it does not move with the root
+        ("../other", "../other/sub01/EP01_01"),
+        ("./Cropped/.", "Cropped/sub01/EP01_01"),
+    ],
+)
+def test_frames_are_relative_to_the_root_unless_an_absolute_option_leads_outside(tmp_path, frames, expected):
+    root = touch(tmp_path / "disk" / "casme2")
+    for folder in (root / "Cropped", root.parent / "other"):
+        touch(folder / "sub01" / "EP01_01", "img1.jpg", "img2.jpg")
+    annotation = write_sheet(tmp_path / "x.xlsx", CASME2_HEADER, casme2_row(1, "EP01_01", 1, None, 2))
+    options = {"root": str(root), "annotation": str(annotation), "frames": frames.format(root=root)}
+    index = build_index("casme2", options)
+    assert index.loc[0, "frames"] == expected.format(above=root.parent)
+    assert len(sequence_frames(index.iloc[0], root)) == 2
+
+
+def test_data_that_moved_give_the_same_index(tmp_path, monkeypatch):
+    old = tmp_path / "old"
+    casme2_root(old, casme2_row(1, "EP01_01", 1, 3, 9), casme2_row(2, "EP01_02", 1, 3, 9))
+    write_csv(tmp_path / "old.csv", build_index("casme2", {"root": str(old)}))
+    old.rename(tmp_path / "new")
+    write_csv(tmp_path / "new.csv", build_index("casme2", {"root": str(tmp_path / "new")}))
+    monkeypatch.chdir(tmp_path)
+    write_csv(tmp_path / "here.csv", build_index("casme2", {"root": "new"}))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_csv(tmp_path / "home.csv", build_index("casme2", {"root": "~/new"}))
+    first, *others = ((tmp_path / f"{name}.csv").read_bytes() for name in ("old", "new", "here", "home"))
+    assert others == [first] * 3
 
 
 # The index itself
@@ -407,8 +433,9 @@ def test_index_csv_keeps_padding_and_the_empty_apex(tmp_path):
     index = pd.concat([an_index(), an_index(subject="010", apex=9)], ignore_index=True)
     write_csv(tmp_path / "samm.csv", index)
     pd.testing.assert_frame_equal(read_index_csv(tmp_path / "samm.csv"), index)
-    write_csv(tmp_path / "no_apex.csv", an_index())
-    assert read_index_csv(tmp_path / "no_apex.csv").dtypes.equals(index.dtypes)
+    bare = an_index(fps=float("nan"))
+    write_csv(tmp_path / "bare.csv", bare)
+    pd.testing.assert_frame_equal(read_index_csv(tmp_path / "bare.csv"), bare)
 
 
 def test_index_csv_faults_are_named(tmp_path):
@@ -418,7 +445,7 @@ def test_index_csv_faults_are_named(tmp_path):
     with pytest.raises(InputError, match=r"a\.csv: lacks the column apex, fps"):
         read_index_csv(tmp_path / "a.csv")
     write_csv(tmp_path / "b.csv", an_index().astype({"onset": "str"}).assign(onset="x"))
-    with pytest.raises(InputError, match=r"b\.csv: a frame number is no integer"):
+    with pytest.raises(InputError, match=r"b\.csv: a frame number is not an integer"):
         read_index_csv(tmp_path / "b.csv")
 
 
@@ -435,9 +462,15 @@ def test_reading_an_index_needs_no_frames_except_for_smic(tmp_path):
     build_index("casme2", casme2_root(tmp_path / "2", casme2_row(1, "EP01_01", 1, 3, 9)))
     build_index("samm", samm_root(tmp_path / "s", samm_row("006", "006_1_2", 1, 2, 3)))
     index = build_index("casme3", casme3_root(tmp_path / "3", casme3_row("spNO.1", "A", 1, 2, 3)))
-    assert index.loc[0, "frames"].endswith("spNO.1/a/color")
+    assert index.loc[0, "frames"] == "part_A/spNO.1/a/color"
     with pytest.raises(InputError):
-        smic.read_index(tmp_path, None, tmp_path / "3", Faults())
+        smic.read_index(None, tmp_path / "3", Faults())
+
+
+def test_real_data_depend_on_no_twin():
+    used = dependencies("ra_icl.datasets.reading", "ra_icl.datasets.public_flow", "ra_icl.faces.crop")
+    assert "ra_icl.datasets.samm" in used
+    assert not {name for name in used if name.startswith("ra_icl.twins")}
 
 
 def test_import_is_light():

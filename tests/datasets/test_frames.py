@@ -1,12 +1,13 @@
-"""Frames on disk: numbering, gaps, damaged images, videos."""
+"""Frames on disk: numbering, gaps, stamps, videos."""
 
 import logging
+import os
 
 import cv2
 import numpy as np
 import pytest
 
-from ra_icl.datasets.frames import VideoFrame, frame_files, read_frames, sequence_frames
+from ra_icl.datasets.frames import VideoFrame, file_stamps, frame_files, read_frames, same_stamp, sequence_frames
 from ra_icl.datasets.index import index_frame
 from ra_icl.errors import InputError
 
@@ -17,20 +18,26 @@ def touch(folder, *names):
         (folder / name).touch()
 
 
-def an_index(folder, **changes):
+def a_row(frames=".", **changes):
     row = {
-        **{"dataset": "samm", "subject": "006", "sequence": "006_1_2", "frames": str(folder)},
+        **{"dataset": "samm", "subject": "006", "sequence": "006_1_2", "frames": frames},
         **{"onset": 7, "apex": None, "offset": 12, "fps": 200, "emotion": "anger"},
     }
-    return index_frame([row | changes])
+    return index_frame([row | changes]).iloc[0]
 
 
-def write_video(path, levels, size=(64, 48)):
-    """A video whose n-th frame has the n-th of the grey levels."""
+def picture(number):
+    """The n-th frame of a video, (48, 64, 3) RGB: red grows to the right, green downwards, blue from frame to frame."""
+    right, down = np.meshgrid(np.linspace(20, 120, 64), np.linspace(30, 200, 48))
+    return np.dstack([right + 3 * number, down, np.full_like(down, 10 + 10 * number)]).round().astype(np.uint8)
+
+
+def write_video(path, count):
+    """A video of the pictures 1..count."""
     codec = {"mp4": "mp4v", "avi": "MJPG"}[path.suffix[1:]]
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 30, size)
-    for level in levels:
-        video.write(np.full((size[1], size[0], 3), level, np.uint8))
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 30, (64, 48))
+    for number in range(1, count + 1):
+        video.write(cv2.cvtColor(picture(number), cv2.COLOR_RGB2BGR))
     video.release()
     return path
 
@@ -58,24 +65,40 @@ def test_a_folder_without_the_right_to_read_it_is_named(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", str(folder))
 
     monkeypatch.setattr("ra_icl.datasets.frames.os.listdir", refuse)
-    with pytest.raises(InputError, match=r"cannot be read \(Permission denied\); give yourself the right"):
-        sequence_frames(an_index(tmp_path).iloc[0])
+    with pytest.raises(InputError, match=r"cannot be read \(Permission denied\); give yourself read permission"):
+        sequence_frames(a_row(), tmp_path)
 
 
 def test_a_video_is_counted_from_1(tmp_path):
-    video = write_video(tmp_path / "clip.avi", [0, 50, 100])
-    row = an_index(video, onset=0, offset=2).iloc[0]
+    write_video(tmp_path / "clip.avi", 3)
     with pytest.raises(InputError, match="006_1_2: onset is 0, but a video's first frame is 1"):
-        sequence_frames(row)
-    assert len(sequence_frames(an_index(video, onset=1, offset=3).iloc[0])) == 3
+        sequence_frames(a_row("clip.avi", onset=0, offset=2), tmp_path)
+    assert len(sequence_frames(a_row("clip.avi", onset=1, offset=3), tmp_path)) == 3
 
 
-def test_sequence_frames_are_the_existing_ones_in_order(tmp_path):
-    touch(tmp_path, *[f"006_{n:05d}.jpg" for n in (5, 6, 7, 8, 10, 12, 13)])
-    index = an_index(tmp_path)
-    expected = [(n, tmp_path / f"006_{n:05d}.jpg") for n in (7, 8, 10, 12)]
-    assert sequence_frames(index.iloc[0], 0.4) == expected
-    assert sequence_frames(next(index.itertuples()), 0.4) == expected
+def test_sequence_frames_are_the_existing_ones_in_order(tmp_path, monkeypatch):
+    touch(tmp_path / "006" / "a", *[f"006_{n}.jpg" for n in (5, 6, 7, 8, 10, 12, 13)])
+    expected = [(n, tmp_path / "006" / "a" / f"006_{n}.jpg") for n in (7, 8, 10, 12)]
+    row = a_row("006/a")
+    named = next(row.to_frame().T.itertuples())
+    assert sequence_frames(row, tmp_path, 0.4) == sequence_frames(named, tmp_path, 0.4) == expected
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert sequence_frames(row, "~", 0.4) == expected
+    assert sequence_frames(a_row(str(tmp_path / "006/a")), "/elsewhere", 0.4) == expected
+
+
+def test_stamps_are_size_and_time_of_every_file_read_and_once_of_a_video(tmp_path):
+    paths = [tmp_path / f"{n}.png" for n in (1, 2)]
+    for path, content, time in zip(paths, (b"abc", b"defgh"), (5 * 10**9 + 123, 6 * 10**9), strict=True):
+        path.write_bytes(content)
+        os.utime(path, ns=(time, time))
+    first, second = file_stamps(paths)
+    assert (first, second) == ([3, 5 * 10**9 + 123], [5, 6 * 10**9])
+    assert file_stamps([VideoFrame(paths[0], 4), VideoFrame(paths[0], 5)]) == [first]
+    assert same_stamp(first, [3, 5 * 10**9])  # as an archive that keeps whole seconds restores it
+    assert not same_stamp(first, [3, 5 * 10**9 + 124])
+    assert not same_stamp(first, [4, 5 * 10**9 + 123])
+    assert not same_stamp(first, [3, 6 * 10**9])
 
 
 @pytest.mark.parametrize(
@@ -84,22 +107,21 @@ def test_sequence_frames_are_the_existing_ones_in_order(tmp_path):
         (None, r"frame folder \S+ is missing; .*datasets\.samm\.frames"),
         ([], r"holds no frames"),
         (["8.jpg", "9.jpg"], r"the onset frame 7 is missing"),
-        (["6.jpg", "7.jpg", "13.jpg"], r"no frame after the onset, 8\.\.12,"),
+        (["6.jpg", "7.jpg", "13.jpg"], r"has no frame from 8 to 12"),
     ],
 )
 def test_sequence_without_its_frames_is_named(tmp_path, names, message):
-    folder = tmp_path / "006_1_2"
     if names is not None:
-        touch(folder, *names)
+        touch(tmp_path / "006_1_2", *names)
     with pytest.raises(InputError, match=rf"^samm 006/006_1_2: .*{message}"):
-        sequence_frames(an_index(folder).iloc[0])
+        sequence_frames(a_row("006_1_2"), tmp_path)
 
 
 @pytest.mark.parametrize(("missing", "share"), [(1, 0.2), (2, 0.34)])
 def test_a_few_missing_frames_are_counted_and_passed_over(tmp_path, caplog, missing, share):
     touch(tmp_path, *[f"{n}.jpg" for n in range(7, 13 - missing)])
     with caplog.at_level(logging.WARNING):
-        found = sequence_frames(an_index(tmp_path).iloc[0], share)
+        found = sequence_frames(a_row(), tmp_path, share)
     assert len(found) == 6 - missing
     assert f"{missing} of 6 frames are missing" in caplog.text
 
@@ -107,27 +129,25 @@ def test_a_few_missing_frames_are_counted_and_passed_over(tmp_path, caplog, miss
 def test_too_many_missing_frames_stop_and_name_the_key(tmp_path):
     touch(tmp_path, "7.jpg", "8.jpg", "9.jpg", "12.jpg")
     with pytest.raises(InputError, match=r"2 of 6 frames are missing in .*raise faces\.missing_frames \(now 0\.3\)"):
-        sequence_frames(an_index(tmp_path).iloc[0], 0.3)
+        sequence_frames(a_row(), tmp_path, 0.3)
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "avi"])
 def test_frames_of_a_video_are_the_numbered_ones(tmp_path, suffix):
-    levels = list(range(20, 220, 10))
-    path = write_video(tmp_path / f"clip.{suffix}", levels)
-    frames = sequence_frames(an_index(path, onset=4, offset=9).iloc[0])
-    assert [n for n, _ in frames] == [4, 5, 6, 7, 8, 9]
-    images = list(read_frames([frame for _, frame in frames], grey=True))
-    assert images[0].shape == (48, 64)
-    np.testing.assert_allclose([image.mean() for image in images], levels[3:9], atol=4)
-    colour = next(read_frames([VideoFrame(path, 1)], grey=False))
-    assert colour.shape == (48, 64, 3)
+    write_video(tmp_path / f"clip.{suffix}", 20)
+    numbers, frames = zip(*sequence_frames(a_row(f"clip.{suffix}", onset=4, offset=9), tmp_path), strict=True)
+    assert numbers == (4, 5, 6, 7, 8, 9)
+    for number, image in zip(numbers, read_frames(frames, grey=False), strict=True):
+        assert np.abs(image.astype(float) - picture(number)).mean() < 3  # the codec loses some
+    grey = np.array([cv2.cvtColor(picture(number), cv2.COLOR_RGB2GRAY) for number in numbers], float)
+    assert np.abs(np.array(list(read_frames(frames, grey=True))) - grey).mean() < 3
 
 
 def test_a_video_that_is_missing_cut_or_too_short_is_named(tmp_path):
     with pytest.raises(InputError, match=r"video \S+gone\.mp4 is missing"):
-        sequence_frames(an_index(tmp_path / "gone.mp4").iloc[0])
-    path = write_video(tmp_path / "short.mp4", [10, 20, 30])
-    frames = [frame for _, frame in sequence_frames(an_index(path, onset=2, offset=6).iloc[0])]
+        sequence_frames(a_row("gone.mp4"), tmp_path)
+    path = write_video(tmp_path / "short.mp4", 3)
+    frames = [frame for _, frame in sequence_frames(a_row("short.mp4", onset=2, offset=6), tmp_path)]
     with pytest.raises(InputError, match=r"short\.mp4: ends at frame 3; correct the row with onset \d and offset 6$"):
         list(read_frames(frames, grey=True))
     path.write_bytes(path.read_bytes()[:200])

@@ -1,5 +1,7 @@
 """The reader of published flow maps, on small PNG files written here."""
 
+from hashlib import sha256
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -9,6 +11,8 @@ from ra_icl.datasets.public_flow import (
     FOLDER,
     TABLE,
     PublishedOptions,
+    check_clone,
+    clone_checksum,
     read_index,
     read_maps,
     write_subjects,
@@ -24,18 +28,23 @@ ROWS = [
 ]
 
 
-def write_png(path, u, v, strain):
-    """A 4 x 4 image of one colour: blue is strain, green v, red u."""
+def planes(number, instance):
+    """u, v and strain (3, 4, 4) uint8 of an instance of a sequence: every pixel of every plane is different."""
+    return (np.arange(48).reshape(3, 4, 4) + 50 * number + 25 * instance).astype(np.uint8)
+
+
+def write_png(path, maps):
+    """An image whose red is u, green v and blue strain."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.full((4, 4, 3), (strain, v, u), np.uint8))
+    assert cv2.imwrite(str(path), cv2.cvtColor(maps.transpose(1, 2, 0), cv2.COLOR_RGB2BGR))
 
 
 @pytest.fixture
 def clone(tmp_path):
     root = tmp_path / "clone"
     for number, (_, subject, clip, _) in enumerate(ROWS):
-        write_png(root / FOLDER / f"{subject}_{clip} .png", 200, 100, number)
-        write_png(root / FOLDER / f"{subject}_{clip}_1 .png", 55, 255, 7)
+        write_png(root / FOLDER / f"{subject}_{clip} .png", planes(number, 0))
+        write_png(root / FOLDER / f"{subject}_{clip}_1 .png", planes(number, 1))
     table = pd.DataFrame(ROWS, columns=["dataset", "sub", "filename_o", "label"])
     table.assign(apex="", imagename="x.jpg").to_csv(root / TABLE, index=False)
     return root
@@ -54,26 +63,52 @@ def test_the_table_becomes_an_index(clone):
 
 def test_one_map_is_u_v_strain_in_0_to_1(clone):
     maps = read_maps(source(clone), "sub02", "EP01_11f")
-    assert maps.shape == (1, 3, 4, 4)
-    assert maps.dtype == np.float16
-    assert maps[0, :, 0, 0] == pytest.approx([200 / 255, 100 / 255, 1 / 255], abs=1e-3)
+    np.testing.assert_array_equal(maps, (planes(1, 0)[None] / 255).astype(np.float16))
 
 
-def test_the_decay_runs_back_and_is_turned_round(clone):
-    turned = read_maps(source(clone, "onset_apex_offset"), "sub01", "EP02_01f")
-    assert turned.shape == (2, 3, 4, 4)
-    assert turned[1, :, 0, 0] == pytest.approx([200 / 255, 0, 7 / 255], abs=1e-3)
+def test_the_decay_runs_back_and_is_reversed(clone):
+    growth, decay = (planes(0, instance) / 255 for instance in (0, 1))
     kept = read_maps(source(clone, "onset_apex_offset", reverse_decay=False), "sub01", "EP02_01f")
-    assert kept[1, :, 0, 0] == pytest.approx([55 / 255, 1, 7 / 255], abs=1e-3)
-    assert np.array_equal(turned[0], kept[0])
+    np.testing.assert_array_equal(kept, np.stack([growth, decay]).astype(np.float16))
+    decay[:2] = 1 - decay[:2]
+    reversed_ = read_maps(source(clone, "onset_apex_offset"), "sub01", "EP02_01f")
+    np.testing.assert_array_equal(reversed_, np.stack([growth, decay]).astype(np.float16))
 
 
 def test_a_flow_file_is_written_for_every_subject(clone, tmp_path):
     write_subjects(read_index({"x": source(clone)}, "casme2"), source(clone), tmp_path / "flow")
-    tensors, metadata = load_tensors(tmp_path / "flow" / "sub01.safetensors")
-    assert set(tensors) == {"EP02_01f"}
-    assert "not pixels" in metadata["units"]
-    assert (tmp_path / "flow" / "sub02.safetensors").is_file()
+    for number, (_, subject, clip, _) in enumerate(ROWS[:2]):
+        tensors, metadata = load_tensors(tmp_path / "flow" / f"{subject}.safetensors")
+        assert set(tensors) == {clip}
+        np.testing.assert_array_equal(tensors[clip], (planes(number, 0)[None] / 255).astype(np.float16))
+        assert "not pixels" in metadata["units"]
+
+
+def test_the_checksum_of_a_clone_is_of_names_and_contents_of_maps_and_table(clone):
+    names = sorted(path.name for path in (clone / FOLDER).iterdir())
+    lines = [f"{TABLE}\0{sha256((clone / TABLE).read_bytes()).hexdigest()}\n"]
+    lines += [f"{FOLDER}/{name}\0{sha256((clone / FOLDER / name).read_bytes()).hexdigest()}\n" for name in names]
+    expected = sha256("".join(lines).encode()).hexdigest()
+    (clone / "README.md").write_text("not part of it")
+    assert clone_checksum(clone) == (8, expected)
+
+
+def test_a_clone_is_compared_with_what_its_options_state(clone, tmp_path):
+    count, checksum = clone_checksum(clone)
+    stated = source(clone, commit="abc", files=count, sha256=checksum)
+    check_clone("x", stated)
+    check_clone("x", source(clone))  # nothing is stated
+    first, second = sorted((clone / FOLDER).iterdir())[:2]
+    first.rename(tmp_path / "kept")
+    with pytest.raises(InputError, match=r"holds 7 files, but public_flow\.x\.files is 8; clone commit abc again"):
+        check_clone("x", stated)
+    second.rename(first)  # as many files, other names
+    (tmp_path / "kept").rename(second)
+    with pytest.raises(InputError, match=r"differ from those of commit abc .*public_flow\.x\.sha256"):
+        check_clone("x", stated)
+    (clone / TABLE).unlink()
+    with pytest.raises(InputError, match=rf"{TABLE}: cannot be read .*public_flow\.x\.root"):
+        check_clone("x", stated)
 
 
 def test_a_missing_clone_names_folder_and_key(tmp_path):
@@ -118,7 +153,7 @@ def test_an_unreadable_map_names_its_file(clone, content):
 
 
 def test_maps_that_differ_in_size_are_refused(clone):
-    cv2.imwrite(str(clone / FOLDER / "006_006_1_2_1 .png"), np.zeros((5, 4, 3), np.uint8))
+    write_png(clone / FOLDER / "006_006_1_2_1 .png", planes(2, 1)[:, :3])
     with pytest.raises(InputError, match="differ in size"):
         read_maps(source(clone, "onset_apex_offset"), "006", "006_1_2")
 

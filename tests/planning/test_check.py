@@ -1,5 +1,7 @@
-"""`ra-icl check`: every fault of a dataset in one pass, and an exit status that says so."""
+"""`ra-icl check`: every fault of a dataset in one pass, changed frames, published clones, damaged results."""
 
+import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,11 +12,15 @@ import yaml
 from openpyxl import load_workbook
 
 from ra_icl import cli
-from ra_icl.datasets.frames import frame_files
+from ra_icl.datasets.frames import VideoFrame, file_stamps, frame_files
+from ra_icl.datasets.public_flow import FOLDER, TABLE, clone_checksum
 from ra_icl.datasets.reading import DEFAULTS, build_index
 from ra_icl.errors import InputError
+from ra_icl.faces.crop import crop_subject
+from ra_icl.faces.options import FaceOptions
+from ra_icl.files import save_tensors
 from ra_icl.planning import check
-from ra_icl.planning.check import check_config_datasets, check_dataset
+from ra_icl.planning.check import check_config, check_dataset, frames_changed, recorded_crops
 from ra_icl.twins.plan import TwinOptions
 from ra_icl.twins.render import render
 
@@ -46,13 +52,13 @@ def test_every_fault_is_found_in_one_pass(twin):
     sheet.append([sheet.cell(2, 1).value, "../../other", None, 1, 2, 9, None, "4", "happiness"])
     sheet.append([1, "EP90_01", None, "x", "y", 9, None, "4", "happiness"])
     book.save(twin / DEFAULTS["casme2"]["annotation"])
-    folders = [Path(folder) for folder in rows["frames"]]
+    folders = [twin / folder for folder in rows["frames"]]
     shutil.rmtree(folders[0])
     for file in folders[1].iterdir():
         file.unlink()
     cut, small = list(frame_files(folders[2]).values())[4:6]
     cut.write_bytes(cut.read_bytes()[:300])
-    cv2.imwrite(str(small), np.zeros((20, 30), np.uint8))
+    cv2.imwrite(str(small), np.arange(600, dtype=np.uint8).reshape(20, 30))
     frame_files(folders[3])[rows["onset"][3]].unlink()
     _, faults = check_dataset("casme2", {"root": str(twin)})
     wanted = [
@@ -82,7 +88,7 @@ def test_the_command_prints_all_and_exits_non_zero(twin, tmp_path, monkeypatch, 
     assert end.value.code == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines] == ["datasets.samm.root", "datasets.smic.root"]
-    assert check_config_datasets([mine], ["casme2"], decode=True) == []
+    assert check_config([mine], ["casme2"]) == []
 
 
 def test_counts_are_compared_where_a_protocol_is_whole(twin, tmp_path, monkeypatch):
@@ -91,14 +97,134 @@ def test_counts_are_compared_where_a_protocol_is_whole(twin, tmp_path, monkeypat
     render("casme3", root, TwinOptions(per_class=2, frames=(8, 9), scale=0.2))
     mine = tmp_path / "mine.yaml"
     mine.write_text(yaml.safe_dump({"protocols": ["casme3_4"], "datasets": {"casme3": {"root": str(root)}}}))
-    (fault,) = check_config_datasets([mine], [], decode=False)
+    (fault,) = check_config([mine], decode=False)
     assert "casme3_4: the data differ from the paper's counts" in fault
+
+
+def crop_all(twin, crops):
+    rows = build_index("casme2", {"root": str(twin)})
+    for subject, of_subject in rows.groupby("subject"):
+        crop_subject(of_subject, twin, crops / "casme2" / f"{subject}.safetensors", FaceOptions(size=16))
+    return rows
+
+
+@pytest.fixture
+def run(twin, tmp_path, monkeypatch):
+    """A config whose results folder holds the crops of the twin, its rows, and what `check` says of it."""
+    monkeypatch.chdir(ROOT)
+    values = {"protocols": ["cde"], "datasets": {"casme2": {"root": str(twin)}}}
+    config = tmp_path / "my config.yaml"
+    config.write_text(yaml.safe_dump(values | {"pathvars": {"results": str(tmp_path / "results")}}))
+    rows = crop_all(twin, tmp_path / "results" / "crops")
+    return rows, lambda **options: check_config([config], ["casme2"], decode=False, **options)
+
+
+def test_sequences_whose_frames_changed_are_listed_with_the_command_that_crops_them_again(run, twin, tmp_path):
+    rows, check = run
+    assert check() == []
+    files = [list(frame_files(twin / folder).values()) for folder in rows["frames"]]
+    files[0][4].write_bytes(files[0][4].read_bytes() + b"\0")  # another size
+    os.utime(files[1][5], ns=(10**18, 10**18 + 1))  # another time
+    onset = rows["onset"][2]
+    files[2][list(frame_files(twin / rows["frames"][2])).index(onset) + 2].unlink()  # a frame less
+    os.utime(files[3][0], ns=(10**18, 10**18 + 1))  # before the onset: was not read
+    faults = check()
+    changed = [f"casme2 {row.subject}/{row.sequence}: its frames have changed" for row in rows.head(3).itertuples()]
+    assert [fault.partition(" since")[0] for fault in faults] == changed
+    path = tmp_path / "results" / "crops" / "casme2" / f"{rows['subject'][0]}.safetensors"
+    command = f"snakemake --cores all --configfile '{tmp_path}/my config.yaml' --forcerun {path}"
+    assert faults[0].endswith(f"since {path} was made; crop them again: {command}")
+    crop_all(twin, tmp_path / "results" / "crops")
+    assert check() == []
+
+
+def test_data_that_moved_have_not_changed(twin, tmp_path):
+    crop_all(twin, tmp_path / "crops")
+    moved = Path(shutil.copytree(twin, tmp_path / "elsewhere"))  # keeps times
+    shutil.rmtree(twin)
+    cropped = recorded_crops(tmp_path / "crops" / "casme2")
+    rows, faults = check_dataset("casme2", {"root": str(moved)}, decode=False, cropped=cropped)
+    assert len(cropped) == len(rows) > 0
+    assert faults == []
+
+
+def test_a_changed_video_is_noticed(tmp_path):
+    video = tmp_path / "clip.mp4"
+    video.write_bytes(b"the film")
+    frames = [(number, VideoFrame(video, number)) for number in (3, 4, 5)]
+    info = {"frames": [3, 4, 5], "files": file_stamps([frame for _, frame in frames])}
+    assert not frames_changed(frames, info)
+    assert frames_changed(frames[:2], info)
+    video.write_bytes(b"another film")
+    assert frames_changed(frames, info)
+
+
+def flip_a_bit(path, tensor):
+    """Flip a bit in the middle of a tensor of a safetensors file."""
+    data = bytearray(path.read_bytes())
+    length = int.from_bytes(data[:8], "little")
+    start, end = json.loads(data[8 : 8 + length])[tensor]["data_offsets"]
+    data[8 + length + (start + end) // 2] ^= 4
+    path.write_bytes(data)
+
+
+def test_a_flipped_bit_in_the_results_is_one_line_that_names_file_and_sequence(run, tmp_path):
+    rows, check = run
+    results = tmp_path / "results"
+    rng = np.random.default_rng(0)
+    written = {
+        "flow/middle-2/casme2/sub01.safetensors": "a",
+        "folds/cde/m6/seed0/casme2-sub01.safetensors": "stem.weight",
+        "twins/casme2/truth/sub01/b.safetensors": "fields",
+    }
+    for path, name in written.items():
+        tensors = {one: rng.normal(size=(3, 4, 5)).astype(np.float32) for one in (name, "other")}
+        save_tensors(results / path, tensors, {})
+    written[f"crops/casme2/{rows['subject'][0]}.safetensors"] = rows["sequence"][1]
+    save_tensors(results / "checkpoints/x.safetensors", {"x": np.zeros(3)}, {})
+    flip_a_bit(results / "checkpoints/x.safetensors", "x")  # checked when it is resumed
+    assert check(results=True) == []
+    for path, name in written.items():
+        flip_a_bit(results / path, name)
+    assert check() == []
+    faults = sorted(check(results=True))
+    assert len(faults) == len(written)
+    for fault, (path, name) in zip(faults, sorted(written.items()), strict=True):
+        assert fault.startswith(f"{results / path}: {name} is damaged: its checksum does not match; make it again: ")
+        made = results / "twins" / "casme2" if "twins" in path else results / path
+        assert fault.endswith(f"--forcerun {made}")
+    cut = results / "flow/middle-2/casme2/sub01.safetensors"
+    cut.write_bytes(cut.read_bytes()[:-7])
+    assert any(fault.startswith(f"{cut}: cannot be read as a file of tensors") for fault in check(results=True))
+
+
+def test_published_clones_are_compared_with_the_checksums_of_the_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    root = tmp_path / "clone"
+    (root / FOLDER).mkdir(parents=True)
+    (root / FOLDER / "006_006_1_2 .png").write_bytes(b"a map")
+    (root / TABLE).write_text("dataset,sub,filename_o,label\nsamm,006,006_1_2,0\ncasme2,sub01,EP02_01f,7\n")
+    files, checksum = clone_checksum(root)
+    stated = {"root": str(root), "layout": "onset_apex", "commit": "abc", "files": files, "sha256": checksum}
+    config = tmp_path / "flow.yaml"
+
+    def faults_of(**changes):
+        sources = dict.fromkeys(("htnet", "causalnet", "causalnet_apex"), stated | changes)
+        config.write_text(yaml.safe_dump({"public_flow": sources}))
+        return check_config([Path("config/public-flow.yaml"), config], ["samm", "casme2"])
+
+    (fault,) = faults_of()
+    assert "row 3: label 7 is not 0, 1 or 2" in fault
+    found = faults_of(files=2)
+    assert sum("holds 1 files, but public_flow." in fault for fault in found) == 3
+    found = faults_of(sha256="0" * 64)
+    assert sum("differ from those of commit abc" in fault for fault in found) == 3
 
 
 def test_what_cannot_be_checked_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    with pytest.raises(InputError, match=r"data\.source is twins"):
-        check_config_datasets([Path("config/demo.yaml")], [], decode=False)
+    with pytest.raises(InputError, match=r"data\.source is twins.*--results"):
+        check_config([Path("config/demo.yaml")])
     with pytest.raises(InputError, match=r"--dataset own: no protocol"):
-        check_config_datasets([], ["own"], decode=False)
+        check_config([], ["own"])
     assert check.SCHEMA.exists()

@@ -40,7 +40,7 @@ def instance_sets(tmp_path_factory):
     index = build_index("casme2", {"root": str(root / "twin")})
     for subject, rows in index.groupby("subject"):
         crops = root / "crops" / f"{subject}.safetensors"
-        crop_subject(rows, crops, FaceOptions(size=48))
+        crop_subject(rows, root / "twin", crops, FaceOptions(size=48))
         flow = root / "flow" / "casme2" / f"{subject}.safetensors"
         flow_subject(crops, rows, flow, Sampling("middle", 4), FlowOptions())
     return load_instances(select(index, PROTOCOLS["cde"]), root / "flow", InputOptions(), "cpu")

@@ -28,7 +28,7 @@ SIZE = 128
 def test_a_full_twin_has_exactly_the_papers_subjects_and_class_counts(name):
     protocol = protocols.PROTOCOLS[name]
     for dataset in protocol.datasets:
-        index = plan(dataset, "twin", FULL)
+        index = plan(dataset, FULL)
         assert not index.duplicated(["subject", "sequence"]).any()
         rows = protocols.select(index, protocol)
         counts = protocols.EXPECTED[name][dataset]
@@ -39,7 +39,7 @@ def test_a_full_twin_has_exactly_the_papers_subjects_and_class_counts(name):
 def test_subjects_of_a_full_twin_are_as_unequal_as_the_real_ones():
     sizes = []
     for dataset in protocols.PROTOCOLS["cde"].datasets:
-        sizes += plan(dataset, "twin", FULL).groupby("subject").size().tolist()
+        sizes += plan(dataset, FULL).groupby("subject").size().tolist()
     assert (len(sizes), sum(sizes), min(sizes), max(sizes)) == (68, 442, 1, 39)
     assert sizes.count(1) == 8
     assert statistics.median(sizes) == 4
@@ -50,7 +50,7 @@ def twin(tmp_path_factory):
     root = tmp_path_factory.mktemp("twin") / "casme2"
     options = TwinOptions(per_class=1, frames=(20, 20), scale=1.0, strength=(2.0, 2.5), noise=0.0)
     twins.render("casme2", root, options)
-    return root, plan("casme2", root, options)
+    return root, plan("casme2", options)
 
 
 def test_the_truth_is_what_moved_the_frames(twin):
@@ -58,7 +58,7 @@ def test_the_truth_is_what_moved_the_frames(twin):
     root, index = twin
     row = index.iloc[0]
     truth = read_truth(truth_file(root, row.subject, row.sequence))
-    frames = {number: read_image(path, grey=True).astype(np.float32) for number, path in sequence_frames(row)}
+    frames = {number: read_image(path, grey=True).astype(np.float32) for number, path in sequence_frames(row, root)}
     position = row.apex - row.onset
     field = truth.flow(position)
     assert truth.onset == row.onset
@@ -76,7 +76,7 @@ def test_estimated_flow_follows_the_truth_inside_the_crop(twin):
     root, index = twin
     for row in index.head(2).itertuples():
         truth = read_truth(truth_file(root, row.subject, row.sequence))
-        numbers, paths = zip(*sequence_frames(row), strict=True)
+        numbers, paths = zip(*sequence_frames(row, root), strict=True)
         crops, info = crop_sequence(paths, FaceOptions(size=SIZE), "s")
         position = numbers.index(row.apex)
         estimated = flow(crops[0], crops[[position]], FlowOptions(backend="opencv"))[0]
@@ -121,7 +121,7 @@ def pipeline(twin, tmp_path_factory):
     root, index = twin
     folder = tmp_path_factory.mktemp("pipeline")
     rows = index[index["subject"] == index["subject"].iloc[0]]
-    crop_subject(rows, folder / "crops.safetensors", FaceOptions(size=SIZE))
+    crop_subject(rows, root, folder / "crops.safetensors", FaceOptions(size=SIZE))
     sampling = Sampling("middle", 2)
     flow_subject(folder / "crops.safetensors", rows, folder / "flow.safetensors", sampling, FlowOptions())
     return folder, root / "truth" / rows["subject"].iloc[0]

@@ -35,7 +35,7 @@ def data(clone, tmp_path):  # noqa: F811
     for row in table.itertuples():
         mine = sequences[sequences["subject"] == subjects[row.subject]]
         twin = mine[(mine["emotion"] == "positive") == (row.emotion == "joy")].iloc[0]
-        write_clip(root / row.clip, [path for _, path in sequence_frames(twin)])
+        write_clip(root / row.clip, [path for _, path in sequence_frames(twin, tmp_path)])
     (root / "annotation.csv").write_text(example("csv"))
     return root
 

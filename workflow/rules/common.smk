@@ -142,6 +142,13 @@ def annotation_of(wildcards):
     return [str(Path(options["root"], options["annotation"]))] if options["annotation"] else []
 
 
+def root_of(wildcards):
+    """The folder of a dataset or of its rendered twin."""
+    if plan.source == "twins":
+        return str(Path(config["pathvars"]["results"], "twins", wildcards.dataset))
+    return config["datasets"][wildcards.dataset]["root"]
+
+
 def dataset_options(wildcards):
     """The dataset's slice of the config; a twin lies in the official layout below its own root."""
     if plan.source == "twins":

@@ -68,8 +68,9 @@ else:
         params:
             code=code("ra_icl.faces.crop"),
             options=slice_of(config["faces"]),
+            root=root_of,
         message:
             "Cropping the faces of {wildcards.dataset} {wildcards.subject}"
         shell:
-            "ra-icl crop --index {input.index:q} --subject {wildcards.subject:q} "
+            "ra-icl crop --index {input.index:q} --root {params.root:q} --subject {wildcards.subject:q} "
             "--options {params.options:q} --out {output:q} 2> {log:q}"
