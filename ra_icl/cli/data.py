@@ -14,7 +14,7 @@ from ra_icl.cli.arguments import Dataset, Index, Options, Out, Subject, json_obj
 @app.command()
 def twins(dataset: Dataset, out: Out, options: Options = "{}") -> None:
     """Render the synthetic twin of a dataset in its official layout into the folder --out."""
-    from ra_icl.options import parse
+    from ra_icl.planning.options import parse
     from ra_icl.twins.plan import TwinOptions
     from ra_icl.twins.render import render
 
@@ -45,9 +45,9 @@ def crop(index: Index, subject: Subject, out: Out, options: Options = "{}") -> N
     """Crop the faces of one subject's sequences."""
     from ra_icl.faces.crop import crop_subject
     from ra_icl.faces.options import FaceOptions
-    from ra_icl.options import parse
+    from ra_icl.planning.options import parse
 
-    crop_subject(rows_of(index, subject), out, parse(FaceOptions, options, "faces"))
+    crop_subject(rows_of(index, subject), out, parse(FaceOptions, options, "options"))
 
 
 @app.command()
@@ -64,11 +64,11 @@ def flow(
     from ra_icl.flow.options import FlowOptions
     from ra_icl.flow.sampling import Sampling
     from ra_icl.flow.subjects import flow_subjects
-    from ra_icl.options import parse
+    from ra_icl.planning.options import parse
 
     chosen = {key: value for key, value in json_object(sampling).items() if key != "source"}
     frames = parse(Sampling, json.dumps(chosen), "sampling")
-    flow_subjects(rows_of(index, *subject), crops, out, frames, parse(FlowOptions, options, "flow"))
+    flow_subjects(rows_of(index, *subject), crops, out, frames, parse(FlowOptions, options, "options"))
 
 
 @app.command("published-flow")
@@ -78,6 +78,6 @@ def published_flow(
     """Read the published flow maps of a dataset. --options: {"root": ..., "layout": "onset_apex"}."""
     from ra_icl.datasets.index import read_index_csv
     from ra_icl.datasets.public_flow import PublishedOptions, write_subjects
-    from ra_icl.options import parse
+    from ra_icl.planning.options import parse
 
-    write_subjects(read_index_csv(index), parse(PublishedOptions, options, "public_flow"), out)
+    write_subjects(read_index_csv(index), parse(PublishedOptions, options, "options"), out)

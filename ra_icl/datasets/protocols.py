@@ -180,12 +180,14 @@ def check_counts(
 
     selected: what `select` returned for `protocol`. on_mismatch: "error" raises InputError that
     lists every difference, "warning" logs the same line. Returns the differences, [] for none.
-    A protocol that `expected` or `subjects` does not hold is not compared with it.
+    Only datasets in `protocol.datasets` are compared, and only with what `expected` and `subjects` hold.
     """
     if on_mismatch not in ("error", "warning"):
         raise InputError(f"config: data.count_mismatch is {on_mismatch!r}; set error or warning")
     differences = _count_differences(selected, protocol, expected.get(protocol.name, {}))
     for dataset, wanted in subjects.get(protocol.name, {}).items():
+        if dataset not in protocol.datasets:
+            continue
         found = selected.loc[selected["dataset"] == dataset, "subject"].nunique()
         if found != wanted:
             differences.append(f"{dataset} subjects {found} instead of {wanted}")
@@ -240,6 +242,8 @@ def _class_of(row, protocol: Protocol) -> str | None:
 def _count_differences(selected: pd.DataFrame, protocol: Protocol, expected: Mapping) -> list[str]:
     differences = []
     for dataset, counts in expected.items():
+        if dataset not in protocol.datasets:
+            continue
         labels = selected.loc[selected["dataset"] == dataset, "label"]
         for name, wanted in counts.items():
             found = int((labels == protocol.classes.index(name)).sum())

@@ -8,13 +8,14 @@ and the table that lists it are read.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pandas as pd
 
 from ra_icl.datasets.index import COLUMNS
 from ra_icl.errors import InputError
 from ra_icl.files import save_tensors
-from ra_icl.options import require_choice
+from ra_icl.options import Help, Options
 
 FOLDER = "datasets/STSNet_whole_norm_u_v_os"
 TABLE = "combined_3_class2_for_optical_flow.csv"
@@ -24,19 +25,18 @@ SUFFIXES = {"onset_apex": ("",), "onset_apex_offset": ("", "_1")}
 
 
 @dataclass(frozen=True)
-class PublishedOptions:
-    """One source of maps: `root`, a clone, and `layout`, "onset_apex" (one map) or "onset_apex_offset" (two).
+class PublishedOptions(Options):
+    """One source of published maps."""
 
-    reverse_decay: turn the motion of apex-to-offset maps round (u, v become 1 - u, 1 - v), so that it runs as it does
-    from onset to apex, which is what the method's instances have in common.
-    """
-
-    root: str = ""
-    layout: str = "onset_apex"
-    reverse_decay: bool = True
-
-    def __post_init__(self) -> None:
-        require_choice("layout", self.layout, tuple(SUFFIXES))
+    root: Annotated[str, Help("folder of the clone")] = ""
+    layout: Annotated[
+        Literal["onset_apex", "onset_apex_offset"],
+        Help("onset_apex: one map per sequence; onset_apex_offset: a second one from apex to offset"),
+    ] = "onset_apex"
+    reverse_decay: Annotated[
+        bool,
+        Help("reverse the motion of apex-to-offset maps (u, v become 1 - u, 1 - v), so that all start from neutral"),
+    ] = True
 
 
 def read_index(sources: Mapping[str, PublishedOptions], dataset: str) -> pd.DataFrame:

@@ -68,7 +68,9 @@ def _paths(dataset: str, options: Mapping[str, Any]) -> tuple[Path, Path | None,
         raise InputError(f"{key}.root: is empty; set it in config/config.yaml")
     root = Path(options["root"]).expanduser()
     if not root.is_dir():
-        raise InputError(f"{key}.root: folder {root} does not exist; set it in config/config.yaml")
+        raise InputError(
+            f"{key}.root: folder {root} does not exist; set it in config/config.yaml, or to '' to leave {dataset} out"
+        )
     annotation = root / options["annotation"] if options["annotation"] else None
     if annotation is None and dataset != "smic":
         raise InputError(f"{key}.annotation: is empty; set it in config/config.yaml")

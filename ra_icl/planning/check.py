@@ -9,14 +9,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from ra_icl.datasets.frames import Frame, VideoFrame, read_frames, read_image, sequence_frames
-from ra_icl.datasets.protocols import PROTOCOLS, check_counts
+from ra_icl.datasets.protocols import check_counts, select
 from ra_icl.datasets.reading import survey
 from ra_icl.errors import Faults, InputError
 from ra_icl.planning.config import load_config
-from ra_icl.planning.plan import datasets_of, select_all
+from ra_icl.planning.plan import all_datasets_of, protocol_in, require_data
 
 CONFIG = Path("config/config.yaml")
-SCHEMA = Path("workflow/schemas/config.schema.yaml")
 
 log = logging.getLogger(__name__)
 
@@ -25,18 +24,24 @@ def check_config_datasets(configfiles: Sequence[Path], only: Sequence[str], deco
     """Check the datasets that the protocols of a config need; run from the root of a clone.
 
     configfiles: read on top of config/config.yaml. only: names of datasets, all where empty. Counts
-    are compared with Tables 4 and 5 where all datasets of a protocol are checked.
+    are compared with Tables 4 and 5 for each protocol whose datasets are all checked; a dataset without
+    a root is left out.
     Returns every fault, a line each. Raises InputError for a config that does not fit.
     """
-    config = load_config([CONFIG, *configfiles], SCHEMA)
+    config = load_config([CONFIG, *configfiles])
     if config["data"]["source"] != "datasets":
         raise InputError(f"config: data.source is {config['data']['source']}; only datasets can be checked")
-    needed = datasets_of(config["protocols"])
+    held = all_datasets_of(config)
     for name in only:
-        if name not in needed:
-            raise InputError(f"--dataset {name}: no protocol of the config uses it; choose from {', '.join(needed)}")
+        if name not in held:
+            raise InputError(
+                f"--dataset {name}: no protocol of the config uses it, or datasets.{name}.root is empty; "
+                f"choose from {', '.join(held) or 'none yet'}"
+            )
     faults, indexes = Faults(), {}
-    for name in only or needed:
+    with faults.catching():
+        require_data(config)
+    for name in only or held:
         most_missing = config["faces"]["missing_frames"]
         indexes[name], found = check_dataset(name, config["datasets"][name], most_missing, decode)
         log.info("%s: %d sequences read, %d fault(s)", name, len(indexes[name]), len(found))
@@ -47,13 +52,12 @@ def check_config_datasets(configfiles: Sequence[Path], only: Sequence[str], deco
 def _count_faults(config: Mapping[str, Any], indexes: Mapping[str, pd.DataFrame]) -> Faults:
     """Unknown emotions, and counts that are not the paper's, in the protocols whose datasets were all read."""
     read = {name for name, rows in indexes.items() if len(rows)}
-    whole = [name for name in config["protocols"] if set(PROTOCOLS[name].datasets) <= read]
     faults = Faults()
-    for name in whole:
-        with faults.catching():
-            index = pd.concat([indexes[dataset] for dataset in PROTOCOLS[name].datasets], ignore_index=True)
-            rows = select_all({**config, "protocols": [name]}, index)[name]
-            check_counts(rows, PROTOCOLS[name], config["data"]["count_mismatch"])
+    for protocol in (protocol_in(config, name) for name in config["protocols"]):
+        if protocol.datasets and set(protocol.datasets) <= read:
+            with faults.catching():
+                index = pd.concat([indexes[dataset] for dataset in protocol.datasets], ignore_index=True)
+                check_counts(select(index, protocol), protocol, config["data"]["count_mismatch"])
     return Faults(dict.fromkeys(faults))
 
 

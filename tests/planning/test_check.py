@@ -13,7 +13,6 @@ from ra_icl import cli
 from ra_icl.datasets.frames import frame_files
 from ra_icl.datasets.reading import DEFAULTS, build_index
 from ra_icl.errors import InputError
-from ra_icl.planning import check
 from ra_icl.planning.check import check_config_datasets, check_dataset
 from ra_icl.twins.plan import TwinOptions
 from ra_icl.twins.render import render
@@ -75,14 +74,19 @@ def test_every_fault_is_found_in_one_pass(twin):
 def test_the_command_prints_all_and_exits_non_zero(twin, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     mine = tmp_path / "mine.yaml"
-    mine.write_text(yaml.safe_dump({"protocols": ["cde"], "datasets": {"casme2": {"root": str(twin)}}}))
+    roots = {"casme2": {"root": str(twin)}, "smic": {"root": "/nowhere"}}
+    mine.write_text(yaml.safe_dump({"protocols": ["cde", "casme3_4"], "datasets": roots}))
     monkeypatch.setattr("sys.argv", ["ra-icl", "check", "--configfile", str(mine)])
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["datasets.samm.root", "datasets.smic.root"]
+    no_data, no_folder = capsys.readouterr().out.splitlines()
+    assert no_data.startswith("config: datasets.casme3.root: is empty; ")
+    assert no_folder.startswith("datasets.smic.root: folder /nowhere does not exist; ")
+    mine.write_text(yaml.safe_dump({"protocols": ["cde"], "datasets": roots}))
     assert check_config_datasets([mine], ["casme2"], decode=True) == []
+    with pytest.raises(InputError, match=r"--dataset samm: .*datasets\.samm\.root is empty; choose from casme2, smic"):
+        check_config_datasets([mine], ["samm"], decode=True)
 
 
 def test_counts_are_compared_where_a_protocol_is_whole(twin, tmp_path, monkeypatch):
@@ -95,10 +99,19 @@ def test_counts_are_compared_where_a_protocol_is_whole(twin, tmp_path, monkeypat
     assert "casme3_4: the data differ from the paper's counts" in fault
 
 
+def test_counts_are_compared_of_the_datasets_that_have_a_root(twin, tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(ROOT)
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump({"protocols": ["cde"], "datasets": {"casme2": {"root": str(twin)}}}))
+    (fault,) = check_config_datasets([mine], [], decode=False)
+    assert "cde: the data differ from the paper's counts: casme2 negative" in fault
+    assert "samm" not in fault
+    assert "cde runs without samm: datasets.samm.root is empty" in caplog.messages
+
+
 def test_what_cannot_be_checked_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     with pytest.raises(InputError, match=r"data\.source is twins"):
         check_config_datasets([Path("config/demo.yaml")], [], decode=False)
     with pytest.raises(InputError, match=r"--dataset own: no protocol"):
         check_config_datasets([], ["own"], decode=False)
-    assert check.SCHEMA.exists()
