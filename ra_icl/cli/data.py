@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from ra_icl.cli import app
 from ra_icl.cli.arguments import Dataset, Index, Options, Out, Subject, json_object, rows_of
+from ra_icl.errors import InputError
 
 
 @app.command()
@@ -24,10 +26,14 @@ def twins(dataset: Dataset, out: Out, options: Options = "{}") -> None:
 @app.command()
 def index(dataset: Dataset, out: Out, options: Options) -> None:
     """Read a dataset's annotation into an index CSV. --options: {"root": ..., "annotation": ..., "frames": ...}."""
+    from ra_icl.datasets.options import DATASETS
     from ra_icl.datasets.reading import build_index
     from ra_icl.files import write_csv
+    from ra_icl.planning.options import parse
 
-    write_csv(out, build_index(dataset, json_object(options)))
+    if dataset not in DATASETS:
+        raise InputError(f"--dataset {dataset}: is not known; choose one of {', '.join(DATASETS)}")
+    write_csv(out, build_index(dataset, asdict(parse(DATASETS[dataset], options, "options"))))
 
 
 @app.command("published-index")

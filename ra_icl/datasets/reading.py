@@ -1,6 +1,7 @@
 """Read the index of one of the four official datasets, or of a user's own data."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,20 +9,11 @@ import pandas as pd
 
 from ra_icl.datasets import casme2, casme3, own, samm, smic
 from ra_icl.datasets.index import NAMES, validate
+from ra_icl.datasets.options import DATASETS
 from ra_icl.datasets.protocols import exclude, known_emotions
 from ra_icl.errors import Faults, InputError
 
-# Where each official release keeps its annotation and its frames, below the dataset's root.
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "casme2": {"annotation": "CASME2-coding-20140508.xlsx", "frames": "CASME2_RAW_selected"},
-    "samm": {"annotation": "SAMM_Micro_FACS_Codes_v2.xlsx", "frames": "."},
-    "smic": {"annotation": "", "frames": "SMIC_all_raw/HS"},
-    "casme3": {
-        "annotation": "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
-        "frames": "part_A",
-    },
-    "own": {"annotation": "annotation.csv", "frames": ".", "labels": {}, "excluded": []},
-}
+DEFAULTS: dict[str, dict[str, Any]] = {name: asdict(options()) for name, options in DATASETS.items()}
 _READERS = {
     "casme2": casme2.read_index,
     "samm": samm.read_index,
@@ -34,9 +26,7 @@ _READERS = {
 def build_index(dataset: str, options: Mapping[str, Any]) -> pd.DataFrame:
     """Read the index of a dataset: the sequences that some protocol uses, validated.
 
-    options: `root` (folder), `annotation` and `frames` (below root or absolute; DEFAULTS where
-    left out; an empty annotation means none, which SMIC-HS alone allows); for own data `labels`
-    and `excluded` as well (see `own.read_index`).
+    options: those of the dataset's class in `datasets.options`; what is left out keeps its default.
     Returns the columns of `index.COLUMNS`, rows numbered from 0, in the order of the annotation.
     Raises ManyFaultsError: each fault names the config key of a missing folder or file, or the row.
     """

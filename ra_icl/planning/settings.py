@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, MinLen
 from pydantic import AfterValidator, StringConstraints
 
+from ra_icl.datasets.options import Casme2Options, Casme3Options, OwnOptions, SammOptions, SmicOptions
 from ra_icl.datasets.public_flow import PublishedOptions
 from ra_icl.faces.options import FaceOptions
 from ra_icl.flow.options import FlowOptions
@@ -28,7 +29,6 @@ Distinct = AfterValidator(_distinct)
 Text = Annotated[str, MinLen(1)]
 # Names become parts of paths, of rules and of titles.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-ClassName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 ProtocolName = Literal["cde", "casme3_3", "casme3_4", "casme3_7", "own"]
 Names = Annotated[tuple[Text, ...], Distinct]
 
@@ -57,34 +57,14 @@ class DataOptions(Options):
 
 
 @dataclass(frozen=True)
-class DatasetOptions(Options):
-    """Where your copy of a dataset is."""
-
-    root: Annotated[str, Help("folder of your copy; empty leaves the dataset out")]
-    annotation: Annotated[str, Help("annotation file, below root or absolute; empty for none, which SMIC allows")]
-    frames: Annotated[str, Help("folder of the frames, below root or absolute")]
-
-
-@dataclass(frozen=True)
-class OwnDataOptions(DatasetOptions):
-    """Where your own data are, and what their emotions mean."""
-
-    labels: Annotated[
-        dict[ClassName, Annotated[tuple[Text, ...], MinLen(1), Distinct]],
-        Help("the emotions of each class, the classes in label order: {negative: [disgust, fear], positive: [joy]}"),
-    ]
-    excluded: Annotated[Names, Help("emotions to leave out")]
-
-
-@dataclass(frozen=True)
 class Datasets(Options):
     """Your copies of the datasets."""
 
-    casme2: Annotated[DatasetOptions, Help("CASME II")]
-    samm: Annotated[DatasetOptions, Help("SAMM")]
-    smic: Annotated[DatasetOptions, Help("SMIC-HS")]
-    casme3: Annotated[DatasetOptions, Help("CAS(ME)³ Part A")]
-    own: Annotated[OwnDataOptions, Help("data of your own, for protocol own")]
+    casme2: Annotated[Casme2Options, Help("CASME II")]
+    samm: Annotated[SammOptions, Help("SAMM")]
+    smic: Annotated[SmicOptions, Help("SMIC-HS")]
+    casme3: Annotated[Casme3Options, Help("CAS(ME)³ part A")]
+    own: Annotated[OwnOptions, Help("data of your own, for protocol own")]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ra_icl.datasets.reading import DEFAULTS
+from ra_icl.datasets.options import DATASETS
 from ra_icl.errors import InputError
 from ra_icl.faces.options import FaceOptions
 from ra_icl.flow.options import FlowOptions
@@ -44,8 +44,8 @@ def test_the_config_has_the_defaults_of_the_package():
     assert ours["base"]["sampling"] == as_plain(Sampling())
     method = as_plain(MethodOptions())
     assert {key: ours["base"][key] for key in method} == method
-    for name, defaults in DEFAULTS.items():
-        assert ours["datasets"][name] == {"root": "", **defaults}
+    for name in DATASETS:
+        assert ours["datasets"][name] == as_plain(DATASETS[name]())
 
 
 FAULTS = [
@@ -110,7 +110,7 @@ FAULTS = [
     ("datasets: {own: {labels: {1: [joy]}}}", r"datasets\.own\.labels: the key 1 is not text; put it in quotes"),
     ("datasets: {own: {labels: {glad: [joy, no]}}}", r"datasets\.own\.labels\.glad\.1: is False; give text, in quotes"),
     ("datasets: {own: {labels: {glad: []}}}", r"datasets\.own\.labels\.glad: is \[\]; give a list of at least 1$"),
-    ("datasets: {own: {labels: {a b: [joy]}}}", r"datasets\.own\.labels\.a b: is 'a b'; give a name that matches"),
+    ("datasets: {own: {labels: {a b: [joy]}}}", r"datasets\.own: labels has a class 'a b'; begin with a letter"),
     ("datasets: {own: {excluded: [off]}}", r"datasets\.own\.excluded\.0: is False; give text, in quotes"),
     (
         "datasets: {smic: {root: 2026-01-31}}",

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import pytest
 from annotated_types import Gt, Interval
 
+from ra_icl.datasets.options import DATASETS
 from ra_icl.datasets.public_flow import PublishedOptions
 from ra_icl.errors import InputError
 from ra_icl.faces.options import FaceOptions
@@ -40,7 +41,8 @@ class Outer(Options):
 
 
 @pytest.mark.parametrize(
-    "cls", [FaceOptions, FlowOptions, Sampling, MethodOptions, TwinOptions, PublishedOptions, Outer]
+    "cls",
+    [FaceOptions, FlowOptions, Sampling, MethodOptions, TwinOptions, PublishedOptions, Outer, *DATASETS.values()],
 )
 def test_defaults_are_accepted_and_come_back_equal(cls):
     assert from_mapping(cls, {}) == cls()
