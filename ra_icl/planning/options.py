@@ -1,6 +1,6 @@
 """Options read from a slice of the config or from a command line, by pydantic. One line says what does not fit.
 
-The only module that imports pydantic, with `settings`.
+Only this module and `settings` import pydantic.
 """
 
 import json
@@ -116,7 +116,7 @@ def _fault(cls: type, fault: Mapping[str, Any]) -> str:
     if fault["type"] == "value_error":
         return str(fault["ctx"]["error"])
     remedy = _REMEDIES[fault["type"]].format(**fault.get("ctx", {})) if fault["type"] in _REMEDIES else fault["msg"]
-    return f"is {fault['input']!r}; {remedy}"
+    return f"is {'null' if fault['input'] is None else repr(fault['input'])}; {remedy}"
 
 
 def _known(kind: Any, path: Sequence[str | int]) -> list[str]:

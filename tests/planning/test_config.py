@@ -63,7 +63,7 @@ FAULTS = [
         r"base\.augmentation: blur_sigma is \[2\.0, 1\.0\]; give the smaller",
     ),
     ("base: {sampling: {instances: 0}}", r"base\.sampling\.instances: is 0; give at least 1$"),
-    ("base: null", r"base: is None; give a mapping"),
+    ("base: null", r"base: is null; give a mapping"),
     ("methods: {m4: {los: {}}}", r"methods\.m4\.los: unknown key; known: input, model, loss, "),
     ("methods: {m6: {training: {epoch: 3}}}", r"methods\.m6\.training\.epoch: unknown key; known: epochs, batch, "),
     ("methods: {m6: {model: {regions: {heads: 7}}}}", r"methods\.m6\.model\.regions: width is 32; .*heads \(7\)"),

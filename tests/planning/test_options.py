@@ -62,7 +62,7 @@ def test_values_are_read_into_their_types():
         ({"share": "0.5"}, "share: is '0.5'; give a number (YAML reads 1e-3 as text: write 0.001)"),
         ({"share": True}, "share: is True; give a number (YAML reads 1e-3 as text: write 0.001)"),
         ({"share": 0}, "share: is 0; give more than 0"),
-        ({"share": None}, "share: is None; give a number (YAML reads 1e-3 as text: write 0.001)"),
+        ({"share": None}, "share: is null; give a number (YAML reads 1e-3 as text: write 0.001)"),
         ({"on": 1}, "on: is 1; give true or false"),
         ({"on": "yes"}, "on: is 'yes'; give true or false"),
         ({"mode": "three"}, "mode: is 'three'; choose 'one' or 'two'"),
