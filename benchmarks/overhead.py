@@ -35,7 +35,6 @@ from ra_icl.training.checkpoint import Checkpoint, State, StopRequest
 from ra_icl.training.step import adam
 
 ROOT = Path(__file__).parents[1]
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 TARGET_SECONDS = 8 * 60 / 68  # of a fold: CDE at 224 px in 8 minutes on one H200-class GPU
 SCRIPT = """#!/bin/sh
 # Stands in for ra-icl: makes what the step is asked to write.
@@ -158,7 +157,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks/overhead.json"))
     asked = parser.parse_args()
-    plan = make_plan(load_config([ROOT / "config/config.yaml", ROOT / "tests/workflow/full_census.yaml"], SCHEMA))
+    plan = make_plan(load_config([ROOT / "config/config.yaml", ROOT / "tests/workflow/full_census.yaml"]))
     folds = len(plan.folds("cde")) * len(plan.config["tables"]["table3"])
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -36,6 +36,6 @@ def small_options() -> dict:
 
 @pytest.fixture
 def small_method(small_options) -> MethodOptions:
-    from ra_icl.options import from_mapping
+    from ra_icl.planning.options import from_mapping
 
     return from_mapping(MethodOptions, small_options, "test")

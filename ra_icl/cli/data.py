@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +10,13 @@ import typer
 
 from ra_icl.cli import app
 from ra_icl.cli.arguments import Dataset, Index, Options, Out, Subject, json_object, rows_of
+from ra_icl.errors import InputError
 
 
 @app.command()
 def twins(dataset: Dataset, out: Out, options: Options = "{}") -> None:
     """Render the synthetic twin of a dataset in its official layout into the folder --out."""
-    from ra_icl.options import parse
+    from ra_icl.planning.options import parse
     from ra_icl.twins.plan import TwinOptions
     from ra_icl.twins.render import render
 
@@ -27,10 +29,14 @@ def index(dataset: Dataset, out: Out, options: Options) -> None:
 
     Example: ra-icl index --dataset samm --options '{"root": "/data/SAMM"}' --out samm.csv
     """
+    from ra_icl.datasets.options import DATASETS
     from ra_icl.datasets.reading import build_index
     from ra_icl.files import write_csv
+    from ra_icl.planning.options import parse
 
-    write_csv(out, build_index(dataset, json_object(options)))
+    if dataset not in DATASETS:
+        raise InputError(f"--dataset {dataset}: is not known; choose one of {', '.join(DATASETS)}")
+    write_csv(out, build_index(dataset, asdict(parse(DATASETS[dataset], options, "options"))))
 
 
 @app.command("published-index")
@@ -60,9 +66,9 @@ def crop(
     """
     from ra_icl.faces.crop import crop_subject
     from ra_icl.faces.options import FaceOptions
-    from ra_icl.options import parse
+    from ra_icl.planning.options import parse
 
-    crop_subject(rows_of(index, subject), root, out, parse(FaceOptions, options, "faces"))
+    crop_subject(rows_of(index, subject), root, out, parse(FaceOptions, options, "options"))
 
 
 @app.command()
@@ -79,11 +85,11 @@ def flow(
     from ra_icl.flow.options import FlowOptions
     from ra_icl.flow.sampling import Sampling
     from ra_icl.flow.subjects import flow_subjects
-    from ra_icl.options import parse
+    from ra_icl.planning.options import parse
 
     chosen = {key: value for key, value in json_object(sampling).items() if key != "source"}
     frames = parse(Sampling, json.dumps(chosen), "sampling")
-    flow_subjects(rows_of(index, *subject), crops, out, frames, parse(FlowOptions, options, "flow"))
+    flow_subjects(rows_of(index, *subject), crops, out, frames, parse(FlowOptions, options, "options"))
 
 
 @app.command("published-flow")
@@ -96,6 +102,6 @@ def published_flow(
     """
     from ra_icl.datasets.index import read_index_csv
     from ra_icl.datasets.public_flow import PublishedOptions, write_subjects
-    from ra_icl.options import parse
+    from ra_icl.planning.options import parse
 
-    write_subjects(read_index_csv(index), parse(PublishedOptions, options, "public_flow"), out)
+    write_subjects(read_index_csv(index), parse(PublishedOptions, options, "options"), out)

@@ -1,5 +1,6 @@
 """Commands that look for faults: check and quality control."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +33,14 @@ def check(
     for fault in faults:
         print(fault)
     sys.exit(1 if faults else 0)
+
+
+@app.command("config-schema")
+def config_schema() -> None:
+    """Print the JSON schema of a config, with every key's type, range and meaning: for an editor, or to read."""
+    from ra_icl.planning import config
+
+    print(json.dumps(config.config_schema(), indent=2, ensure_ascii=False))
 
 
 @app.command("qc-subject")

@@ -42,7 +42,7 @@ def fold(
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
-    from ra_icl.options import parse
+    from ra_icl.planning.options import parse
     from ra_icl.training.fold import Fold, run_folds
     from ra_icl.training.method import MethodOptions
 

@@ -170,13 +170,16 @@ def check_counts(
     """Compare sequences per dataset and class, and subjects per dataset, with Tables 4 and 5.
 
     selected: what `select` returned for `protocol`. on_mismatch: "error" raises InputError listing every difference,
-    "warning" logs the same line. A protocol that is not in `expected` or `subjects` is not compared.
+    "warning" logs the same line. Only datasets in `protocol.datasets` are compared, and only with what `expected` and
+    `subjects` hold.
     Returns the differences.
     """
     if on_mismatch not in ("error", "warning"):
         raise InputError(f"config: data.count_mismatch is {on_mismatch!r}; set error or warning")
     differences = _count_differences(selected, protocol, expected.get(protocol.name, {}))
     for dataset, wanted in subjects.get(protocol.name, {}).items():
+        if dataset not in protocol.datasets:
+            continue
         found = selected.loc[selected["dataset"] == dataset, "subject"].nunique()
         if found != wanted:
             differences.append(f"{dataset} subjects {found} instead of {wanted}")
@@ -223,6 +226,8 @@ def _class_of(row, protocol: Protocol) -> str | None:
 def _count_differences(selected: pd.DataFrame, protocol: Protocol, expected: Mapping) -> list[str]:
     differences = []
     for dataset, counts in expected.items():
+        if dataset not in protocol.datasets:
+            continue
         labels = selected.loc[selected["dataset"] == dataset, "label"]
         for name, wanted in counts.items():
             found = int((labels == protocol.classes.index(name)).sum())

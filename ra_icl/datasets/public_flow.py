@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pandas as pd
+from annotated_types import Ge
 
 from ra_icl.datasets.index import COLUMNS
 from ra_icl.errors import InputError
 from ra_icl.files import save_tensors
-from ra_icl.options import require_choice
+from ra_icl.options import Help, Options
 
 FOLDER = "datasets/STSNet_whole_norm_u_v_os"
 TABLE = "combined_3_class2_for_optical_flow.csv"
@@ -25,24 +27,21 @@ SUFFIXES = {"onset_apex": ("",), "onset_apex_offset": ("", "_1")}
 
 
 @dataclass(frozen=True)
-class PublishedOptions:
-    """One source of maps: `root`, a clone, and `layout`, "onset_apex" (one map) or "onset_apex_offset" (two).
+class PublishedOptions(Options):
+    """One source of published maps."""
 
-    reverse_decay: reverse the motion of apex-to-offset maps (u, v become 1 - u, 1 - v), so that every instance starts
-    from the neutral face, as the method's instances do.
-    commit, files, sha256: the commit that the maps were taken from, the number of files in its flow folder and their
-    checksum (see `clone_checksum`); `ra-icl check` compares a clone with them. Empty or 0: not compared.
-    """
-
-    root: str = ""
-    layout: str = "onset_apex"
-    reverse_decay: bool = True
-    commit: str = ""
-    files: int = 0
-    sha256: str = ""
-
-    def __post_init__(self) -> None:
-        require_choice("layout", self.layout, tuple(SUFFIXES))
+    root: Annotated[str, Help("folder of the clone")] = ""
+    layout: Annotated[
+        Literal["onset_apex", "onset_apex_offset"],
+        Help("onset_apex: one map per sequence; onset_apex_offset: a second one from apex to offset"),
+    ] = "onset_apex"
+    reverse_decay: Annotated[
+        bool,
+        Help("reverse the motion of apex-to-offset maps (u, v become 1 - u, 1 - v), so that all start from neutral"),
+    ] = True
+    commit: Annotated[str, Help("commit that the maps were taken from")] = ""
+    files: Annotated[int, Ge(0), Help("files in its flow folder; 0: not compared")] = 0
+    sha256: Annotated[str, Help("their checksum, see `clone_checksum`; empty: not compared")] = ""
 
 
 def read_index(sources: Mapping[str, PublishedOptions], dataset: str) -> pd.DataFrame:

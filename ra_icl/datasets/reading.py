@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,11 @@ import pandas as pd
 
 from ra_icl.datasets import casme2, casme3, own, samm, smic
 from ra_icl.datasets.index import NAMES, validate
+from ra_icl.datasets.options import DATASETS
 from ra_icl.datasets.protocols import exclude, known_emotions
 from ra_icl.errors import Faults, InputError
 
-# Where each official release keeps its annotation and its frames, relative to the dataset's root.
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "casme2": {"annotation": "CASME2-coding-20140508.xlsx", "frames": "CASME2_RAW_selected"},
-    "samm": {"annotation": "SAMM_Micro_FACS_Codes_v2.xlsx", "frames": "."},
-    "smic": {"annotation": "", "frames": "SMIC_all_raw/HS"},
-    "casme3": {
-        "annotation": "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
-        "frames": "part_A",
-    },
-    "own": {"annotation": "annotation.csv", "frames": ".", "labels": {}, "excluded": []},
-}
+DEFAULTS: dict[str, dict[str, Any]] = {name: asdict(options()) for name, options in DATASETS.items()}
 _READERS = {
     "casme2": casme2.read_index,
     "samm": samm.read_index,
@@ -35,8 +27,7 @@ _READERS = {
 def build_index(dataset: str, options: Mapping[str, Any]) -> pd.DataFrame:
     """Read the index of a dataset: the sequences that some protocol uses, validated.
 
-    options: `root` (folder), `annotation` and `frames` (relative to root or absolute; DEFAULTS if left out; an empty
-    annotation means none, which only SMIC-HS allows); for own data also `labels` and `excluded` (see `own.read_index`).
+    options: those of the dataset's class in `datasets.options`; what is left out keeps its default.
     Returns the columns of `index.COLUMNS`, rows numbered from 0, in the order of the annotation. `frames` is relative
     to root, with forward slashes, so that moving the dataset changes nothing; it is absolute only if the option
     `frames` is an absolute path outside root.
@@ -80,7 +71,9 @@ def _paths(dataset: str, options: Mapping[str, Any]) -> tuple[Path, Path | None,
         raise InputError(f"{key}.root: is empty; set it in config/config.yaml")
     root = Path(options["root"]).expanduser()
     if not root.is_dir():
-        raise InputError(f"{key}.root: folder {root} does not exist; set it in config/config.yaml")
+        raise InputError(
+            f"{key}.root: folder {root} does not exist; set it in config/config.yaml, or to '' to leave {dataset} out"
+        )
     annotation = root / options["annotation"] if options["annotation"] else None
     if annotation is None and dataset != "smic":
         raise InputError(f"{key}.annotation: is empty; set it in config/config.yaml")

@@ -1,46 +1,52 @@
 """Options of the face crops."""
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from ra_icl.options import require_choice
+from annotated_types import Ge, Interval, Lt
 
-# Detectors, and whether each needs a model file.
-DETECTORS = {"haar": False, "mediapipe": False, "yunet": True, "lbf": True}
+from ra_icl.options import Help, Options
+
+NEED_MODEL = ("yunet", "lbf")
 
 
 @dataclass(frozen=True)
-class FaceOptions:
-    """How faces are found and cut.
+class FaceOptions(Options):
+    """How faces are found and cut; grey crops are (T, H, W), others (T, H, W, 3) in RGB order.
 
-    size: side of the square crop in pixels. margin: added on each side of the detector's box, as a
-    fraction of the box; negative cuts tighter. detector: haar (OpenCV's bundled cascades), mediapipe
-    (468 landmarks, a package of its own), yunet or lbf (OpenCV's, with the file `model`).
-    fallback: where no face is found, error stops and whole_frame takes the frame as it is.
-    grey: (T, H, W) crops; otherwise (T, H, W, 3) in RGB order.
-    missing_frames: largest share of a sequence's frames that may be missing on disk.
-    stabilise: none, or rigid: take the head's translation and turn since the onset out of each frame.
-    Raises ValueError for a value out of range.
+    Raises ValueError for a detector that lacks its model file.
     """
 
-    size: int = 224
-    margin: float = 0.05
-    detector: str = "haar"
-    model: str = ""
-    fallback: str = "error"
-    grey: bool = True
-    missing_frames: float = 0.25
-    stabilise: str = "none"
+    size: Annotated[int, Ge(16), Help("side of the square crop in pixels, which is the network's input size")] = 224
+    margin: Annotated[
+        float,
+        Interval(ge=-0.25, le=1),
+        Help("added on each side of the detected face, as a fraction of its side; negative cuts tighter"),
+    ] = 0.05
+    detector: Annotated[
+        Literal["haar", "mediapipe", "yunet", "lbf"],
+        Help(
+            "haar: OpenCV's bundled cascades; mediapipe: 468 landmarks, a package to install; "
+            "yunet, lbf: OpenCV's, with the file `model`"
+        ),
+    ] = "haar"
+    model: Annotated[str, Help("model file of yunet (.onnx) or lbf (.yaml)")] = ""
+    fallback: Annotated[
+        Literal["error", "whole_frame"],
+        Help("if no face is found on the onset frame: error stops, whole_frame crops nothing"),
+    ] = "error"
+    grey: Annotated[bool, Help("crops in grey, which is what TV-L1 sees")] = True
+    missing_frames: Annotated[
+        float,
+        Ge(0),
+        Lt(1),
+        Help("largest fraction of a sequence's frames that may be missing; the onset must exist"),
+    ] = 0.25
+    stabilise: Annotated[
+        Literal["none", "rigid"],
+        Help("rigid removes the head's translation and rotation since the onset from every frame"),
+    ] = "none"
 
     def __post_init__(self) -> None:
-        require_choice("detector", self.detector, tuple(DETECTORS))
-        require_choice("fallback", self.fallback, ("error", "whole_frame"))
-        require_choice("grey", self.grey, (True, False))
-        require_choice("stabilise", self.stabilise, ("none", "rigid"))
-        if type(self.size) is not int or self.size < 16:
-            raise ValueError(f"size is {self.size!r}; give an integer of 16 or more pixels")
-        if type(self.margin) not in (int, float) or not -0.25 <= self.margin <= 1:
-            raise ValueError(f"margin is {self.margin!r}; give a fraction from -0.25 to 1")
-        if type(self.missing_frames) not in (int, float) or not 0 <= self.missing_frames < 1:
-            raise ValueError(f"missing_frames is {self.missing_frames!r}; give a share from 0 to below 1")
-        if DETECTORS[self.detector] and not self.model:
+        if self.detector in NEED_MODEL and not self.model:
             raise ValueError(f"detector {self.detector} needs its model file; set faces.model to its path")

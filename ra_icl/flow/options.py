@@ -1,82 +1,89 @@
 """The options of the flow: backend, schedule, and each schedule's parameters."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, get_args
 
-from ra_icl.options import require_choice
+from annotated_types import Ge, Gt, Interval, Lt
 
-BACKENDS = ("numba", "opencv", "torch")
+from ra_icl.options import Help, Options
+
+Backend = Literal["numba", "opencv", "torch"]
+BACKENDS = get_args(Backend)
 SMALLEST_SIDE = 16  # pixels: a level of the pyramid with a shorter side is left out, as in OpenCV
+
+# The parameters whose defaults differ between the two schedules.
+InnerIterations = Annotated[int, Ge(1), Help("largest number of iterations between two median filters")]
+OuterIterations = Annotated[int, Ge(1), Help("largest number of rounds per warp; each begins with a median filter")]
+ScaleStep = Annotated[float, Gt(0), Lt(1), Help("ratio between two pyramid levels")]
+MedianFilter = Annotated[int, Interval(ge=1, le=5), Help("size of the median filter: 3, 5, or 1 to turn it off")]
+Presmooth = Annotated[float, Ge(0), Help("standard deviation of a Gaussian on both images, in pixels; 0 is off")]
+PyramidSmooth = Annotated[
+    float, Ge(0), Help("that of the Gaussian before each reduction, times sqrt(1 / scale_step^2 - 1); 0 is off")
+]
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(Options):
     """The parameters of TV-L1; the defaults are those of OpenCV's DualTVL1.
 
-    tau, theta: step and tightness of the scheme; lambda_: weight of the data term, smaller is smoother.
-    scales, scale_step: pyramid levels (fewer where a side would fall below 16 px) and the ratio between them;
-    warps: warps per level. epsilon: threshold on the root mean square change of the flow in an iteration, which ends a
-    warp; inner_iterations, outer_iterations: at most so many, with a median filter before each outer one.
-    gamma: weight of the illumination term, 0 is off (backend opencv alone has it); median_filter: its size, 1 is off.
-    presmooth: standard deviation of a Gaussian on both images, in pixels; pyramid_smooth: of the one before each
-    reduction, times sqrt(1 / scale_step² - 1). 0 is off.
-    Raises ValueError for a value out of range.
+    Raises ValueError for a median filter of even size.
     """
 
-    tau: float = 0.25
-    lambda_: float = 0.15
-    theta: float = 0.3
-    scales: int = 5
-    warps: int = 5
-    epsilon: float = 0.01
-    inner_iterations: int = 30
-    outer_iterations: int = 10
-    gamma: float = 0.0
-    scale_step: float = 0.8
-    median_filter: int = 5
-    presmooth: float = 0.0
-    pyramid_smooth: float = 0.0
+    tau: Annotated[float, Gt(0), Help("time step of the dual scheme")] = 0.25
+    lambda_: Annotated[float, Gt(0), Help("weight of the data term; smaller is smoother")] = 0.15
+    theta: Annotated[float, Gt(0), Help("tightness of the coupling")] = 0.3
+    scales: Annotated[int, Ge(1), Help("pyramid levels; fewer if a side would fall below 16 pixels")] = 5
+    warps: Annotated[int, Ge(1), Help("warps per pyramid level")] = 5
+    epsilon: Annotated[
+        float, Gt(0), Help("root mean square change of the flow, in pixels, below which the iterations of a warp stop")
+    ] = 0.01
+    inner_iterations: InnerIterations = 30
+    outer_iterations: OuterIterations = 10
+    gamma: Annotated[float, Ge(0), Help("weight of the illumination term, backend opencv only; 0 is off")] = 0.0
+    scale_step: ScaleStep = 0.8
+    median_filter: MedianFilter = 5
+    presmooth: Presmooth = 0.0
+    pyramid_smooth: PyramidSmooth = 0.0
 
     def __post_init__(self) -> None:
-        require_choice("median_filter", self.median_filter, (1, 3, 5))
-        for one in fields(self):
-            _require_positive(one.name, getattr(self, one.name), one.type)
-        if self.scale_step >= 1:
-            raise ValueError(f"scale_step is {self.scale_step}; give a ratio below 1")
+        if self.median_filter % 2 == 0:
+            raise ValueError(f"median_filter is {self.median_filter}; choose 1, 3 or 5")
 
 
 @dataclass(frozen=True)
 class IpolSchedule(Schedule):
     """The same with the defaults of the method's reference code (Sánchez, Meinhardt-Llopis and Facciolo, IPOL 2013).
 
-    Smoothed images, levels that halve, up to 300 iterations a warp and no median filter.
+    Smoothed images, levels that halve, up to 300 iterations per warp and no median filter.
     """
 
-    inner_iterations: int = 300
-    outer_iterations: int = 1
-    scale_step: float = 0.5
-    median_filter: int = 1
-    presmooth: float = 0.8
-    pyramid_smooth: float = 0.6
+    inner_iterations: InnerIterations = 300
+    outer_iterations: OuterIterations = 1
+    scale_step: ScaleStep = 0.5
+    median_filter: MedianFilter = 1
+    presmooth: Presmooth = 0.8
+    pyramid_smooth: PyramidSmooth = 0.6
 
 
 @dataclass(frozen=True)
-class FlowOptions:
-    """How flow is computed.
+class FlowOptions(Options):
+    """How flow is computed. Raises ValueError for parameters that the backend does not have."""
 
-    backend: numba (compiled, with an exact warp, whatever the version of OpenCV), torch (the same scheme for hundreds
-    of pairs at once, on a GPU where there is one) or opencv (cv2.optflow.DualTVL1OpticalFlow, the reference).
-    schedule: opencv or ipol, each with its parameters.
-    Raises ValueError for a value out of range, and for parameters that the backend does not have.
-    """
-
-    backend: str = "numba"
-    schedule: str = "opencv"
-    opencv: Schedule = field(default_factory=Schedule)
-    ipol: IpolSchedule = field(default_factory=IpolSchedule)
+    backend: Annotated[
+        Backend,
+        Help(
+            "numba: compiled, exact warp, independent of OpenCV's version; torch: the same in batches, for a GPU; "
+            "opencv: cv2.optflow.DualTVL1OpticalFlow, the reference"
+        ),
+    ] = "numba"
+    schedule: Annotated[
+        Literal["opencv", "ipol"],
+        Help("which parameters to use: DualTVL1's defaults, or the reference code of the method's authors"),
+    ] = "opencv"
+    opencv: Annotated[Schedule, Help("the parameters of schedule opencv")] = field(default_factory=Schedule)
+    ipol: Annotated[IpolSchedule, Help("the parameters of schedule ipol")] = field(default_factory=IpolSchedule)
 
     def __post_init__(self) -> None:
-        require_choice("backend", self.backend, BACKENDS)
-        require_choice("schedule", self.schedule, ("opencv", "ipol"))
         used = self.parameters
         if used.gamma and self.backend != "opencv":
             raise ValueError(f"gamma is {used.gamma}; backend {self.backend} has no illumination term: set it to 0")
@@ -87,14 +94,3 @@ class FlowOptions:
     def parameters(self) -> Schedule:
         """Those of the chosen schedule."""
         return getattr(self, self.schedule)
-
-
-def _require_positive(name: str, value: float, kind: type) -> None:
-    """Raise ValueError unless `value` is a positive number of `kind`; some may be zero."""
-    if kind is int and type(value) is not int:
-        raise ValueError(f"{name} is {value!r}; give an integer")
-    if type(value) not in (int, float):
-        raise ValueError(f"{name} is {value!r}; give a number (YAML takes 1e-3 as text: write 0.001)")
-    off = value == 0 and name in ("gamma", "presmooth", "pyramid_smooth")
-    if not (value > 0 or off) or value == float("inf"):
-        raise ValueError(f"{name} is {value}; give a positive number")

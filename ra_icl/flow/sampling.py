@@ -3,35 +3,33 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Annotated, Literal, get_args
+
+from annotated_types import Ge
 
 from ra_icl.errors import InputError
-from ra_icl.options import require_choice
+from ra_icl.options import Help, Options
 
-MODES = ("middle", "apex", "apex_neighbourhood", "full", "random", "uniform")
+Mode = Literal["middle", "apex", "apex_neighbourhood", "full", "random", "uniform"]
+MODES = get_args(Mode)
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """How the frames of an instance set are chosen.
+class Sampling(Options):
+    """How the frames of an instance set are chosen."""
 
-    mode: middle (consecutive frames from the middle, the paper's choice), apex (the one onset/apex
-        instance), apex_neighbourhood (consecutive frames around the apex), full (every frame),
-        random (distinct frames), uniform (evenly spaced frames).
-    instances: N, the number of frames; apex and full do not use it.
-    seed: of the random mode alone.
-    Raises ValueError for an unknown mode, N below 1 or a seed that is no integer.
-    """
-
-    mode: str = "middle"
-    instances: int = 16
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        require_choice("mode", self.mode, MODES)
-        if type(self.instances) is not int or self.instances < 1:
-            raise ValueError(f"instances is {self.instances!r}; give an integer of 1 or more")
-        if type(self.seed) is not int:
-            raise ValueError(f"seed is {self.seed!r}; give an integer")
+    mode: Annotated[
+        Mode,
+        Help(
+            "middle: consecutive frames from the middle, the paper's choice; apex: the one onset/apex instance; "
+            "apex_neighbourhood: consecutive frames around the apex; full: every frame; random: distinct frames; "
+            "uniform: evenly spaced frames"
+        ),
+    ] = "middle"
+    instances: Annotated[
+        int, Ge(1), Help("N; a sequence with fewer frames after the onset gives them all; unused by apex and full")
+    ] = 16
+    seed: Annotated[int, Ge(0), Help("of mode random")] = 0
 
     @property
     def name(self) -> str:

@@ -1,26 +1,23 @@
 """Options of the network."""
 
 from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
-from ra_icl.options import require_choice
+from annotated_types import Ge, Gt, Interval, MinLen
+
+from ra_icl.options import Help, Options
 
 
 @dataclass(frozen=True)
-class BackboneOptions:
-    """The residual backbone; the defaults are ResNet18.
+class BackboneOptions(Options):
+    """The residual backbone; the defaults are ResNet18."""
 
-    stem: "standard" (7x7 convolution and max-pooling, input reduced by 4) or "small" (3x3, input not reduced).
-    width: channels of the first stage; every further stage doubles them. blocks: residual blocks a stage.
-    """
-
-    stem: str = "standard"
-    width: int = 64
-    blocks: tuple = (2, 2, 2, 2)
-
-    def __post_init__(self) -> None:
-        require_choice("stem", self.stem, ("standard", "small"))
-        if self.width < 1 or not self.blocks or min(self.blocks) < 1:
-            raise ValueError("width and every entry of blocks must be at least 1")
+    stem: Annotated[
+        Literal["standard", "small"],
+        Help("standard: 7x7 convolution and max-pooling, input reduced by 4; small: 3x3, input not reduced"),
+    ] = "standard"
+    width: Annotated[int, Ge(1), Help("channels of the first stage; each further stage doubles them")] = 64
+    blocks: Annotated[tuple[Annotated[int, Ge(1)], ...], MinLen(1), Help("residual blocks per stage")] = (2, 2, 2, 2)
 
     @property
     def channels(self) -> int:
@@ -29,41 +26,38 @@ class BackboneOptions:
 
 
 @dataclass(frozen=True)
-class RegionOptions:
+class RegionOptions(Options):
     """The multi-region discovery (MRD) module.
 
-    queries: facial queries. width, layers, heads, feedforward: the Transformer decoder. hidden: hidden units of the
-    projector H and the predictor G. embedding: D, the size of mask embeddings and of H's and G's output.
-    temperature, target_temperature: divide the similarities before the softmax of Eq. 8 (1: the paper).
-    sinkhorn: balancing iterations on the target's assignment (0: the paper).
+    Raises ValueError for a decoder width that is not a multiple of its heads and of 4.
     """
 
-    queries: int = 8
-    width: int = 256
-    layers: int = 2
-    heads: int = 8
-    feedforward: int = 256
-    hidden: int = 512
-    embedding: int = 256
-    temperature: float = 1.0
-    target_temperature: float = 1.0
-    sinkhorn: int = 0
+    queries: Annotated[int, Ge(1), Help("facial queries")] = 8
+    width: Annotated[int, Ge(4), Help("width of the Transformer decoder, a multiple of heads and of 4")] = 256
+    layers: Annotated[int, Ge(1), Help("layers of the decoder")] = 2
+    heads: Annotated[int, Ge(1), Help("attention heads of the decoder")] = 8
+    feedforward: Annotated[int, Ge(1), Help("width of the decoder's feed-forward layers")] = 256
+    hidden: Annotated[int, Ge(1), Help("hidden units of the projector H and the predictor G")] = 512
+    embedding: Annotated[int, Ge(1), Help("D: size of the mask embeddings and of the output of H and G")] = 256
+    temperature: Annotated[
+        float, Gt(0), Help("of the online network's softmax in Eq. 8; the paper has none, which is 1")
+    ] = 1.0
+    target_temperature: Annotated[
+        float, Gt(0), Help("the same for the target network; below `temperature` it sharpens")
+    ] = 1.0
+    sinkhorn: Annotated[int, Ge(0), Help("balancing iterations on the target's assignment; the paper has none")] = 0
 
     def __post_init__(self) -> None:
-        if self.queries < 1 or self.width % self.heads or self.width % 4:
-            raise ValueError("queries must be at least 1, and width a multiple of heads and of 4")
-        if min(self.temperature, self.target_temperature) <= 0 or self.sinkhorn < 0:
-            raise ValueError("temperatures must be positive, and sinkhorn 0 or more")
+        if self.width % self.heads or self.width % 4:
+            raise ValueError(f"width is {self.width}; give a multiple of heads ({self.heads}) and of 4")
 
 
 @dataclass(frozen=True)
-class ModelOptions:
-    """The whole network: `backbone`, `regions`, and the EMA's target decay rate tau (Eq. 3)."""
+class ModelOptions(Options):
+    """The whole network."""
 
-    backbone: BackboneOptions = field(default_factory=BackboneOptions)
-    regions: RegionOptions = field(default_factory=RegionOptions)
-    target_decay: float = 0.99
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.target_decay <= 1:
-            raise ValueError("target_decay must lie in [0, 1]")
+    backbone: Annotated[BackboneOptions, Help("residual backbone")] = field(default_factory=BackboneOptions)
+    regions: Annotated[RegionOptions, Help("multi-region discovery (MRD)")] = field(default_factory=RegionOptions)
+    target_decay: Annotated[float, Interval(ge=0, le=1), Help("tau of Eq. 3, the decay rate of the target's EMA")] = (
+        0.99
+    )

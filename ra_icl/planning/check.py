@@ -19,15 +19,14 @@ from ra_icl.datasets.frames import (
     same_stamp,
     sequence_frames,
 )
-from ra_icl.datasets.protocols import PROTOCOLS, check_counts
+from ra_icl.datasets.protocols import check_counts, select
 from ra_icl.datasets.reading import survey
 from ra_icl.errors import Faults, InputError
 from ra_icl.files import checksum, open_tensors
 from ra_icl.planning.config import load_config
-from ra_icl.planning.plan import datasets_of, published_options, select_all
+from ra_icl.planning.plan import all_datasets_of, protocol_in, published_options, require_data
 
 CONFIG = Path("config/config.yaml")
-SCHEMA = Path("workflow/schemas/config.schema.yaml")
 RERUN = ("snakemake", "--cores", "all")
 STAGES = ("twins", "crops", "flow", "folds")  # the folders of results that hold tensors
 
@@ -41,16 +40,19 @@ def check_config(
 
     configfiles: read on top of config/config.yaml. only: names of datasets; all if empty. decode: also read every
     frame. results: also verify every tensor of the results folder, which is all that can be checked of twins.
-    Datasets: annotation, frames and, if crops exist, whether the frames have changed since. Published flow: whether the
-    clones have the number of files and the checksum that the config states. Counts are compared with Tables 4 and 5 if
-    all datasets of a protocol are checked.
+    Datasets: annotation, frames and, if crops exist, whether the frames have changed since; a dataset without a root is
+    left out. Published flow: whether the clones have the number of files and the checksum that the config states.
+    Counts are compared with Tables 4 and 5 for each protocol whose datasets are all checked.
     Returns every fault, one line each. Raises InputError if the config is invalid.
     """
-    config = load_config([CONFIG, *configfiles], SCHEMA)
-    needed = datasets_of(config["protocols"])
+    config = load_config([CONFIG, *configfiles])
+    held = all_datasets_of(config)
     for name in only:
-        if name not in needed:
-            raise InputError(f"--dataset {name}: no protocol of the config uses it; choose from {', '.join(needed)}")
+        if name not in held:
+            raise InputError(
+                f"--dataset {name}: no protocol of the config uses it, or datasets.{name}.root is empty; "
+                f"choose from {', '.join(held) or 'none yet'}"
+            )
     source, folder = config["data"]["source"], Path(config["pathvars"]["results"])
     if source == "twins" and not results:
         raise InputError("config: data.source is twins, which need no check; give --results to verify what a run wrote")
@@ -58,9 +60,9 @@ def check_config(
     rerun = shlex.join([*RERUN, *options, "--forcerun"])
     faults = Faults()
     if source == "datasets":
-        faults.extend(_check_datasets(config, only or needed, decode, folder / "crops", rerun))
+        faults.extend(_check_datasets(config, only or held, decode, folder / "crops", rerun))
     if source == "public_flow":
-        faults.extend(_check_published(config, only or needed))
+        faults.extend(_check_published(config, only or held))
     if results:
         faults.extend(damaged_results(folder, rerun))
     return faults
@@ -68,6 +70,8 @@ def check_config(
 
 def _check_datasets(config: Mapping[str, Any], names: Sequence[str], decode: bool, crops: Path, rerun: str) -> Faults:
     faults, indexes = Faults(), {}
+    with faults.catching():
+        require_data(config)
     for name in names:
         most_missing = config["faces"]["missing_frames"]
         cropped = recorded_crops(crops / name)
@@ -94,13 +98,12 @@ def _check_published(config: Mapping[str, Any], names: Sequence[str]) -> Faults:
 def _count_faults(config: Mapping[str, Any], indexes: Mapping[str, pd.DataFrame]) -> Faults:
     """Unknown emotions, and counts that differ from the paper's, in the protocols whose datasets were all read."""
     read = {name for name, rows in indexes.items() if len(rows)}
-    whole = [name for name in config["protocols"] if set(PROTOCOLS[name].datasets) <= read]
     faults = Faults()
-    for name in whole:
-        with faults.catching():
-            index = pd.concat([indexes[dataset] for dataset in PROTOCOLS[name].datasets], ignore_index=True)
-            rows = select_all({**config, "protocols": [name]}, index)[name]
-            check_counts(rows, PROTOCOLS[name], config["data"]["count_mismatch"])
+    for protocol in (protocol_in(config, name) for name in config["protocols"]):
+        if protocol.datasets and set(protocol.datasets) <= read:
+            with faults.catching():
+                index = pd.concat([indexes[dataset] for dataset in protocol.datasets], ignore_index=True)
+                check_counts(select(index, protocol), protocol, config["data"]["count_mismatch"])
     return Faults(dict.fromkeys(faults))
 
 

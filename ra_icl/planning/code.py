@@ -14,7 +14,8 @@ LEFT_OUT = frozenset({"ra_icl.errors"})
 def code_digest(*modules: str) -> str:
     """SHA-256 over the syntax trees of `modules` and all they import from this package, directly or not.
 
-    modules: dotted names, such as "ra_icl.training.fold". Docstrings, comments and layout do not count.
+    modules: dotted names, such as "ra_icl.training.fold". Docstrings, the options' help, comments and layout do not
+    count.
     """
     digest = sha256()
     for name in sorted(dependencies(*modules)):
@@ -57,6 +58,8 @@ def _tree_digest(name: str) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Help":
+            node.args = []
     return sha256(ast.dump(tree).encode()).hexdigest()
 
 

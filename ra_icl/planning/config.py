@@ -1,6 +1,5 @@
-"""The config: files on top of each other, checked against the schema, and slices of it as text."""
+"""The config: files on top of each other, checked, and slices of it as text."""
 
-import copy
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,50 +8,68 @@ from typing import Any
 import yaml
 
 from ra_icl.errors import InputError
+from ra_icl.planning.methods import merge, resolve_methods
+from ra_icl.planning.options import from_mapping, json_schema
+from ra_icl.planning.settings import Config
 
 
-def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
-    """Check a config against the JSON schema. Raises InputError that names the first key at fault."""
-    from jsonschema import Draft202012Validator
-
-    errors = Draft202012Validator(schema).iter_errors(_plain(config))
-    for error in sorted(errors, key=lambda error: (len(error.absolute_path), error.message)):
-        where = ".".join(map(str, error.absolute_path)) or "(top level)"
-        known = ", ".join(error.schema["properties"]) if error.validator == "additionalProperties" else ""
-        hint = f"; known keys: {known}" if known else ""
-        raise InputError(f"config: {where}: {error.message}{hint}; see config/README.md")
+def check_config(config: Mapping[str, Any]) -> Config:
+    """Read a config, and check all its methods and sweeps. Raises InputError that names the first key at fault."""
+    checked = from_mapping(Config, config)
+    resolve_methods(config)
+    return checked
 
 
-def load_config(paths: Sequence[Path], schema: Path) -> dict[str, Any]:
+def config_schema() -> dict[str, Any]:
+    """The JSON schema of a config, for editors. A method of `methods` is described as `base` is: no key is required."""
+    schema = json_schema(Config)
+    names = schema["properties"]["methods"]["patternProperties"]
+    names.update({pattern: {"anyOf": [{"$ref": "#/$defs/Method"}, {"type": "null"}]} for pattern in names})
+    return schema
+
+
+def load_config(paths: Sequence[Path]) -> dict[str, Any]:
     """Read config files, each on top of those before it as Snakemake does, and check the result.
 
-    Raises InputError for a file that cannot be read, and as `check_config`.
+    Raises InputError for a file that cannot be read or holds a key twice, and as `check_config`.
     """
     config: dict[str, Any] = {}
     for path in paths:
-        try:
-            found = yaml.safe_load(Path(path).read_text()) or {}
-        except (OSError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path}: cannot be read as YAML ({reason}); correct it") from error
-        config = merge(config, found)
-    check_config(config, yaml.safe_load(Path(schema).read_text()))
+        config = merge(config, _read_yaml(Path(path)))
+    check_config(config)
     return config
 
 
 def slice_of(values: Any) -> str:
     """A slice of the config as one string that does not depend on the order of keys."""
-    return json.dumps(_plain(values), sort_keys=True)
+    return json.dumps(values, sort_keys=True)
 
 
-def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` on top: a mapping changes a mapping key by key, anything else takes its place."""
-    merged = dict(copy.deepcopy(base))
-    for key, value in changes.items():
-        old = merged.get(key)
-        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
+def _read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping that a YAML file holds."""
+    try:
+        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        root = loader.get_single_node()
+        _refuse_twice(root, path)
+        found = loader.construct_document(root) if root else {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read as YAML ({reason}); correct it") from error
+    if not isinstance(found, Mapping):
+        raise InputError(f"{path}: holds no mapping of keys; see config/config.yaml")
+    return found
 
 
-def _plain(values: Any) -> Any:
-    return json.loads(json.dumps(values))
+def _refuse_twice(node: yaml.Node | None, path: Path, where: str = "") -> None:
+    """Raise InputError for a key that a mapping holds twice: YAML's readers take the last and say nothing."""
+    lines: dict[str, int] = {}
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        name, line = f"{where}.{key.value}".lstrip("."), key.start_mark.line + 1
+        if name in lines:
+            raise InputError(f"{path}, line {line}: {name} is already in line {lines[name]}; keep one of the two")
+        lines[name] = line
+        _refuse_twice(value, path, name)
+    for number, item in enumerate(node.value if isinstance(node, yaml.SequenceNode) else ()):
+        _refuse_twice(item, path, f"{where}.{number}")

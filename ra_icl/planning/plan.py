@@ -3,10 +3,10 @@
 The Snakefile is parsed again in every cluster job, so this module imports neither torch nor cv2.
 """
 
-import copy
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,11 +19,14 @@ from ra_icl.datasets.public_flow import PublishedOptions
 from ra_icl.datasets.reading import build_index
 from ra_icl.errors import InputError
 from ra_icl.flow.sampling import Sampling
-from ra_icl.options import from_mapping
-from ra_icl.planning.config import merge, slice_of
+from ra_icl.planning.config import check_config, slice_of
+from ra_icl.planning.methods import present, resolve_methods
+from ra_icl.planning.options import from_mapping
 from ra_icl.planning.packs import packs_of, packs_of_folds
 from ra_icl.twins import plan as twin_plan
 from ra_icl.twins.plan import TwinOptions
+
+log = logging.getLogger(__name__)
 
 TRAINING_KEYS = ("input", "model", "loss", "augmentation", "training")
 MIR_MARKS = {
@@ -37,9 +40,34 @@ MIR_MARKS = {
 }
 
 
-def datasets_of(protocols: Sequence[str]) -> list[str]:
-    """The datasets that some of the protocols use."""
-    return [name for name in NAMES if any(name in PROTOCOLS[p].datasets for p in protocols)]
+def datasets_of(config: Mapping[str, Any], protocol: str) -> list[str]:
+    """The datasets of a protocol that the config has, in the protocol's order: those whose root is not empty.
+
+    Twins and published flow have all of them.
+    """
+    names, roots = PROTOCOLS[protocol].datasets, config["datasets"]
+    return [name for name in names if config["data"]["source"] != "datasets" or roots[name]["root"]]
+
+
+def all_datasets_of(config: Mapping[str, Any]) -> list[str]:
+    """The datasets of all protocols of a config, as `datasets_of`."""
+    return [name for name in NAMES if any(name in datasets_of(config, protocol) for protocol in config["protocols"])]
+
+
+def require_data(config: Mapping[str, Any]) -> None:
+    """Log a line for each dataset that a protocol runs without. Raises InputError if a protocol has none at all."""
+    held = {protocol: datasets_of(config, protocol) for protocol in config["protocols"]}
+    empty = [protocol for protocol, names in held.items() if not names]
+    if empty:
+        first = PROTOCOLS[empty[0]].datasets[0]
+        raise InputError(
+            f"config: datasets.{first}.root: is empty; set it in config/config.yaml, "
+            f"or remove {', '.join(empty)} from protocols"
+        )
+    for protocol, names in held.items():
+        for name in PROTOCOLS[protocol].datasets:
+            if name not in names:
+                log.warning("%s runs without %s: datasets.%s.root is empty", protocol, name, name)
 
 
 @dataclass(frozen=True)
@@ -67,15 +95,15 @@ class Plan:
 
     def fold_packs(self, protocol: str) -> list[list[str]]:
         """The fold names of a protocol, in the packs that one process each trains."""
-        return packs_of_folds(self.folds(protocol), self.config["folds_per_job"])
+        return packs_of_folds(self.folds(protocol), 1)
 
     def datasets(self, protocol: str) -> list[str]:
-        """The datasets of a protocol, in its order."""
-        return list(PROTOCOLS[protocol].datasets)
+        """The datasets of a protocol that this run has, in the protocol's order."""
+        return datasets_of(self.config, protocol)
 
     def all_datasets(self) -> list[str]:
         """The datasets of all protocols of this run."""
-        return datasets_of(list(self.selected))
+        return all_datasets_of(self.config)
 
     def subjects(self, dataset: str) -> list[str]:
         """The subjects of a dataset that some protocol of this run uses."""
@@ -88,7 +116,7 @@ class Plan:
 
     def classes(self, protocol: str) -> str:
         """The classes of a protocol in label order, as JSON."""
-        return json.dumps(_protocol(self.config, protocol).classes)
+        return json.dumps(protocol_in(self.config, protocol).classes)
 
     def flow_files(self, protocol: str, sampling: str) -> list[str]:
         """Path below flow/ of every flow file that a fold of the protocol reads."""
@@ -146,19 +174,14 @@ class Plan:
 def make_plan(config: Mapping[str, Any]) -> Plan:
     """Read the indexes that the config's data source names and resolve all methods.
 
-    Raises InputError where data are missing, counts differ from the paper's, or a method is unknown.
+    Raises InputError if the config does not fit, data are missing or counts differ from the paper's.
     """
-    config = dict(config) | {key: _without_nulls(config[key]) for key in ("methods", "sweeps")}
-    methods = {name: resolve(config, name) for name in config["methods"]}
-    sweeps = {name: _sweep(config, name, sweep, methods) for name, sweep in config["sweeps"].items()}
-    _check_names(config, methods)
-    index = pd.concat([read_index(config, name) for name in datasets_of(config["protocols"])], ignore_index=True)
+    check_config(config)
+    require_data(config)
+    config = dict(config) | {key: present(config[key]) for key in ("methods", "sweeps")}
+    methods, sweeps = resolve_methods(config)
+    index = pd.concat([read_index(config, name) for name in all_datasets_of(config)], ignore_index=True)
     return Plan(config, index, _select(config, index), methods, sweeps)
-
-
-def resolve(config: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The options of a method: config.base with the method's overrides."""
-    return merge({"title": name} | config["base"], config["methods"][name])
 
 
 def sampling_name(sampling: Mapping[str, Any]) -> str:
@@ -205,71 +228,16 @@ def _select(config: Mapping[str, Any], index: pd.DataFrame) -> dict[str, pd.Data
     selected = select_all(config, index)
     if config["data"]["source"] != "twins" or config["twins"].get("census") == "full":
         for name, rows in selected.items():
-            check_counts(rows, PROTOCOLS[name], config["data"]["count_mismatch"])
+            check_counts(rows, protocol_in(config, name), config["data"]["count_mismatch"])
     return selected
 
 
 def select_all(config: Mapping[str, Any], index: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """{protocol of the config: its sequences with labels}."""
-    return {name: select(index, _protocol(config, name)) for name in config["protocols"]}
+    return {name: select(index, protocol_in(config, name)) for name in config["protocols"]}
 
 
-def _protocol(config: Mapping[str, Any], name: str) -> Protocol:
-    return protocol_of(name, list(config["datasets"].get("own", {}).get("labels", {})))
-
-
-def _sweep(
-    config: Mapping[str, Any], name: str, sweep: Mapping[str, Any], methods: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
-    """Add a method per value to `methods`; a value that the method has already is the method itself."""
-    if sweep["method"] not in config["methods"]:
-        raise InputError(f"config: sweeps.{name}.method: {_unknown(sweep['method'], config['methods'])}")
-    origin, found = methods[sweep["method"]], {}
-    for value in sweep["values"]:
-        changed = _replace(origin, sweep["key"], value, f"sweeps.{name}.key")
-        if changed == origin:
-            found[str(value)] = sweep["method"]
-            continue
-        label = f"{sweep['method']}_{name}_{value}"
-        methods[label] = changed | {"title": f"{origin['title']}, {name} {value}"}
-        found[str(value)] = label
-    return {"figure": sweep["figure"], "key": sweep["key"], "methods": found}
-
-
-def _check_names(config: Mapping[str, Any], methods: Mapping[str, Any]) -> None:
-    used = {f"tables.{table}": names for table, names in config["tables"].items()}
-    for key, names in (used | {"confusion": [config["confusion"]]}).items():
-        for name in names:
-            if name not in config["methods"]:
-                raise InputError(f"config: {key}: {_unknown(name, config['methods'])}")
-    for name, method in methods.items():
-        published = method["sampling"]["mode"] == "published"
-        if published != (config["data"]["source"] == "public_flow"):
-            raise InputError(
-                f"config: methods.{name}.sampling.mode: {method['sampling']['mode']} does not go with "
-                f"data.source {config['data']['source']}; mode published belongs to source public_flow alone"
-            )
-        if published and method["sampling"].get("source") not in config["public_flow"]:
-            source = method["sampling"].get("source")
-            raise InputError(f"config: methods.{name}.sampling.source: {_unknown(source, config['public_flow'])}")
-
-
-def _without_nulls(values: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A null takes an entry of config.yaml out in a config file that is read after it."""
-    return {key: value for key, value in (values or {}).items() if value is not None}
-
-
-def _unknown(name: str, known: Mapping[str, Any]) -> str:
-    return f"{name!r} is not defined; known: {', '.join(known)}"
-
-
-def _replace(options: Mapping[str, Any], key: str, value: Any, where: str) -> dict[str, Any]:
-    changed = copy.deepcopy(dict(options))
-    *path, last = key.split(".")
-    place = changed
-    for part in path:
-        place = place.get(part, {})
-    if last not in place:
-        raise InputError(f"config: {where}: {key!r} is no key of a method; see base in config/config.yaml")
-    place[last] = value
-    return changed
+def protocol_in(config: Mapping[str, Any], name: str) -> Protocol:
+    """A protocol with the datasets and, of own data, the classes that the config has."""
+    protocol = protocol_of(name, list(config["datasets"]["own"]["labels"]))
+    return replace(protocol, datasets=tuple(datasets_of(config, name)))

@@ -4,40 +4,10 @@ Maps are (B, 3, H, W) network inputs: u, v, strain in [0, 1] with zero motion in
 wherever per-instance scaling has put it.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch.nn import functional
 
-
-@dataclass(frozen=True)
-class AugmentationOptions:
-    """T_theta and T_xi (independent draws), and transforms that both instances of a sequence share.
-
-    brightness, contrast, saturation: colour jitter, factors drawn from 1 - x to 1 + x (hue would mix u with v and is
-    left out). blur: probability of a Gaussian blur with a standard deviation drawn from blur_sigma, in pixels.
-    mirror: probability of mirroring the whole sequence; shift: largest translation of the whole sequence in pixels,
-    both 0 in the paper. mirror_negates_u: a horizontal flip also reverses horizontal motion, as a mirror does; the
-    paper flips the image alone. flip_target: T_xi flips the target's view, as in the paper; its maps are flipped back.
-    """
-
-    brightness: float = 0.4
-    contrast: float = 0.4
-    saturation: float = 0.2
-    blur: float = 0.5
-    blur_sigma: tuple = (0.1, 2.0)
-    mirror: float = 0.0
-    shift: int = 0
-    mirror_negates_u: bool = False
-    flip_target: bool = True
-
-    def __post_init__(self) -> None:
-        if not all(0 <= value <= 1 for value in (self.brightness, self.contrast, self.saturation)):
-            raise ValueError("brightness, contrast and saturation must lie in [0, 1]")
-        if not all(0 <= value <= 1 for value in (self.blur, self.mirror)) or self.shift < 0:
-            raise ValueError("blur and mirror are probabilities, and shift is 0 or more pixels")
-        if len(self.blur_sigma) != 2 or not 0 < self.blur_sigma[0] <= self.blur_sigma[1]:
-            raise ValueError("blur_sigma is a pair: the smallest and the largest standard deviation")
+from ra_icl.training.method import AugmentationOptions
 
 
 def mirror(maps: torch.Tensor, negate_u: bool) -> torch.Tensor:

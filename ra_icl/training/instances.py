@@ -13,23 +13,9 @@ import torch
 from ra_icl.errors import InputError
 from ra_icl.files import TensorFile, open_tensors
 from ra_icl.flow.sampling import middle_instance
-from ra_icl.options import require_choice
+from ra_icl.training.method import InputOptions
 
 CHANNELS = ("u", "v", "strain")
-
-
-@dataclass(frozen=True)
-class InputOptions:
-    """How flow maps become network inputs.
-
-    normalise: "instance" (each channel of each instance stretched to [0, 1], as public code does), "set" (one scale
-    for all instances of a sequence, zero motion at 0.5, so that intensity survives) or "none" (used as stored).
-    """
-
-    normalise: str = "instance"
-
-    def __post_init__(self) -> None:
-        require_choice("normalise", self.normalise, ("instance", "set", "none"))
 
 
 @dataclass(frozen=True)

@@ -1,32 +1,9 @@
 """The losses (Eqs. 4, 6, 9-10, 13-15). Every map of the target arrives here with its flip undone."""
 
-from dataclasses import dataclass
-
 import torch
 from torch.nn import functional
 
-from ra_icl.options import require_choice
-
-
-@dataclass(frozen=True)
-class LossOptions:
-    """The weights of Eq. 15 and what the paper leaves out of it.
-
-    classification, attention, regions: lambda 1, 2, 3. attention 0 turns the IRC module off, regions 0 the MRD
-    module. class_weights: "none" (Eq. 4) or "balanced" (inverse class frequency of the training subjects).
-    entropy: weight of a mean-entropy term that spreads the regions (0: the paper).
-    """
-
-    classification: float = 0.5
-    attention: float = 0.5
-    regions: float = 0.5
-    class_weights: str = "none"
-    entropy: float = 0.0
-
-    def __post_init__(self) -> None:
-        require_choice("class_weights", self.class_weights, ("none", "balanced"))
-        if min(self.classification, self.attention, self.regions, self.entropy) < 0:
-            raise ValueError("loss weights must not be negative")
+from ra_icl.training.method import LossOptions
 
 
 def classification_loss(

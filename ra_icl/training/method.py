@@ -1,47 +1,107 @@
-"""The options of a method: everything that the training of a fold depends on, beside its data."""
+"""The options of a method: everything that the training of a fold depends on, besides its data."""
 
 from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Interval, Le
 
 from ra_icl.model.options import ModelOptions
-from ra_icl.options import require_choice
-from ra_icl.training.augmentation import AugmentationOptions
-from ra_icl.training.instances import InputOptions
-from ra_icl.training.losses import LossOptions
+from ra_icl.options import Help, Options
+
+Probability = Interval(ge=0, le=1)
 
 
 @dataclass(frozen=True)
-class OptimiserOptions:
-    """Adam with exponential decay of the learning rate each epoch.
+class InputOptions(Options):
+    """How flow maps become network inputs."""
 
-    select: "last" (the last epoch's network) or "best_on_held_out" (the epoch that is best on the held-out subject:
-    a leak, kept to show its size; every table then says so). precision: "fp32", "bf16" (autocast) or "auto": bf16
-    where the device computes in it.
+    normalise: Annotated[
+        Literal["instance", "set", "none"],
+        Help(
+            "instance: each channel of each instance to [0, 1], as public code does; set: one scale for all instances "
+            "of a sequence, zero motion at 0.5, which keeps intensity; none: as stored"
+        ),
+    ] = "instance"
+
+
+@dataclass(frozen=True)
+class LossOptions(Options):
+    """The weights of Eq. 15, and terms that the paper does not have."""
+
+    classification: Annotated[float, Ge(0), Help("lambda 1")] = 0.5
+    attention: Annotated[float, Ge(0), Help("lambda 2; 0 turns the IRC module off")] = 0.5
+    regions: Annotated[float, Ge(0), Help("lambda 3; 0 turns the MRD module off")] = 0.5
+    class_weights: Annotated[
+        Literal["none", "balanced"],
+        Help("none: Eq. 4; balanced: inverse class frequency of the training subjects"),
+    ] = "none"
+    entropy: Annotated[float, Ge(0), Help("weight of a mean-entropy term that spreads the regions; the paper: 0")] = 0.0
+
+
+@dataclass(frozen=True)
+class AugmentationOptions(Options):
+    """T_theta and T_xi (independent draws), and transforms that both instances of a sequence share.
+
+    Colour jitter leaves hue alone, because that would mix u with v.
+    Raises ValueError unless blur_sigma is in order.
     """
 
-    epochs: int = 100
-    batch: int = 32
-    learning_rate: float = 0.001
-    weight_decay: float = 0.0001
-    gamma: float = 0.9
-    precision: str = "auto"
-    select: str = "last"
+    brightness: Annotated[float, Probability, Help("colour jitter: factors are drawn from 1 - x to 1 + x")] = 0.4
+    contrast: Annotated[float, Probability, Help("the same, about the sample's mean")] = 0.4
+    saturation: Annotated[float, Probability, Help("the same, about the mean of the channels")] = 0.2
+    blur: Annotated[float, Probability, Help("probability of a Gaussian blur")] = 0.5
+    blur_sigma: Annotated[
+        tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]],
+        Help("smallest and largest standard deviation of the blur, in pixels"),
+    ] = (0.1, 2.0)
+    mirror: Annotated[float, Probability, Help("probability of mirroring a whole sequence; the paper: 0")] = 0.0
+    shift: Annotated[int, Ge(0), Help("largest translation of a whole sequence in pixels; the paper: 0")] = 0
+    mirror_negates_u: Annotated[
+        bool, Help("a flip also reverses horizontal motion, as a mirror does; the paper flips the image alone")
+    ] = False
+    flip_target: Annotated[
+        bool, Help("T_xi flips the target's view, as in the paper; its maps are flipped back before any comparison")
+    ] = True
 
     def __post_init__(self) -> None:
-        require_choice("precision", self.precision, ("auto", "bf16", "fp32"))
-        require_choice("select", self.select, ("last", "best_on_held_out"))
-        if min(self.epochs, self.batch) < 1 or self.learning_rate <= 0 or not 0 < self.gamma <= 1:
-            raise ValueError("epochs and batch must be at least 1, learning_rate positive, gamma in (0, 1]")
+        if self.blur_sigma[0] > self.blur_sigma[1]:
+            raise ValueError(f"blur_sigma is {list(self.blur_sigma)}; give the smaller standard deviation first")
 
 
 @dataclass(frozen=True)
-class MethodOptions:
+class OptimiserOptions(Options):
+    """Adam, with a learning rate that decays exponentially per epoch."""
+
+    epochs: Annotated[int, Ge(1), Help("epochs")] = 100
+    batch: Annotated[int, Ge(1), Help("sequences per step")] = 32
+    learning_rate: Annotated[float, Gt(0), Help("learning rate of the first epoch")] = 0.001
+    weight_decay: Annotated[float, Ge(0), Help("weight decay")] = 0.0001
+    gamma: Annotated[float, Gt(0), Le(1), Help("factor on the learning rate after each epoch")] = 0.9
+    precision: Annotated[
+        Literal["auto", "bf16", "fp32"],
+        Help("bf16: autocast; auto: bf16 on devices that support it natively, else fp32"),
+    ] = "auto"
+    select: Annotated[
+        Literal["last", "best_on_held_out"],
+        Help(
+            "last: the last epoch's network; best_on_held_out: the epoch that is best on the held-out subject, a leak "
+            "that is kept to show its size (every table then says so)"
+        ),
+    ] = "last"
+    device: Annotated[Literal["auto", "cuda", "cpu"], Help("auto uses CUDA if nvidia-smi lists a GPU")] = "auto"
+
+
+@dataclass(frozen=True)
+class MethodOptions(Options):
     """Everything of a method that training needs; a method of the config is a set of overrides of these."""
 
-    input: InputOptions = field(default_factory=InputOptions)
-    model: ModelOptions = field(default_factory=ModelOptions)
-    loss: LossOptions = field(default_factory=LossOptions)
-    augmentation: AugmentationOptions = field(default_factory=AugmentationOptions)
-    training: OptimiserOptions = field(default_factory=OptimiserOptions)
+    input: Annotated[InputOptions, Help("flow maps to network inputs")] = field(default_factory=InputOptions)
+    model: Annotated[ModelOptions, Help("the network")] = field(default_factory=ModelOptions)
+    loss: Annotated[LossOptions, Help("the loss, Eq. 15")] = field(default_factory=LossOptions)
+    augmentation: Annotated[AugmentationOptions, Help("random transforms of the inputs")] = field(
+        default_factory=AugmentationOptions
+    )
+    training: Annotated[OptimiserOptions, Help("optimiser and device")] = field(default_factory=OptimiserOptions)
 
     @property
     def consistent(self) -> bool:

@@ -9,50 +9,52 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Annotated, Literal
 
 import pandas as pd
+from annotated_types import Ge, Interval
 
 from ra_icl.datasets.index import index_frame
 from ra_icl.datasets.protocols import PROTOCOLS
-from ra_icl.options import require_choice
+from ra_icl.options import Help, Options
 from ra_icl.twins.census import census
+
+FrameCount = Annotated[int, Interval(ge=8, le=400)]
+Displacement = Annotated[float, Interval(ge=0, le=6)]
 
 
 @dataclass(frozen=True)
-class TwinOptions:
-    """How many clips the twins have and how hard they are.
+class TwinOptions(Options):
+    """How many clips the twins have and how hard they are. Raises ValueError for a range that is not in order."""
 
-    per_class: clips per subject and class of the three-class protocol; CAS(ME)³, which has seven
-    classes, gets half as many of each (rounded up). frames: shortest and longest clip of CASME II
-    and SAMM; SMIC-HS films at half their rate and CAS(ME)³ at less, so their clips are shorter.
-    scale: of the official frame size. strength: range of the peak displacement in pixels of a
-    128-pixel face crop. noise: standard deviation of the sensor in grey levels. excluded: also
-    write clips that no protocol uses. census: demo, by `subjects` and `per_class`; full, with exactly
-    the subjects and class counts of Tables 4 and 5, 442 + 801 clips. Raises ValueError for a value out
-    of range.
-    """
+    seed: Annotated[int, Help("of everything that is drawn")] = 0
+    census: Annotated[
+        Literal["demo", "full"],
+        Help("demo: by `subjects` and `per_class`; full: subjects and class counts of Tables 4 and 5, 442 + 801 clips"),
+    ] = "demo"
+    subjects: Annotated[int, Ge(2), Help("subjects per dataset")] = 2
+    per_class: Annotated[
+        int,
+        Ge(1),
+        Help("clips per subject and class of the 3-class protocol; CAS(ME)³ has half as many for each of its 7"),
+    ] = 2
+    frames: Annotated[
+        tuple[FrameCount, FrameCount],
+        Help("shortest and longest clip of CASME II and SAMM; those of SMIC-HS and CAS(ME)³ are shorter"),
+    ] = (20, 30)
+    scale: Annotated[float, Interval(ge=0.2, le=1), Help("of the official frame size")] = 0.5
+    strength: Annotated[
+        tuple[Displacement, Displacement],
+        Help("peak displacement in pixels of a 128-pixel face crop, weakest and strongest"),
+    ] = (0.3, 1.4)
+    noise: Annotated[float, Interval(ge=0, le=16), Help("standard deviation of the sensor noise in grey levels")] = 1.0
+    excluded: Annotated[bool, Help("also write clips that no protocol uses")] = True
 
-    seed: int = 0
-    census: str = "demo"
-    subjects: int = 2
-    per_class: int = 2
-    frames: tuple[int, int] = (20, 30)
-    scale: float = 0.5
-    strength: tuple[float, float] = (0.3, 1.4)
-    noise: float = 1.0
-    excluded: bool = True
-
-    def __post_init__(self):
-        require_choice("census", self.census, ("demo", "full"))
-        _require(self.subjects >= 2, f"subjects is {self.subjects}; leave-one-subject-out needs 2")
-        _require(self.per_class >= 1, f"per_class is {self.per_class}; give 1 or more")
-        _require(_is_range(self.frames, 8, 400), f"frames is {self.frames}; give 8 <= min <= max")
-        _require(0.2 <= self.scale <= 1, f"scale is {self.scale}; give 0.2 to 1")
-        _require(
-            _is_range(self.strength, 0, 6),
-            f"strength is {self.strength}; give 0 <= min <= max <= 6",
-        )
-        _require(0 <= self.noise <= 16, f"noise is {self.noise}; give 0 to 16")
+    def __post_init__(self) -> None:
+        for key in ("frames", "strength"):
+            low, high = getattr(self, key)
+            if low > high:
+                raise ValueError(f"{key} is [{low}, {high}]; give the smaller value first")
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,8 @@ def plan(dataset: str, options: TwinOptions) -> pd.DataFrame:
 
 def clips(dataset: str, options: TwinOptions) -> list[Clip]:
     """All clips of the twin, subject by subject. Raises ValueError if the dataset is unknown."""
-    require_choice("dataset", dataset, tuple(LAYOUTS))
+    if dataset not in LAYOUTS:
+        raise ValueError(f"dataset is {dataset!r}; choose one of {', '.join(LAYOUTS)}")
     of_subjects = enumerate(_emotions_of_subjects(dataset, options))
     return [clip for subject, shown in of_subjects for clip in _subject_clips(dataset, subject, shown, options)]
 
@@ -282,12 +285,3 @@ _NAMES = {
 }
 # the frame numbers of SMIC count from the start of a long recording
 _FIRST_FRAME = {"smic": 559_000, "samm": 900}
-
-
-def _is_range(value: tuple, low: float, high: float) -> bool:
-    return len(value) == 2 and low <= value[0] <= value[1] <= high
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)

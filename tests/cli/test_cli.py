@@ -28,12 +28,17 @@ def test_every_step_is_a_sub_command():
         assert f" {name} " in shown
 
 
+def test_the_schema_of_the_config_is_printed():
+    printed = json.loads(run("config-schema").stdout)
+    assert printed["$defs"]["OptimiserOptions"]["properties"]["epochs"]["minimum"] == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--subject", "sub01"], "EP01: frame folder"),
         (["--subject", "sub99"], "no subject 'sub99'; known: sub01"),
-        (["--subject", "sub01", "--options", '{"sise": 64}'], "unknown key faces.sise; known: size"),
+        (["--subject", "sub01", "--options", '{"sise": 64}'], "--options: sise: unknown key; known: size"),
         (["--subject", "sub01", "--options", "{"], "not JSON"),
     ],
 )

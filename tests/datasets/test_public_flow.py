@@ -19,6 +19,7 @@ from ra_icl.datasets.public_flow import (
 )
 from ra_icl.errors import InputError
 from ra_icl.files import load_tensors
+from ra_icl.planning.options import from_mapping
 
 ROWS = [
     ("casme2", "sub01", "EP02_01f", 1),
@@ -159,5 +160,5 @@ def test_maps_that_differ_in_size_are_refused(clone):
 
 
 def test_an_unknown_layout_is_refused():
-    with pytest.raises(ValueError, match="layout"):
-        PublishedOptions(layout="other")
+    with pytest.raises(InputError, match=r"public_flow\.a\.layout: is 'other'; choose 'onset_apex' or"):
+        from_mapping(PublishedOptions, {"layout": "other"}, "public_flow.a")

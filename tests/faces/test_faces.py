@@ -15,7 +15,7 @@ from ra_icl.faces import haar
 from ra_icl.faces.crop import crop_sequence, crop_subject, find_face
 from ra_icl.faces.haar import EYES, best_eye_pair, detect_face
 from ra_icl.faces.options import FaceOptions
-from ra_icl.options import from_mapping
+from ra_icl.planning.options import from_mapping
 
 # Centres of the pupils in the photograph, image left first, as a person marks them.
 PUPILS = np.array([[203.5, 101.0], [247.5, 103.0]])
@@ -247,16 +247,17 @@ def test_frames_of_different_sizes_are_refused(photograph, tmp_path):
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        ({"size": 8}, "faces: size is 8"),
-        ({"size": 112.0}, "size is 112.0"),
-        ({"margin": 2}, "margin is 2"),
-        ({"margin": "wide"}, "margin is 'wide'"),
-        ({"detector": "dnn"}, "detector is 'dnn'; choose one of haar, mediapipe, yunet, lbf"),
-        ({"detector": "yunet"}, "detector yunet needs its model file; set faces.model"),
-        ({"stabilise": True}, "stabilise is True; choose one of none, rigid"),
-        ({"missing_frames": 1}, "missing_frames is 1; give a share"),
-        ({"fallback": "skip"}, "fallback is 'skip'; choose one of error, whole_frame"),
-        ({"gray": True}, "unknown key faces.gray"),
+        ({"size": 8}, r"faces\.size: is 8; give at least 16"),
+        ({"size": 112.0}, r"faces\.size: is 112\.0; give an integer"),
+        ({"margin": 2}, r"faces\.margin: is 2; give at most 1"),
+        ({"margin": "wide"}, r"faces\.margin: is 'wide'; give a number"),
+        ({"detector": "dnn"}, r"faces\.detector: is 'dnn'; choose 'haar', 'mediapipe', 'yunet' or 'lbf'"),
+        ({"detector": "yunet"}, r"faces: detector yunet needs its model file; set faces\.model"),
+        ({"stabilise": True}, r"faces\.stabilise: is True; choose 'none' or 'rigid'"),
+        ({"grey": 1}, r"faces\.grey: is 1; give true or false"),
+        ({"missing_frames": 1}, r"faces\.missing_frames: is 1; give less than 1"),
+        ({"fallback": "skip"}, r"faces\.fallback: is 'skip'; choose 'error' or 'whole_frame'"),
+        ({"gray": True}, r"faces\.gray: unknown key; known: size, margin"),
     ],
 )
 def test_bad_options_are_refused(values, part):

@@ -13,7 +13,7 @@ from ra_icl.errors import InputError
 from ra_icl.flow.maps import flow, flow_maps
 from ra_icl.flow.options import BACKENDS, FlowOptions, Schedule
 from ra_icl.flow.strain import optical_strain
-from ra_icl.options import from_mapping
+from ra_icl.planning.options import from_mapping
 
 SIDE = 128
 Y, X = np.mgrid[:SIDE, :SIDE].astype(np.float64)
@@ -179,16 +179,17 @@ def test_torch_is_not_imported_for_another_backend():
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        ({"backend": "farneback"}, "flow: backend is 'farneback'; choose one of numba, opencv, torch"),
-        ({"opencv": {"median_filter": 4}}, "median_filter is 4; choose one of 1, 3, 5"),
-        ({"opencv": {"scales": 2.5}}, "scales is 2.5; give an integer"),
-        ({"opencv": {"warps": 0}}, "warps is 0"),
-        ({"opencv": {"tau": "1e-3"}}, "write 0.001"),
-        ({"opencv": {"scale_step": 1.0}}, "scale_step is 1.0"),
-        ({"opencv": {"gamma": -1}}, "gamma is -1"),
-        ({"lamda": 1}, "unknown key flow.lamda"),
-        ({"opencv": {"lamda": 1}}, "unknown key flow.opencv.lamda"),
-        ({"schedule": "tvl2"}, "schedule is 'tvl2'; choose one of opencv, ipol"),
+        ({"backend": "farneback"}, r"flow\.backend: is 'farneback'; choose 'numba', 'opencv' or 'torch'"),
+        ({"opencv": {"median_filter": 4}}, r"flow\.opencv: median_filter is 4; choose 1, 3 or 5"),
+        ({"opencv": {"scales": 2.5}}, r"flow\.opencv\.scales: is 2\.5; give an integer"),
+        ({"opencv": {"warps": 0}}, r"flow\.opencv\.warps: is 0; give at least 1"),
+        ({"opencv": {"tau": "1e-3"}}, r"flow\.opencv\.tau: is '1e-3'; give a number .*write 0\.001"),
+        ({"opencv": {"tau": float("inf")}}, r"flow\.opencv\.tau: is inf; give a finite number"),
+        ({"opencv": {"scale_step": 1.0}}, r"flow\.opencv\.scale_step: is 1\.0; give less than 1"),
+        ({"opencv": {"gamma": -1}}, r"flow\.opencv\.gamma: is -1; give at least 0"),
+        ({"lamda": 1}, r"flow\.lamda: unknown key; known: backend, schedule, opencv, ipol"),
+        ({"opencv": {"lamda": 1}}, r"flow\.opencv\.lamda: unknown key; known: tau"),
+        ({"schedule": "tvl2"}, r"flow\.schedule: is 'tvl2'; choose 'opencv' or 'ipol'"),
         ({"backend": "opencv", "schedule": "ipol"}, "smooths the images, which backend opencv cannot"),
     ],
 )

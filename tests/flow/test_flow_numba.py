@@ -17,7 +17,7 @@ from ra_icl.flow.maps import flow
 from ra_icl.flow.numba_median import median5
 from ra_icl.flow.numba_warp import CHANNELS, RING, add_slopes, warp
 from ra_icl.flow.options import FlowOptions
-from ra_icl.options import from_mapping
+from ra_icl.planning.options import from_mapping
 
 
 def test_each_schedule_follows_known_motion():

@@ -133,6 +133,6 @@ def test_images_in_any_memory_order_and_threads_left_as_they_were():
     threads = torch.get_num_threads()
     np.testing.assert_array_equal(tvl1_torch.tvl1(*turned, **parameters), expected)
     assert torch.get_num_threads() == threads
-    with pytest.raises(ValueError, match="warps is 0"):
-        tvl1_torch.tvl1(onsets, frames, warps=0)
+    with pytest.raises(ValueError, match="median_filter is 4"):
+        tvl1_torch.tvl1(onsets, frames, median_filter=4)
     assert torch.get_num_threads() == threads

@@ -8,6 +8,7 @@ import pytest
 
 from ra_icl.errors import InputError
 from ra_icl.flow.sampling import MODES, Sampling, apex_position, middle_instance, sample
+from ra_icl.planning.options import from_mapping
 
 
 @pytest.mark.parametrize(
@@ -108,16 +109,16 @@ def test_name(sampling, name):
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        ({"mode": "centre"}, "mode is 'centre'; choose one of middle"),
-        ({"instances": 0}, "instances is 0"),
-        ({"instances": 1.5}, "instances is 1.5"),
-        ({"instances": True}, "instances is True"),
-        ({"seed": "a"}, "seed is 'a'"),
+        ({"mode": "centre"}, r"\.mode: is 'centre'; choose 'middle', 'apex'"),
+        ({"instances": 0}, r"\.instances: is 0; give at least 1"),
+        ({"instances": 1.5}, r"\.instances: is 1\.5; give an integer"),
+        ({"instances": True}, r"\.instances: is True; give an integer"),
+        ({"seed": "a"}, r"\.seed: is 'a'; give an integer"),
     ],
 )
 def test_bad_options_are_refused(values, part):
-    with pytest.raises(ValueError, match=part):
-        Sampling(**values)
+    with pytest.raises(InputError, match=f"config: sampling{part}"):
+        from_mapping(Sampling, values, "sampling")
 
 
 @pytest.mark.parametrize(("length", "apex"), [(0, None), (1, None), (10, 0), (10, 10), (10, -1)])

@@ -3,11 +3,13 @@
 import pytest
 import torch
 
+from ra_icl.errors import InputError
 from ra_icl.model import torchvision_blocks
 from ra_icl.model.backbone import Backbone, Projection
 from ra_icl.model.options import BackboneOptions, ModelOptions, RegionOptions
 from ra_icl.model.regions import RegionDiscovery, region_heatmaps, sine_positions, sinkhorn
 from ra_icl.model.siamese import Siamese
+from ra_icl.planning.options import from_mapping
 
 SMALL = ModelOptions(
     BackboneOptions("small", 8, (1, 1)),
@@ -103,16 +105,17 @@ def test_ema_moves_the_target_as_eq_3_says():
 @pytest.mark.parametrize(
     ("cls", "values", "word"),
     [
-        (BackboneOptions, {"stem": "tiny"}, "stem"),
-        (BackboneOptions, {"blocks": ()}, "blocks"),
-        (RegionOptions, {"width": 30, "heads": 8}, "width"),
-        (RegionOptions, {"temperature": 0.0}, "temperatures"),
-        (ModelOptions, {"target_decay": 1.5}, "target_decay"),
+        (BackboneOptions, {"stem": "tiny"}, r"m\.stem: is 'tiny'; choose 'standard' or 'small'"),
+        (BackboneOptions, {"blocks": []}, r"m\.blocks: is \[\]; give a list of at least 1"),
+        (BackboneOptions, {"blocks": [2, 0]}, r"m\.blocks\.1: is 0; give at least 1"),
+        (RegionOptions, {"width": 30, "heads": 8}, r"m: width is 30; give a multiple of heads \(8\) and of 4"),
+        (RegionOptions, {"temperature": 0.0}, r"m\.temperature: is 0\.0; give more than 0"),
+        (ModelOptions, {"target_decay": 1.5}, r"m\.target_decay: is 1\.5; give at most 1"),
     ],
 )
 def test_bad_options_are_refused_by_name(cls, values, word):
-    with pytest.raises(ValueError, match=word):
-        cls(**values)
+    with pytest.raises(InputError, match=f"config: {word}"):
+        from_mapping(cls, values, "m")
 
 
 @pytest.mark.parametrize("shape", [(4, 8, 64, 64), (2, 3, 7, 7), (4, 16, 15, 15)])

@@ -19,7 +19,6 @@ from ra_icl.errors import InputError
 from ra_icl.faces.crop import crop_subject
 from ra_icl.faces.options import FaceOptions
 from ra_icl.files import save_tensors
-from ra_icl.planning import check
 from ra_icl.planning.check import check_config, check_dataset, frames_changed, recorded_crops
 from ra_icl.twins.plan import TwinOptions
 from ra_icl.twins.render import render
@@ -81,14 +80,19 @@ def test_every_fault_is_found_in_one_pass(twin):
 def test_the_command_prints_all_and_exits_non_zero(twin, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     mine = tmp_path / "mine.yaml"
-    mine.write_text(yaml.safe_dump({"protocols": ["cde"], "datasets": {"casme2": {"root": str(twin)}}}))
+    roots = {"casme2": {"root": str(twin)}, "smic": {"root": "/nowhere"}}
+    mine.write_text(yaml.safe_dump({"protocols": ["cde", "casme3_4"], "datasets": roots}))
     monkeypatch.setattr("sys.argv", ["ra-icl", "check", "--configfile", str(mine)])
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["datasets.samm.root", "datasets.smic.root"]
+    no_data, no_folder = capsys.readouterr().out.splitlines()
+    assert no_data.startswith("config: datasets.casme3.root: is empty; ")
+    assert no_folder.startswith("datasets.smic.root: folder /nowhere does not exist; ")
+    mine.write_text(yaml.safe_dump({"protocols": ["cde"], "datasets": roots}))
     assert check_config([mine], ["casme2"]) == []
+    with pytest.raises(InputError, match=r"--dataset samm: .*datasets\.samm\.root is empty; choose from casme2, smic"):
+        check_config([mine], ["samm"])
 
 
 def test_counts_are_compared_where_a_protocol_is_whole(twin, tmp_path, monkeypatch):
@@ -112,7 +116,7 @@ def crop_all(twin, crops):
 def run(twin, tmp_path, monkeypatch):
     """A config whose results folder holds the crops of the twin, its rows, and what `check` says of it."""
     monkeypatch.chdir(ROOT)
-    values = {"protocols": ["cde"], "datasets": {"casme2": {"root": str(twin)}}}
+    values = {"protocols": ["cde"], "datasets": {"casme2": {"root": str(twin)}}, "data": {"count_mismatch": "warning"}}
     config = tmp_path / "my config.yaml"
     config.write_text(yaml.safe_dump(values | {"pathvars": {"results": str(tmp_path / "results")}}))
     rows = crop_all(twin, tmp_path / "results" / "crops")
@@ -221,10 +225,19 @@ def test_published_clones_are_compared_with_the_checksums_of_the_config(tmp_path
     assert sum("differ from those of commit abc" in fault for fault in found) == 3
 
 
+def test_counts_are_compared_of_the_datasets_that_have_a_root(twin, tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(ROOT)
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump({"protocols": ["cde"], "datasets": {"casme2": {"root": str(twin)}}}))
+    (fault,) = check_config([mine], decode=False)
+    assert "cde: the data differ from the paper's counts: casme2 negative" in fault
+    assert "samm" not in fault
+    assert "cde runs without samm: datasets.samm.root is empty" in caplog.messages
+
+
 def test_what_cannot_be_checked_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     with pytest.raises(InputError, match=r"data\.source is twins.*--results"):
         check_config([Path("config/demo.yaml")])
     with pytest.raises(InputError, match=r"--dataset own: no protocol"):
         check_config([], ["own"])
-    assert check.SCHEMA.exists()

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 def plan():
     """The paper's benchmark on the full census of twins under CDE."""
     files = [ROOT / "config/config.yaml", ROOT / "tests/workflow/full_census.yaml"]
-    return make_plan(load_config(files, ROOT / "workflow/schemas/config.schema.yaml"))
+    return make_plan(load_config(files))
 
 
 def nvidia_smi(tmp_path, monkeypatch, text, status=0):

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+from ra_icl.errors import InputError
+from ra_icl.planning.options import from_mapping
 from ra_icl.training.augmentation import AugmentationOptions, blur, jitter, mirror, share, transform
 
 
@@ -75,5 +77,5 @@ def test_shift_translates_by_whole_pixels():
 
 @pytest.mark.parametrize("values", [{"brightness": 2.0}, {"mirror": -0.1}, {"blur_sigma": (2.0, 1.0)}])
 def test_bad_options_are_refused(values):
-    with pytest.raises(ValueError, match=next(iter(values))):
-        AugmentationOptions(**values)
+    with pytest.raises(InputError, match=rf"config: augmentation(\.|: ){next(iter(values))}"):
+        from_mapping(AugmentationOptions, values, "augmentation")

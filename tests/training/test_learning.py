@@ -9,7 +9,7 @@ from ra_icl.faces.options import FaceOptions
 from ra_icl.flow.options import FlowOptions
 from ra_icl.flow.sampling import Sampling
 from ra_icl.flow.subjects import flow_subject
-from ra_icl.options import from_mapping
+from ra_icl.planning.options import from_mapping
 from ra_icl.training.fold import held_out_rows, split
 from ra_icl.training.instances import InputOptions, load_instances
 from ra_icl.training.loop import Training

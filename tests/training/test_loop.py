@@ -10,7 +10,7 @@ import torch
 from ra_icl.errors import InputError
 from ra_icl.model import regions
 from ra_icl.model.siamese import Siamese
-from ra_icl.options import from_mapping
+from ra_icl.planning.options import from_mapping
 from ra_icl.training.augmentation import AugmentationOptions
 from ra_icl.training.instances import InstanceSets
 from ra_icl.training.loop import Training

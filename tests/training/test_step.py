@@ -7,7 +7,7 @@ import torch
 from test_training import CLASSES, moving_blobs
 
 from ra_icl.model.siamese import Siamese
-from ra_icl.options import from_mapping
+from ra_icl.planning.options import from_mapping
 from ra_icl.training import step as module
 from ra_icl.training.loop import Training
 from ra_icl.training.method import MethodOptions

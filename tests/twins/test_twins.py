@@ -13,9 +13,9 @@ import pytest
 
 from ra_icl.datasets import protocols
 from ra_icl.datasets.frames import frame_files, sequence_frames
-from ra_icl.datasets.reading import DEFAULTS, build_index
+from ra_icl.datasets.reading import build_index
 from ra_icl.errors import InputError
-from ra_icl.options import from_mapping
+from ra_icl.planning.options import from_mapping
 from ra_icl.twins import motion as twin_motion
 from ra_icl.twins import render as twins
 from ra_icl.twins.faces import FACE_WIDTH, draw_face, draw_look, pose
@@ -34,7 +34,7 @@ def rendered(tmp_path_factory):
 
 
 def read_back(dataset, root):
-    return build_index(dataset, {"root": str(root), **DEFAULTS[dataset]})
+    return build_index(dataset, {"root": str(root)})
 
 
 @pytest.mark.parametrize("dataset", ALL)

@@ -230,8 +230,11 @@ def test_a_pack_that_lost_a_file_is_computed_again_to_the_same_bytes(clone, resu
     ("text", "words"),
     [
         ("{}", "datasets.casme2.root: is empty; set it in config/config.yaml"),
-        ("datasets: {casme2: {root: /nowhere}}", "datasets.casme2.root: folder /nowhere does not exist"),
-        ("base: {loss: {lamda: 1}}", "base.loss: Additional properties are not allowed ('lamda' was unexpected)"),
+        (
+            "protocols: [cde]\ndatasets: {casme2: {root: /nowhere}}",
+            "datasets.casme2.root: folder /nowhere does not exist",
+        ),
+        ("base: {loss: {lamda: 1}}", "config: base.loss.lamda: unknown key; known: classification, attention"),
         ("data: {source: twins}\nconfusion: m11", "confusion: 'm11' is not defined"),
     ],
 )

@@ -3,7 +3,6 @@ from functools import partial
 from importlib.metadata import version as package_version
 from pathlib import Path
 
-import yaml
 from snakemake.exceptions import WorkflowError
 
 from ra_icl.planning.config import check_config, slice_of
@@ -12,12 +11,11 @@ from ra_icl.planning.gpu_share import folds_beside, gpu_mib
 from ra_icl.planning.code import code_digest as code
 from ra_icl.planning.plan import make_plan
 
-SCHEMA = Path(workflow.basedir) / "schemas" / "config.schema.yaml"
 RESULTS = Path(config["pathvars"]["results"])
 FOLD_SUFFIXES = (".csv", ".json", ".safetensors")
 
 try:
-    check_config(config, yaml.safe_load(SCHEMA.read_text()))
+    check_config(config)
     plan = make_plan(config)
 except InputError as error:
     raise WorkflowError(str(error)) from None

@@ -1,0 +1,102 @@
+"""The methods of a config: base with overrides, and one per value of a sweep; checked as a fold checks them."""
+
+import copy
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ra_icl.errors import InputError
+from ra_icl.planning.options import from_mapping
+from ra_icl.planning.settings import Method
+
+Methods = dict[str, dict[str, Any]]
+
+
+def resolve_methods(config: Mapping[str, Any]) -> tuple[Methods, Methods]:
+    """All methods and sweeps of a config.
+
+    Returns {method: its options}, those of the sweeps included, and {sweep: {"figure", "key", "methods"}} with the
+    method of each value by the value's label.
+    Raises InputError for options that do not fit and for names that are not defined.
+    """
+    entries, sweeps = present(config["methods"]), present(config["sweeps"])
+    methods = {name: resolve(config, name) for name in entries}
+    for name, method in methods.items():
+        _check(config, method, f"methods.{name}")
+    found = {name: _sweep(config, name, sweep, methods) for name, sweep in sweeps.items()}
+    used = {f"tables.{table}": names for table, names in config["tables"].items()}
+    used |= {"confusion": [config["confusion"]], "keep_networks": config["keep_networks"]}
+    for key, names in used.items():
+        for name in names:
+            _require_known(name, entries, key)
+    return methods, found
+
+
+def resolve(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The options of a method: config.base with the method's overrides."""
+    return merge({"title": name} | config["base"], config["methods"][name])
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` on top: a mapping changes a mapping key by key, anything else replaces it."""
+    merged = dict(copy.deepcopy(base))
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def present(entries: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The entries that no config file has set to null."""
+    return {name: entry for name, entry in (entries or {}).items() if entry is not None}
+
+
+def _check(config: Mapping[str, Any], method: Mapping[str, Any], where: str) -> None:
+    sampling = from_mapping(Method, method, where).sampling
+    published, source = sampling.mode == "published", config["data"]["source"]
+    if published != (source == "public_flow"):
+        raise InputError(
+            f"config: {where}.sampling.mode: {sampling.mode} does not go with data.source {source}; "
+            "mode published belongs to source public_flow alone"
+        )
+    if published:
+        _require_known(sampling.source, config["public_flow"], f"{where}.sampling.source")
+
+
+def _sweep(config: Mapping[str, Any], name: str, sweep: Mapping[str, Any], methods: Methods) -> dict[str, Any]:
+    """Add a method per value to `methods`; a value that the origin already has is the origin itself."""
+    _require_known(sweep["method"], present(config["methods"]), f"sweeps.{name}.method")
+    origin, found = methods[sweep["method"]], {}
+    for number, value in enumerate(sweep["values"]):
+        where = f"sweeps.{name}.values.{number}"
+        changed = _replace(origin, sweep["key"], value, f"sweeps.{name}.key")
+        _check(config, changed, where)
+        label = _label(value)
+        method = sweep["method"] if changed == origin else f"{sweep['method']}_{name}_{label}"
+        if label in found or (changed != origin and method in methods):
+            raise InputError(f"config: {where}: method {method} is there already; give each value once")
+        found[label] = method
+        methods.setdefault(method, changed | {"title": f"{origin['title']}, {name} {label}"})
+    return {"figure": sweep["figure"], "key": sweep["key"], "methods": found}
+
+
+def _label(value: Any) -> str:
+    """A value as part of a file's name: a number as it is, [1, 2] as 1-2."""
+    return str(value) if isinstance(value, int | float) else re.sub(r"[^A-Za-z0-9_.]+", "-", str(value)).strip("-")
+
+
+def _replace(options: Mapping[str, Any], key: str, value: Any, where: str) -> dict[str, Any]:
+    changed = copy.deepcopy(dict(options))
+    *path, last = key.split(".")
+    place = changed
+    for part in path:
+        place = place.get(part) if isinstance(place, Mapping) else None
+    if not isinstance(place, Mapping) or last not in place:
+        raise InputError(f"config: {where}: {key!r} is no key of a method; see base in config/config.yaml")
+    place[last] = value
+    return changed
+
+
+def _require_known(name: str, known: Mapping[str, Any], where: str) -> None:
+    if name not in known:
+        raise InputError(f"config: {where}: {name!r} is not defined; known: {', '.join(known)}")

@@ -1,0 +1,128 @@
+"""Options read from a slice of the config or from a command line, by pydantic. One line says what does not fit.
+
+Only this module and `settings` import pydantic.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from functools import cache
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from ra_icl.errors import InputError
+
+T = TypeVar("T")
+
+_YAML_TRAP = "YAML reads yes, no, on and off as true and false, and 1 as a number"
+# What to write instead, by pydantic's type of error; {..} are the error's own values.
+_REMEDIES = {
+    "literal_error": "choose {expected}",
+    "int_type": "give an integer",
+    "float_type": "give a number (YAML reads 1e-3 as text: write 0.001)",
+    "bool_type": "give true or false",
+    "string_type": f"give text, in quotes ({_YAML_TRAP})",
+    "string_too_short": "give some text",
+    "string_pattern_mismatch": "give a name that matches {pattern}",
+    "greater_than": "give more than {gt:g}",
+    "greater_than_equal": "give at least {ge:g}",
+    "less_than": "give less than {lt:g}",
+    "less_than_equal": "give at most {le:g}",
+    "too_short": "give a list of at least {min_length}",
+    "too_long": "give a list of at most {max_length}",
+    "tuple_type": "give a list, such as [1, 2]",
+    "dict_type": "give a mapping, such as {{key: value}}",
+    "dataclass_type": "give a mapping, such as {{key: value}}",
+}
+
+
+def from_mapping(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
+    """Build the option dataclass `cls` from a slice of the config; what it leaves out keeps its default.
+
+    where: the config key that the values belong to, for the message; "" is the whole config.
+    Raises InputError for the first key that is unknown or has a value that does not fit.
+    """
+    return _read(cls, values, "config", where)
+
+
+def parse(cls: type[T], text: str, where: str) -> T:
+    """Build `cls` from a JSON object in a string, as the workflow hands its config slices over.
+
+    where: the command-line option that the text was given to. Raises InputError like `from_mapping`.
+    """
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"--{where}: not JSON ({error}); give an object such as '{{}}'") from error
+    if not isinstance(values, Mapping):
+        raise InputError(f"--{where}: give a JSON object such as '{{}}', not {text}")
+    return _read(cls, values, f"--{where}")
+
+
+def json_schema(cls: type) -> dict[str, Any]:
+    """The JSON schema of the option dataclass `cls`: types, ranges, choices, defaults and help of every key."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | _adapter(cls).json_schema()
+
+
+@cache
+def _adapter(cls: type) -> TypeAdapter:
+    return TypeAdapter(cls)
+
+
+def _read(cls: type[T], values: Mapping[str, Any], *place: str) -> T:
+    """place: where the values come from, down to the key that holds them; each message starts with it."""
+    plain = _plain(values, place)
+    try:
+        # As JSON, because a list is then a tuple and a mapping a dataclass, while types stay strict.
+        return _adapter(cls).validate_json(json.dumps(plain))
+    except ValidationError as error:
+        # Unknown keys first: a misspelt key is also a missing one.
+        faults = sorted(error.errors(), key=lambda fault: fault["type"] != "unexpected_keyword_argument")
+        raise InputError(_line(place, faults[0]["loc"], _fault(cls, faults[0]))) from None
+
+
+def _plain(values: Any, place: Sequence[str], *path: str | int) -> Any:
+    """A copy of what YAML or JSON gave. Raises InputError for keys that are not text and values that JSON lacks."""
+    if isinstance(values, Mapping):
+        for key in values:
+            if not isinstance(key, str):
+                raise InputError(_line(place, path, f"the key {key!r} is not text; put it in quotes ({_YAML_TRAP})"))
+        return {key: _plain(value, place, *path, key) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_plain(value, place, *path, number) for number, value in enumerate(values)]
+    if isinstance(values, float) and not math.isfinite(values):
+        raise InputError(_line(place, path, f"is {values}; give a finite number"))
+    if values is None or isinstance(values, str | bool | int | float):
+        return values
+    raise InputError(_line(place, path, f"is {values!r}; put it in quotes (YAML reads 2026-01-31 as a date)"))
+
+
+def _line(place: Sequence[str], path: Sequence[str | int], text: str) -> str:
+    """One line: source, full path of the key, fault."""
+    source, *above = place
+    key = ".".join(str(name) for name in (*above, *path) if name not in ("", "[key]"))
+    return ": ".join(filter(None, (source, key, text)))
+
+
+def _fault(cls: type, fault: Mapping[str, Any]) -> str:
+    """What one of pydantic's errors says, and what to do."""
+    if fault["type"] == "unexpected_keyword_argument":
+        return f"unknown key; known: {', '.join(_known(cls, fault['loc'][:-1]))}"
+    if fault["type"].startswith("missing"):
+        return "is missing; add it, see config/config.yaml"
+    if fault["type"] == "value_error":
+        return str(fault["ctx"]["error"])
+    remedy = _REMEDIES[fault["type"]].format(**fault.get("ctx", {})) if fault["type"] in _REMEDIES else fault["msg"]
+    return f"is {'null' if fault['input'] is None else repr(fault['input'])}; {remedy}"
+
+
+def _known(kind: Any, path: Sequence[str | int]) -> list[str]:
+    """The keys of the option class that lies at `path` below the class `kind`."""
+    for key in path:
+        kind = get_type_hints(kind)[key] if is_dataclass(kind) else get_args(kind)[-1]
+        if isinstance(kind, UnionType):  # "or null"
+            kind = get_args(kind)[0]
+    return [field.name for field in fields(kind)]

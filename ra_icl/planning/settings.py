@@ -1,0 +1,138 @@
+"""The whole config as a tree of option classes; the stages' own options are declared where the stages are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, MinLen
+from pydantic import AfterValidator, StringConstraints
+
+from ra_icl.datasets.options import Casme2Options, Casme3Options, OwnOptions, SammOptions, SmicOptions
+from ra_icl.datasets.public_flow import PublishedOptions
+from ra_icl.faces.options import FaceOptions
+from ra_icl.flow.options import FlowOptions
+from ra_icl.flow.sampling import Mode, Sampling
+from ra_icl.options import Help, Options
+from ra_icl.training.method import MethodOptions
+from ra_icl.twins.plan import TwinOptions
+
+
+def _distinct(values: Sequence) -> Sequence:
+    """Raise ValueError if a value is in the list twice."""
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            raise ValueError(f"holds {value!r} twice; leave it there once")
+    return values
+
+
+Distinct = AfterValidator(_distinct)
+Text = Annotated[str, MinLen(1)]
+# Names become parts of paths, of rules and of titles.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+ProtocolName = Literal["cde", "casme3_3", "casme3_4", "casme3_7", "own"]
+Names = Annotated[tuple[Text, ...], Distinct]
+
+
+@dataclass(frozen=True)
+class PathVariables(Options):
+    """Snakemake's path variables."""
+
+    results: Annotated[Text, Help("folder of everything that a run writes")]
+    logs: Annotated[Text, Help("folder of the logs")]
+    benchmarks: Annotated[Text, Help("folder of seconds and memory per step")]
+
+
+@dataclass(frozen=True)
+class DataOptions(Options):
+    """Where the data come from."""
+
+    source: Annotated[
+        Literal["datasets", "twins", "public_flow"],
+        Help("datasets: your copies; twins: synthetic ones, rendered; public_flow: published flow maps"),
+    ]
+    count_mismatch: Annotated[
+        Literal["error", "warning"],
+        Help("class counts that differ from Tables 4 and 5 stop the run, or are logged as a warning"),
+    ]
+
+
+@dataclass(frozen=True)
+class Datasets(Options):
+    """Your copies of the datasets."""
+
+    casme2: Annotated[Casme2Options, Help("CASME II")]
+    samm: Annotated[SammOptions, Help("SAMM")]
+    smic: Annotated[SmicOptions, Help("SMIC-HS")]
+    casme3: Annotated[Casme3Options, Help("CAS(ME)³ part A")]
+    own: Annotated[OwnOptions, Help("data of your own, for protocol own")]
+
+
+@dataclass(frozen=True)
+class MethodSampling(Sampling):
+    """A method's sampling: of frames, or of published maps."""
+
+    mode: Annotated[
+        Literal[Mode, "published"],
+        Help("how frames are chosen; published: the maps of `source` (data.source public_flow)"),
+    ] = "middle"
+    source: Annotated[str, Help("of mode published: an entry of public_flow")] = ""
+
+
+@dataclass(frozen=True)
+class Method(MethodOptions):
+    """A method: what its folds are trained with, its sampling and its title."""
+
+    title: Annotated[str, Help("in tables and figures; by default the method's name")] = ""
+    sampling: Annotated[MethodSampling, Help("MIR: which frames make a sequence's instance set")] = field(
+        default_factory=MethodSampling
+    )
+
+
+@dataclass(frozen=True)
+class Sweep(Options):
+    """One key of a method over several values."""
+
+    figure: Annotated[int, Ge(1), Help("number of the figure")]
+    method: Annotated[str, Help("the method to start from")]
+    key: Annotated[str, Help("key of a method, such as model.regions.queries")]
+    values: Annotated[tuple[Any, ...], MinLen(1), Help("the values")]
+
+
+@dataclass(frozen=True)
+class TableMethods(Options):
+    """The methods that each table shows."""
+
+    table1: Annotated[Names, Help("Table 1, CDE")]
+    table2: Annotated[Names, Help("Table 2, CAS(ME)³")]
+    table3: Annotated[Names, Help("Table 3, ablations under CDE")]
+    table_own: Annotated[Names, Help("the table of your own data")]
+
+
+@dataclass(frozen=True)
+class Config(Options):
+    """Everything that a config file may hold."""
+
+    pathvars: Annotated[PathVariables, Help("where a run leaves its files")]
+    data: Annotated[DataOptions, Help("where the data come from")]
+    datasets: Annotated[Datasets, Help("your copies of the datasets")]
+    twins: Annotated[TwinOptions, Help("synthetic twins of the datasets")]
+    public_flow: Annotated[dict[Name, PublishedOptions], Help("published flow maps, a name for each clone")]
+    faces: Annotated[FaceOptions, Help("how faces are found and cut")]
+    flow: Annotated[FlowOptions, Help("how optical flow is computed")]
+    protocols: Annotated[tuple[ProtocolName, ...], MinLen(1), Distinct, Help("the evaluation protocols to run")]
+    seeds: Annotated[
+        tuple[Annotated[int, Ge(0)], ...], MinLen(1), Distinct, Help("several: tables show mean and deviation")
+    ]
+    folds_per_gpu: Annotated[
+        int,
+        Ge(1),
+        Help("folds that share one GPU; each holds its own copy of the maps: lower it when out of memory"),
+    ]
+    keep_networks: Annotated[Names, Help("methods whose trained networks are kept, one file per fold")]
+    base: Annotated[Method, Help("what every method starts from")]
+    methods: Annotated[
+        dict[Name, dict[str, Any] | None], MinLen(1), Help("overrides of base per method; null removes a method")
+    ]
+    sweeps: Annotated[dict[Name, Sweep | None] | None, Help("Figures 6-10; null removes one, or all of them")]
+    tables: Annotated[TableMethods, Help("the methods that each table shows")]
+    confusion: Annotated[str, Help("the method of the confusion matrices, Figures 4 and 11")]
