@@ -78,7 +78,7 @@ def parts_of(pairs) -> dict[str, float]:
         spent[name] = spent.get(name, 0) + 1000 * (time.perf_counter() - start) / len(pairs)
         return result
 
-    names = ("inner_loop", "warp", "resize", "add_slopes", "median5")
+    names = ("inner_loop", "warp", "resize", "with_slopes", "median")
     kept = {name: getattr(tvl1_numba, name) for name in names}
     try:
         for name, function in kept.items():
