@@ -92,16 +92,16 @@ def _maps_of(batch: list[_Sampled], options: FlowOptions) -> dict[str, np.ndarra
 
 
 def _sampled(crops: Path, index: pd.DataFrame, sampling: Sampling) -> Iterator[_Sampled]:
-    """The subject's sequences in the index's order."""
-    clips, source = files.load_tensors(crops, verify=True)
-    for row in index.itertuples():
-        key = f"{row.dataset}/{row.subject}/{row.sequence}"
-        clip = clips.get(row.sequence)
-        numbers = source.get("sequences", {}).get(row.sequence, {}).get("frames", [])
-        if clip is None or len(clip) != len(numbers):
-            raise InputError(f"{crops}: does not hold {key} whole; delete it and run again")
-        used = _used_frames(numbers, row.apex, sampling, key)
-        yield _Sampled(row.sequence, clip[0], clip[used["positions"]], used)
+    """The subject's sequences in the index's order, read one by one."""
+    with files.open_tensors(crops) as source:
+        for row in index.itertuples():
+            key = f"{row.dataset}/{row.subject}/{row.sequence}"
+            numbers = source.metadata.get("sequences", {}).get(row.sequence, {}).get("frames", [])
+            if row.sequence not in source.names or source.shape(row.sequence)[0] != len(numbers):
+                raise InputError(f"{crops}: does not hold {key} whole; delete it and run again")
+            clip = source.get(row.sequence, verify=True)
+            used = _used_frames(numbers, row.apex, sampling, key)
+            yield _Sampled(row.sequence, clip[0], clip[used["positions"]], used)
 
 
 def _used_frames(numbers: list[int], apex, sampling: Sampling, key: str) -> dict:

@@ -88,9 +88,7 @@ def _sorted(values: list[Tensor]) -> list[Tensor]:
     return values
 
 
-def iterate(
-    warped: Tensor, field: Tensor, dual: Tensor, active: Tensor, steps: tuple[float, ...]
-) -> tuple[Tensor, Tensor, Tensor]:
+def iterate(warped: Tensor, field: Tensor, dual: Tensor, active: Tensor, steps: tuple[float, ...]) -> tuple:
     """One iteration of the fixed point: the new field, dual and active.
 
     The flow moves along the slope by thresholding, and by theta times the divergence of the dual field; the dual field

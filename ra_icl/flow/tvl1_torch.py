@@ -20,8 +20,8 @@ from ra_icl.flow.strain import optical_strain
 CUDA = torch.cuda.is_available()
 DEVICE = "cuda" if CUDA else "cpu"
 VERSION = f"torch {torch.__version__}, " + (f"cuda {torch.cuda.get_device_name()}" if CUDA else "cpu")
-PAIRS_AT_ONCE = 1024 if CUDA else 1  # pairs that a call should bring; on a GPU the largest batch
-PLANES = 96  # float32 per pixel and pair that a GPU has to hold, most of them for an uncompiled median filter
+PAIRS_AT_ONCE = 512 if CUDA else 1  # pairs that a call should bring; on a GPU the largest batch
+PLANES = 150  # float32 per pixel and pair that a GPU has to hold, most of them for an uncompiled median filter
 PIXELS_IN_CACHE = 65536  # of a batch on a CPU
 LOOK_EVERY = 5  # iterations after which a GPU is asked whether all pairs have converged, which makes it wait
 
@@ -41,7 +41,7 @@ def tvl1(
     onset: (H, W) uint8 for all frames, or (N, H, W), one for each. frames: (N, H, W) uint8. compiled: whether the steps
     run under torch.compile, by default on a GPU only. parameters: those of `options.Schedule`, gamma 0. Returns
     (N, 2 or 3, H, W) float32, in the units of `tvl1_opencv.tvl1`.
-    Memory on a GPU: 4 PLANES bytes per pixel and pair, 19 MB per pair at 224 px; a batch is as large as fits.
+    Memory on a GPU: 4 PLANES bytes per pixel and pair, 30 MB per pair at 224 px; a batch is as large as fits.
     """
     schedule = Schedule(**parameters)
     compiled = device == "cuda" if compiled is None else compiled
