@@ -145,6 +145,10 @@ def main() -> None:
         times = (f"{name} {1000 * found[name]['seconds_per_pair']:.1f} ms" for name in ("opencv", "numba"))
         print(f"{arguments.size} px, per pair: {', '.join(times)}; numba is {found['ratio']:.1f} times faster")
     else:
+        import torch
+
+        if not torch.cuda.is_available():
+            parser.error("PyTorch finds no CUDA device here; run this on a machine with a GPU, or omit --device")
         pairs = arguments.pairs or CDE_PAIRS
         found = {"agreement": agreement("cuda", min(pairs, DIFFERENT), arguments.size)}
         print(found["agreement"])

@@ -26,11 +26,11 @@ class _Sampled:
 
 
 def flow_subjects(index: pd.DataFrame, crops: Path, out: Path, sampling: Sampling, options: FlowOptions) -> None:
-    """Write the flow maps of several subjects of one dataset, each file as soon as its subject is done.
+    """Write the flow maps of several subjects of one dataset, each file as soon as its subject is finished.
 
     index: the subjects' rows. crops: folder of `faces.crop_subject`'s files, {subject}.safetensors. out: folder of
     the files of the same names that `flow_subject` writes. One progress bar for all sequences.
-    Raises InputError as `flow_subject`; what was written before stays.
+    Raises InputError like `flow_subject`; files that were already written stay.
     """
     with tqdm(total=len(index), desc=f"flow {Path(out).name}", unit="sequence") as bar:
         for subject, rows in index.groupby("subject", sort=False):
@@ -53,7 +53,7 @@ def flow_subject(
     out: a float16 tensor (N, 3, H, W) per sequence, channels u, v (pixels) and strain. Metadata:
     sampling, options, backend and version, and per sequence `positions`, `frames` (their numbers)
     and `apex` (position, or null). progress: called with the number of sequences just done.
-    Raises InputError where the crops do not hold a sequence of the index.
+    Raises InputError if the crops lack a sequence of the index or are damaged.
     """
     if index.empty:
         raise InputError(f"{out}: the index has no sequence of this subject; check the name")
@@ -82,7 +82,7 @@ def _batches(sequences: Iterator[_Sampled], pairs: int) -> Iterator[list[_Sample
 
 def _maps_of(batch: list[_Sampled], options: FlowOptions) -> dict[str, np.ndarray]:
     """The flow maps (N, 3, H, W) float16 of each sequence, all by one call of the backend."""
-    if len(batch) == 1:  # its pairs have the onset in common, whose pyramid is made once
+    if len(batch) == 1:  # its pairs share their onset, whose pyramid is then made once
         return {batch[0].name: flow_maps(batch[0].onset, batch[0].frames, options).astype("f2")}
     onsets = np.concatenate([np.broadcast_to(one.onset, one.frames.shape) for one in batch])
     maps = flow_maps(onsets, np.concatenate([one.frames for one in batch]), options).astype("f2")
