@@ -1,201 +1,161 @@
-"""TV-L1 by Numba against OpenCV on a CPU, beside what the machine can do at most; or by torch on a GPU.
+"""TV-L1 by Numba against OpenCV on one CPU core, or by PyTorch on a GPU.
 
     python benchmarks/flow.py [--size 224] [--pairs 9] [--out results/benchmarks/flow.json]
-    python benchmarks/flow.py --device cuda        # all 7,072 CDE pairs with strain at 224 px, on one GPU
+    python benchmarks/flow.py --device cuda        # all 7,072 CDE pairs with strain, eager and compiled
 
-On a CPU: seconds a pair, their ratio, where the time goes, two processes side by side, and the share of a core's
-multiply-adds and of its copy bandwidth that the inner loop reaches. On a GPU: seconds, pairs a second, iterations,
-bytes moved, and the share of the copy bandwidth. Pairs are a photograph's face under known motion of 0.3 to 2.5 px with
-noise of 0 to 2 grey levels; the 7,072 are 442 different ones 16 times over.
-OPERATIONS and BYTES are counted from the inner loop's source, for a pixel and an iteration.
+On a CPU: seconds per pair of both backends and their ratio, timed in turns because a shared machine's speed varies. On
+a GPU: pairs per second, and agreement with Numba. Pairs are a texture under known motion of 0.3 to 2.5 px with noise of
+0 to 2 grey levels. Only the CPU part needs OpenCV.
 """
 
 import argparse
-import multiprocessing
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
-import cv2
-import machine_limits
 import numpy as np
-from skimage import data
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from ra_icl.files import write_json
-from ra_icl.flow import numba_kernels, tvl1_numba, tvl1_opencv
-from ra_icl.flow.options import FlowOptions
+from ra_icl.flow.options import Schedule
+from ra_icl.flow.strain import optical_strain
 
-SEQUENCES, INSTANCES = 442, 16  # of the CDE protocol
-CDE_PAIRS = SEQUENCES * INSTANCES
-OPERATIONS = 55  # float32 operations: threshold 7, primal 2 x 9, dual 2 x 15 of which a root and a division each
-BYTES = 64  # ten planes read, six written, were none of them in a cache
+CDE_PAIRS = 442 * 16  # sequences x instances
+DIFFERENT = 48  # pairs; more are these over again
+BORDER = 8  # pixels, where no flow is compared
+PARAMETERS = asdict(Schedule())
 
 
-def pairs_of(size: int, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Onset and frame, (size, size) uint8 each."""
-    grey = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2GRAY)[60:190, 160:290]
-    frame = cv2.resize(grey, (size, size), interpolation=cv2.INTER_CUBIC).astype(np.float32)
-    x, y = np.indices(frame.shape, np.float32)[::-1]
+def moving_pairs(size: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Onsets and frames, (count, size, size) uint8, and the motion between them, (count, 2, size, size) in pixels."""
     rng = np.random.default_rng(0)
+    layers = [scale * gaussian_filter(rng.normal(size=(size, size)), scale * size / 128) for scale in (1, 2, 4, 8, 16)]
+    frame = sum(layers)
+    frame = 128 + 100 * frame / np.abs(frame).max()
+    y, x = np.indices(frame.shape)
     found = []
     for number in range(count):
         centre, direction = rng.uniform(0.2 * size, 0.8 * size, 2), rng.normal(size=2)
         bump = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * (0.1 * size) ** 2))
-        moved = bump * (direction * (0.3, 1.0, 2.5)[number % 3] / np.linalg.norm(direction))[:, None, None]
-        onset = cv2.remap(frame, (x + moved[0]).astype("f4"), (y + moved[1]).astype("f4"), cv2.INTER_CUBIC)
+        motion = bump * (direction * (0.3, 1.0, 2.5)[number % 3] / np.linalg.norm(direction))[:, None, None]
+        onset = map_coordinates(frame, [y + motion[1], x + motion[0]], mode="nearest")
         noisy = [image + (number // 3 % 3) * rng.normal(size=image.shape) for image in (onset, frame)]
-        found.append(tuple(np.clip(np.rint(image), 0, 255).astype(np.uint8) for image in noisy))
-    return found
+        found.append((*(np.clip(np.rint(image), 0, 255).astype(np.uint8) for image in noisy), motion))
+    return tuple(map(np.stack, zip(*found, strict=True)))
 
 
-def alternately(pairs, repeats: int = 5) -> tuple[float, float]:
-    """Seconds a pair of OpenCV and of Numba, in turns: a machine whose speed varies slows both down."""
-    seconds = np.zeros(2)
-    for first in range(0, len(pairs), 3):
-        part = pairs[first : first + 3]
-        seconds += run(tvl1_opencv, part), run(tvl1_numba, part * repeats) / repeats
-    return tuple((seconds / len(pairs)).tolist())
+def cpu_ratio(size: int, count: int) -> dict:
+    """Seconds per pair of OpenCV and Numba, in turns, and how many times faster Numba is."""
+    from ra_icl.flow import tvl1_numba, tvl1_opencv
 
-
-def run(backend, pairs) -> float:
-    """Seconds that all pairs take."""
-    options = asdict(FlowOptions().parameters)
-    start = time.perf_counter()
-    for onset, frame in pairs:
-        backend.tvl1(onset, frame[None], **options)
-    return time.perf_counter() - start
-
-
-def parts_of(pairs) -> dict[str, float]:
-    """Milliseconds a pair in each part of the compiled flow."""
-    spent: dict[str, float] = {}
-
-    def timed(function, name, *arguments):
-        start = time.perf_counter()
-        result = function(*arguments)
-        spent[name] = spent.get(name, 0) + 1000 * (time.perf_counter() - start) / len(pairs)
-        return result
-
-    names = ("inner_loop", "warp", "resize", "add_slopes", "median5")
-    kept = {name: getattr(tvl1_numba, name) for name in names}
-    try:
-        for name, function in kept.items():
-            setattr(tvl1_numba, name, partial(timed, function, name))
-        total = 1000 * run(tvl1_numba, pairs) / len(pairs)
-    finally:
-        for name, function in kept.items():
-            setattr(tvl1_numba, name, function)
-    return spent | {"rest": total - sum(spent.values())}
-
-
-def inner_loop_speed(size: int, iterations: int = 50) -> float:
-    """Nanoseconds a pixel and iteration of the inner loop; the best of several runs."""
-    planes = tvl1_numba.flat_planes(size, size)
-    inside = planes[0].reshape(4, size + 2, -1)[:, 1:-1, :size]
-    inside[:] = 0.01 * np.random.default_rng(0).normal(size=inside.shape)
-    step = [np.float32(value) for value in (0.045, 0.3, 0.83, -1)]
-    numba_kernels.inner_loop(*planes, size, size, *step, 1)
-    seconds = machine_limits.best(lambda: numba_kernels.inner_loop(*planes, size, size, *step, iterations), repeats=10)
-    return 1e9 * seconds / iterations / size**2
-
-
-def side_by_side(pairs, processes: int = 2, rounds: int = 7) -> float:
-    """How many times the pairs a second of one process that several reach, each on a core of its own.
-
-    The cores of a virtual machine differ from each other and from minute to minute: each is timed alone and beside the
-    others in turns, and the median of the rounds is taken.
-    """
-    cores = sorted(os.sched_getaffinity(0))[:processes] if hasattr(os, "sched_getaffinity") else [None] * processes
-    found = []
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        pool.map(warm, range(processes))
-        for _ in range(rounds):
-            alone = [pool.apply(pairs_a_second, (pairs, core)) for core in cores]
-            together = pool.starmap(pairs_a_second, [(pairs, core) for core in cores], chunksize=1)
-            found.append(sum(together) / np.mean(alone))
-    return float(np.median(found))
-
-
-def on_cpu(size: int, count: int) -> dict:
-    """Measure OpenCV and Numba."""
-    pairs = pairs_of(size, count)
-    run(tvl1_numba, pairs[:1])  # compiled, or read from the cache
-    opencv, numba = alternately(pairs)
-    speed = inner_loop_speed(size)
-    core, copy = machine_limits.core_gflops(), machine_limits.copy_gb_s()
-    together = side_by_side(pairs * 2)
+    onsets, frames, _ = moving_pairs(size, count)
+    tvl1_numba.tvl1(onsets[:1], frames[:1], **PARAMETERS)  # compiled, or read from the cache
+    seconds, repeats = np.zeros(2), 5
+    for number in range(count):
+        pair = onsets[number : number + 1], frames[number : number + 1]
+        seconds[0] += _seconds(tvl1_opencv.tvl1, *pair, 1)
+        seconds[1] += _seconds(tvl1_numba.tvl1, *pair, repeats) / repeats
+    opencv, numba = (seconds / count).tolist()
     return {
         "size": size,
-        "opencv": {"version": tvl1_opencv.VERSION, "seconds_a_pair": opencv},
-        "numba": {"version": tvl1_numba.VERSION, "seconds_a_pair": numba},
+        "opencv": {"version": tvl1_opencv.VERSION, "seconds_per_pair": opencv},
+        "numba": {"version": tvl1_numba.VERSION, "seconds_per_pair": numba},
         "ratio": opencv / numba,
-        "milliseconds": parts_of(pairs),
-        "inner_loop": {
-            "ns": speed,
-            "operations": OPERATIONS,
-            "bytes": BYTES,
-            "gflops": OPERATIONS / speed,
-            "gb_s": BYTES / speed,
-            "share_of_core_gflops": OPERATIONS / speed / core,
-            "share_of_copy_gb_s": BYTES / speed / copy,
-        },
-        "core_gflops": core,
-        "copy_gb_s": copy,
-        "two_processes": together,
-        "cde_minutes_on_two_cores": CDE_PAIRS * numba / together / 60,
     }
 
 
-def report(found: dict) -> None:
-    """Print what was measured on a CPU."""
-    opencv, numba, loop = found["opencv"], found["numba"], found["inner_loop"]
-    times = f"OpenCV {1000 * opencv['seconds_a_pair']:.1f} ms, Numba {1000 * numba['seconds_a_pair']:.1f} ms"
-    print(f"{found['size']} px, a pair: {times}: {found['ratio']:.1f} times")
-    for name, milliseconds in found["milliseconds"].items():
-        print(f"  {name:>16} {milliseconds:6.2f} ms")
-    print(f"inner loop, a pixel and iteration: {loop['ns']:.2f} ns, {OPERATIONS} operations, {BYTES} bytes")
-    share = f"{100 * loop['share_of_core_gflops']:.0f} % of a core's {found['core_gflops']:.0f}"
-    print(f"  {loop['gflops']:.0f} GFLOP/s: {share} in multiply-adds (two operations each)")
-    share = f"{100 * loop['share_of_copy_gb_s']:.0f} % of the {found['copy_gb_s']:.0f}"
-    print(f"  {loop['gb_s']:.0f} GB/s: {share} of a copy from memory (the planes lie in a cache)")
-    print(f"two processes: {found['two_processes']:.2f} times one; CDE: {found['cde_minutes_on_two_cores']:.1f} min")
+def _seconds(tvl1, onset: np.ndarray, frame: np.ndarray, repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        tvl1(onset, frame, **PARAMETERS)
+    return time.perf_counter() - start
+
+
+def gpu_flow(device: str, pairs: int, size: int, compiled: bool) -> dict:
+    """Time flow with strain by PyTorch for so many pairs, from images in memory to maps in memory.
+
+    device: cuda, or cpu for a handful of pairs. compiled: whether the steps run under torch.compile, whose time is
+    reported apart. Pairs go to the backend in batches of bounded memory.
+    """
+    from ra_icl.flow import tvl1_torch
+
+    onsets, frames, _ = moving_pairs(size, min(pairs, DIFFERENT))
+    how = {"strain": True, "device": device, "compiled": compiled, **PARAMETERS}
+    start = time.perf_counter()
+    tvl1_torch.tvl1(onsets[:2], frames[:2], **how)
+    first = time.perf_counter() - start
+    batch = tvl1_torch.PAIRS_AT_ONCE
+    start = time.perf_counter()
+    for done in range(0, pairs, batch):
+        chosen = np.arange(done, min(done + batch, pairs)) % len(onsets)
+        tvl1_torch.tvl1(onsets[chosen], frames[chosen], **how)
+    seconds = time.perf_counter() - start
+    return {
+        "seconds": seconds,
+        "pairs": pairs,
+        "pairs_per_second": pairs / seconds,
+        "compiled": compiled,
+        "device": tvl1_torch.VERSION if device == "cuda" else device,
+        "size": size,
+        "seconds_of_first_call": first,
+    }
+
+
+def agreement(device: str, pairs: int, size: int) -> dict:
+    """Compare PyTorch on `device` with Numba: mean endpoint distance, strain correlation, and errors of both."""
+    from ra_icl.flow import tvl1_numba, tvl1_torch
+
+    onsets, frames, motion = moving_pairs(size, pairs)
+    fields = {"torch": tvl1_torch.tvl1(onsets, frames, device=device, **PARAMETERS)}
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        alone = threads.map(lambda onset, frame: tvl1_numba.tvl1(onset, frame[None], **PARAMETERS)[0], onsets, frames)
+        fields["numba"] = np.stack(list(alone))
+    strains = [_inside(optical_strain(field)).reshape(pairs, -1) for field in fields.values()]
+    correlations = [np.corrcoef(one, other)[0, 1] for one, other in zip(*strains, strict=True)]
+    return {
+        "pairs": pairs,
+        "size": size,
+        "device": tvl1_torch.VERSION if device == "cuda" else device,
+        "mean_distance_px": _distance(fields["torch"], fields["numba"]),
+        "strain_correlation": float(np.mean(correlations)),
+        "mean_error_px": {name: _distance(field, motion) for name, field in fields.items()},
+    }
+
+
+def _distance(first: np.ndarray, second: np.ndarray) -> float:
+    return float(_inside(np.linalg.norm(first - second, axis=1)).mean())
+
+
+def _inside(values: np.ndarray) -> np.ndarray:
+    return values[..., BORDER:-BORDER, BORDER:-BORDER]
 
 
 def main() -> None:
-    """Measure, print a table, keep it as JSON."""
+    """Measure, print and write as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--pairs", type=int, help="different ones: 9 on a CPU, 442 on a GPU, each 16 times")
-    parser.add_argument("--out", type=Path, help="results/benchmarks/flow.json, or flow_cuda.json")
+    parser.add_argument("--pairs", type=int, help=f"9 by default on a CPU, {CDE_PAIRS} on a GPU")
+    parser.add_argument("--out", type=Path, default=Path("results/benchmarks/flow.json"))
     arguments = parser.parse_args()
-    if arguments.device == "cuda":
-        import flow_gpu  # and torch
-
-        if not flow_gpu.tvl1_torch.CUDA:
-            parser.error("no CUDA device here: run it where there is one, or leave --device out")
-        pairs = pairs_of(arguments.size, arguments.pairs or SEQUENCES)
-        found = {"size": arguments.size} | flow_gpu.measure(pairs, INSTANCES, BYTES)
-        flow_gpu.report(found)
+    if arguments.device == "cpu":
+        found = cpu_ratio(arguments.size, arguments.pairs or 9)
+        times = (f"{name} {1000 * found[name]['seconds_per_pair']:.1f} ms" for name in ("opencv", "numba"))
+        print(f"{arguments.size} px, per pair: {', '.join(times)}; numba is {found['ratio']:.1f} times faster")
     else:
-        found = on_cpu(arguments.size, arguments.pairs or 9)
-        report(found)
-    name = "flow_cuda.json" if arguments.device == "cuda" else "flow.json"
-    write_json(arguments.out or Path("results/benchmarks", name), found)
+        import torch
 
-
-def warm(_: int) -> None:
-    """Compile, or read the cache, in a process of the pool."""
-    run(tvl1_numba, pairs_of(32, 1))
-
-
-def pairs_a_second(pairs, core: int | None) -> float:
-    """The rate of this process on one core, on any for None."""
-    if core is not None:
-        os.sched_setaffinity(0, {core})
-    return len(pairs) / run(tvl1_numba, pairs)
+        if not torch.cuda.is_available():
+            parser.error("PyTorch finds no CUDA device here; run this on a machine with a GPU, or omit --device")
+        pairs = arguments.pairs or CDE_PAIRS
+        found = {"agreement": agreement("cuda", min(pairs, DIFFERENT), arguments.size)}
+        print(found["agreement"])
+        for name, compiled in (("eager", False), ("compiled", True)):
+            found[name] = gpu_flow("cuda", pairs, arguments.size, compiled)
+            print(f"{name}: {pairs} pairs in {found[name]['seconds']:.1f} s")
+    write_json(arguments.out, found)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ def flow(onset: np.ndarray, frames: np.ndarray, options: FlowOptions) -> np.ndar
     """Return the optical flow from the onset to each frame (Eq. 1).
 
     frames: (N, H, W) or (N, H, W, 3) RGB, uint8, N >= 1. onset: (H, W[, 3]) for all of them, or (N, H, W[, 3]), one for
-    each. Colour is made grey.
+    each. Colour is converted to grey.
     Returns (N, 2, H, W) float32: u (right) and v (down) in pixels of the crop.
-    Raises InputError for another type, frames of another size than the onset, or no frames.
+    Raises InputError if the type is not uint8, the frames differ in size from the onset, or there are none.
     """
     onset, frames = _checked(onset, frames)
     return backend_of(options.backend).tvl1(onset, frames, **asdict(options.parameters))
@@ -36,8 +36,19 @@ def flow_maps(onset: np.ndarray, frames: np.ndarray, options: FlowOptions) -> np
 
 
 def backend_of(name: str) -> ModuleType:
-    """The backend's module; imported when it is used, so that reading FlowOptions waits for nothing."""
-    return import_module(f"ra_icl.flow.tvl1_{name}")
+    """Import the module of a backend.
+
+    Raises InputError if Numba finds no folder to keep its compiled code in.
+    """
+    try:
+        return import_module(f"ra_icl.flow.tvl1_{name}")
+    except RuntimeError as error:
+        if "no locator available" not in str(error):
+            raise
+        raise InputError(
+            "flow: Numba can write its compiled code neither to the package's folder nor to your home folder; set the "
+            "environment variable NUMBA_CACHE_DIR to a folder that you can write to"
+        ) from error
 
 
 def _checked(onset: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

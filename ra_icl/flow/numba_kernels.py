@@ -28,7 +28,7 @@ def resize(image, height, width, step_x, step_y=0.0):
 
 @compiled
 def _between(source, count, step):
-    """The two source pixels that each of `count` lies between, and the second one's share."""
+    """The two source pixels that each of `count` pixels lies between, and the second one's share."""
     first, second, share = np.empty(count, np.uintp), np.empty(count, np.uintp), np.empty(count, np.float32)
     for i in range(count):
         place = min(max((i + 0.5) * step - 0.5, 0.0), source - 1.0)
@@ -49,10 +49,10 @@ def _blend(first, second, share, out):
 def inner_loop(warped, field, dual, height, width, limit, theta, taut, stop, iterations):
     """Up to `iterations` of the fixed point; True where the change fell to `stop`.
 
-    warped (4, S), field (2, S), dual (4, S): planes of (height + 2) x row, flat, row > width. The row above and the row
-    and the columns beyond the image hold what makes the borders come out without a case of their own: dual fields and
-    slopes of 0, and u equal to its neighbour's, which is a slope of 0. A block of rows is finished while it is in the
-    cache: the dual step follows the primal one, a row behind.
+    warped (4, S), field (2, S), dual (4, S): flat planes of (height + 2) x row, row > width. The row above the image
+    and the row and columns beyond it hold values that make the borders need no special case: dual fields and slopes of
+    0, and u repeated from its neighbour, which is a slope of 0. The dual step follows the primal one a row behind, so
+    that each block of rows is finished while it is in the cache.
     """
     row = field.shape[1] // (height + 2)
     for _ in range(iterations):

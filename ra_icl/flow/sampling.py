@@ -51,7 +51,7 @@ def sample(length: int, apex: int | None, sampling: Sampling, key: str) -> list[
         its flow against itself is no motion. Fewer than N frames after it: all of them.
     apex: position of the apex; None stands for the midpoint (SMIC has no apex annotation).
     key: names the sequence, in messages and as part of the random mode's seed.
-    Raises InputError where no frame follows the onset or the apex is outside 1..length-1.
+    Raises InputError if no frame follows the onset or the apex is outside 1..length-1.
     """
     after = length - 1
     if after < 1:
@@ -68,7 +68,7 @@ def sample(length: int, apex: int | None, sampling: Sampling, key: str) -> list[
 
 
 def apex_position(numbers: Sequence[int], apex: int | None) -> int | None:
-    """Return the position of the frame numbered `apex` in `numbers`, the nearest where it is missing.
+    """Return the position of the frame numbered `apex` in `numbers`, or of the nearest if it is missing.
 
     numbers: frame numbers of a sequence, ascending, the onset first. Never 0, the onset's position.
     None where the sequence has no apex annotation, or no frame after the onset.

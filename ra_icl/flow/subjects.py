@@ -26,11 +26,11 @@ class _Sampled:
 
 
 def flow_subjects(index: pd.DataFrame, crops: Path, out: Path, sampling: Sampling, options: FlowOptions) -> None:
-    """Write the flow maps of several subjects of one dataset, each file as soon as its subject is done.
+    """Write the flow maps of several subjects of one dataset, each file as soon as its subject is finished.
 
     index: the subjects' rows. crops: folder of `faces.crop_subject`'s files, {subject}.safetensors. out: folder of
     the files of the same names that `flow_subject` writes. One progress bar for all sequences.
-    Raises InputError as `flow_subject`; what was written before stays.
+    Raises InputError like `flow_subject`; files that were already written stay.
     """
     with tqdm(total=len(index), desc=f"flow {Path(out).name}", unit="sequence") as bar:
         for subject, rows in index.groupby("subject", sort=False):
@@ -53,7 +53,7 @@ def flow_subject(
     out: a float16 tensor (N, 3, H, W) per sequence, channels u, v (pixels) and strain. Metadata:
     sampling, options, backend and version, and per sequence `positions`, `frames` (their numbers)
     and `apex` (position, or null). progress: called with the number of sequences just done.
-    Raises InputError where the crops do not hold a sequence of the index.
+    Raises InputError if the crops lack a sequence of the index or are damaged.
     """
     if index.empty:
         raise InputError(f"{out}: the index has no sequence of this subject; check the name")
@@ -82,7 +82,7 @@ def _batches(sequences: Iterator[_Sampled], pairs: int) -> Iterator[list[_Sample
 
 def _maps_of(batch: list[_Sampled], options: FlowOptions) -> dict[str, np.ndarray]:
     """The flow maps (N, 3, H, W) float16 of each sequence, all by one call of the backend."""
-    if len(batch) == 1:  # its pairs have the onset in common, whose pyramid is made once
+    if len(batch) == 1:  # its pairs share their onset, whose pyramid is then made once
         return {batch[0].name: flow_maps(batch[0].onset, batch[0].frames, options).astype("f2")}
     onsets = np.concatenate([np.broadcast_to(one.onset, one.frames.shape) for one in batch])
     maps = flow_maps(onsets, np.concatenate([one.frames for one in batch]), options).astype("f2")
@@ -92,16 +92,16 @@ def _maps_of(batch: list[_Sampled], options: FlowOptions) -> dict[str, np.ndarra
 
 
 def _sampled(crops: Path, index: pd.DataFrame, sampling: Sampling) -> Iterator[_Sampled]:
-    """The subject's sequences in the index's order."""
-    clips, source = files.load_tensors(crops, verify=True)
-    for row in index.itertuples():
-        key = f"{row.dataset}/{row.subject}/{row.sequence}"
-        clip = clips.get(row.sequence)
-        numbers = source.get("sequences", {}).get(row.sequence, {}).get("frames", [])
-        if clip is None or len(clip) != len(numbers):
-            raise InputError(f"{crops}: does not hold {key} whole; delete it and run again")
-        used = _used_frames(numbers, row.apex, sampling, key)
-        yield _Sampled(row.sequence, clip[0], clip[used["positions"]], used)
+    """The subject's sequences in the index's order, read one by one."""
+    with files.open_tensors(crops) as source:
+        for row in index.itertuples():
+            key = f"{row.dataset}/{row.subject}/{row.sequence}"
+            numbers = source.metadata.get("sequences", {}).get(row.sequence, {}).get("frames", [])
+            if row.sequence not in source.names or source.shape(row.sequence)[0] != len(numbers):
+                raise InputError(f"{crops}: does not hold {key} whole; delete it and run again")
+            clip = source.get(row.sequence, verify=True)
+            used = _used_frames(numbers, row.apex, sampling, key)
+            yield _Sampled(row.sequence, clip[0], clip[used["positions"]], used)
 
 
 def _used_frames(numbers: list[int], apex, sampling: Sampling, key: str) -> dict:

@@ -1,148 +1,113 @@
-"""The steps of TV-L1 on batches of pairs in plain torch: the reference, on any device, of `triton_kernels`.
+"""The steps of TV-L1 on batches of image pairs in PyTorch.
 
-Everything is float32, elementwise or a sum; nothing here is a matrix product, so that TF32 has no say.
-P pairs lie along the first axis. warped: (P, 4, H, W), slopes to the right and down, 1 / slope², and rho without its
-flow terms. field: (P, 2, H, W), u and v. dual: (P, 4, H, W), the horizontal and the vertical part of u's, then of v's.
-active: (P,) bool, the pairs that have not converged.
+The P pairs of a batch lie along the first axis of every tensor, and no pair's values enter another's. Everything is
+float32 and elementwise apart from a few sums, so TF32 has no effect. `warp`, `median` and `iterate` change nothing in
+place, which lets torch.compile fuse each into a few kernels.
+
+warped: (P, 4, H, W), slopes to the right and down, 1 / slope², and rho without its flow terms. field: (P, 2, H, W), u
+and v in pixels. dual: (P, 4, H, W), the horizontal and the vertical part of u's dual field, then of v's.
 """
-
-from collections.abc import Iterator
-from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 
-def warp(onset: Tensor, planes: Tensor, field: Tensor, warped: Tensor) -> None:
-    """Sample frame and slopes at x + u, y + v into `warped`; bicubic with A = -0.75, zeros outside.
+def smoothed(images: Tensor, deviation: float) -> Tensor:
+    """Gaussian filter of (P, C, H, W), cut off at 4 deviations, the border repeated outwards; 0 changes nothing."""
+    if not deviation:
+        return images
+    radius = int(4 * deviation + 0.5)
+    weights = torch.softmax(-0.5 * (torch.arange(-radius, radius + 1, device=images.device) / deviation) ** 2, dim=0)
+    out = F.pad(images, (radius,) * 4, mode="replicate")
+    for axis in (2, 3):
+        out = (out.unfold(axis, len(weights), 1) * weights).sum(dim=-1)
+    return out
 
-    onset: (P, H, W). planes: (P, 3, H, W), see `slopes`.
+
+def slopes(frames: Tensor) -> Tensor:
+    """Frames (P, H, W) and their slopes to the right and down, (P, 3, H, W); half differences on the border too."""
+    padded = F.pad(frames, (1, 1, 1, 1), mode="replicate")
+    right = (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]) / 2
+    down = (padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]) / 2
+    return torch.stack([frames, right, down], dim=1)
+
+
+def warp(pairs: Tensor, field: Tensor) -> Tensor:
+    """`warped`, of onset and frame (P, 2, H, W), the latter and its slopes sampled at x + u, y + v.
+
+    Bicubic with A = -0.75, zeros outside. Each offset is split into whole pixels and the rest before anything is added
+    to it. `grid_sample`, whose positions are shares of the width, errs by 1e-5 px, and a still picture would move.
     """
-    u, v = field.unbind(1)
-    level, gx, gy = _sample(planes, u, v).unbind(1)
-    warped[:, 0] = gx
-    warped[:, 1] = gy
-    warped[:, 2] = 1 / (gx * gx + gy * gy).clamp(min=1e-12)
-    warped[:, 3] = level - gx * u - gy * v - onset
-
-
-def _sample(planes: Tensor, u: Tensor, v: Tensor) -> Tensor:
-    """The planes at x + u, y + v, (P, 3, H, W).
-
-    Offsets are split into whole pixels and the rest before anything is added to them: `grid_sample`, whose positions
-    are shares of the width, is off by 1e-5 px, and a still picture would move.
-    """
-    height, width = u.shape[1:]
-    y, x = (torch.arange(side, device=u.device) for side in (height, width))
+    (u, v), (height, width) = field.unbind(1), field.shape[2:]
+    y, x = (torch.arange(side, device=field.device) for side in (height, width))
     left, top = u.floor(), v.floor()
     columns = [(x + left + tap).clamp(-1, width).long() + 1 for tap in range(-1, 3)]
     rows = [(y[:, None] + top + tap).clamp(-1, height).long() + 1 for tap in range(-1, 3)]
+    onset, planes = pairs[:, 0], slopes(pairs[:, 1])
     ringed = F.pad(planes, (1, 1, 1, 1)).flatten(2)  # what lies outside is 0
     sampled = torch.zeros_like(planes)
     for row, down in zip(rows, _cubic(v - top), strict=True):
         for column, across in zip(columns, _cubic(u - left), strict=True):
             place = (row * (width + 2) + column).flatten(1)[:, None].expand(-1, 3, -1)
-            sampled.addcmul_(ringed.gather(2, place).view_as(planes), (down * across)[:, None])
-    return sampled
+            sampled = sampled + ringed.gather(2, place).view_as(planes) * (down * across)[:, None]
+    level, gx, gy = sampled.unbind(1)
+    inverse = 1 / (gx * gx + gy * gy).clamp(min=1e-12)
+    return torch.stack([gx, gy, inverse, level - gx * u - gy * v - onset], dim=1)
 
 
 def _cubic(t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Weights of the four taps of cubic convolution with A = -0.75 at the offset t from the second."""
-    s, r = t + 1, 1 - t
-    first = ((-0.75 * s + 3.75) * s - 6) * s + 3
-    second = (1.25 * t - 2.25) * t * t + 1
-    third = (1.25 * r - 2.25) * r * r + 1
-    return first, second, third, 1 - first - second - third
+    """Weights of the four taps of cubic convolution at the offset t from the second."""
+    r = 1 - t
+    second, third = (1.25 * t - 2.25) * t * t + 1, (1.25 * r - 2.25) * r * r + 1
+    return -0.75 * t * r * r, second, third, -0.75 * r * t * t
 
 
-def median(field: Tensor, active: Tensor, size: int) -> None:
-    """Median filter of size x size, 3 or 5, on the active pairs, in place; the border is repeated outwards."""
-    height, width = field.shape[2:]
-    for pair in active.nonzero().flatten().tolist():
-        padded = F.pad(field[pair], (size // 2,) * 4, mode="replicate")
-        values = [padded[:, j : j + height, i : i + width].clone() for j in range(size) for i in range(size)]
-        free = torch.empty_like(values[0])
-        for low, high in median_network(size * size):
-            torch.minimum(values[low], values[high], out=free)
-            torch.maximum(values[low], values[high], out=values[high])
-            values[low], free = free, values[low]
-        field[pair] = values[len(values) // 2]
+def median(field: Tensor, size: int) -> Tensor:
+    """Median filter of size x size, 3 or 5; the border is repeated outwards.
+
+    The columns of a window are sorted, each once for all windows that it is part of, then the rows. The value at row i
+    and column j is then no smaller than (i + 1) (j + 1) - 1 others and no larger than (size - i) (size - j) - 1. Where
+    that is more than half, it is not the median; as many are excluded on either side.
+    """
+    (height, width), places = field.shape[2:], range(size)
+    padded = F.pad(field, (size // 2,) * 4, mode="replicate")
+    columns = _sorted([padded[:, :, i : i + height] for i in places])
+    window = [_sorted([row[..., j : j + width] for j in places]) for row in columns]
+    most = size * size // 2 + 1
+    left = [window[i][j] for i in places for j in places if max((i + 1) * (j + 1), (size - i) * (size - j)) <= most]
+    return _sorted(left)[len(left) // 2]
 
 
-def inner_loop(
-    warped: Tensor, field: Tensor, dual: Tensor, active: Tensor, steps: tuple[float, ...], iterations: int
-) -> Tensor:
-    """Up to `iterations` of the fixed point on the active pairs; field, dual and active change in place.
+def _sorted(values: list[Tensor]) -> list[Tensor]:
+    """The values at each place in ascending order, by exchanges of neighbours."""
+    values = list(values)
+    for start in range(len(values)):
+        for i in range(start % 2, len(values) - 1, 2):
+            values[i : i + 2] = torch.minimum(*values[i : i + 2]), torch.maximum(*values[i : i + 2])
+    return values
 
-    A pair whose sum of squared changes falls to the limit is done: it stays exactly as that iteration left it.
-    steps: lambda theta, theta, tau / theta and that limit. Returns the iterations that each pair did, (P,) int32.
+
+def iterate(warped: Tensor, field: Tensor, dual: Tensor, active: Tensor, steps: tuple[float, ...]) -> tuple:
+    """One iteration of the fixed point: the new field, dual and active.
+
+    The flow moves along the slope by thresholding, and by theta times the divergence of the dual field; the dual field
+    then along the slopes of the flow, which are 0 across the right and the lower border.
+    active: (P,) bool, the pairs that still change; the others stay exactly as they are. steps: lambda theta, theta,
+    tau / theta, and the mean square change at or below which a pair is active no longer.
     """
     limit, theta, taut, stop = steps
-    done = torch.zeros(len(field), dtype=torch.int32, device=field.device)
-    for _ in range(iterations):
-        if not active.any():
-            break
-        step = _primal_step(warped, field, dual, limit, theta)
-        moved = field + step
-        going = active[:, None, None, None]
-        dual.copy_(torch.where(going, _dual_step(dual, moved, taut), dual))
-        field.copy_(torch.where(going, moved, field))
-        done += active
-        active &= step.square_().sum(dim=(1, 2, 3)) > stop
-    return done
-
-
-def _primal_step(warped: Tensor, field: Tensor, dual: Tensor, limit: float, theta: float) -> Tensor:
-    """The change of u and v: along the slope by thresholding, and theta times the divergence of the dual field."""
-    gx, gy, inverse, rho = warped.unbind(1)
-    u, v = field.unbind(1)
-    along = (-(rho + gx * u + gy * v) * inverse).clamp_(-limit, limit)
+    going = active[:, None, None, None]
+    (gx, gy, inverse, rho), (u, v) = warped.split(1, dim=1), field.split(1, dim=1)
+    along = (-(rho + gx * u + gy * v) * inverse).clamp(-limit, limit)
     across, down = dual[:, 0::2], dual[:, 1::2]
-    divergence = across + down
-    divergence[..., 1:] -= across[..., :-1]
-    divergence[..., 1:, :] -= down[..., :-1, :]
-    return divergence.mul_(theta).addcmul_(along[:, None], warped[:, :2])
-
-
-def _dual_step(dual: Tensor, field: Tensor, taut: float) -> Tensor:
-    """The dual field after a step along the slopes of the flow, which are 0 across the right and the lower border."""
-    right = F.pad(field.diff(dim=3), (0, 1))
-    down = F.pad(field.diff(dim=2), (0, 0, 0, 1))
-    slope = torch.stack([right, down], dim=2)
-    scale = 1 + taut * (right * right + down * down).sqrt_()
-    return (dual.unflatten(1, (2, 2)) + taut * slope).div_(scale[:, :, None]).flatten(1, 2)
-
-
-@cache
-def median_network(count: int) -> tuple[tuple[int, int], ...]:
-    """Exchanges (low, high) that bring the median of `count` values, an odd number, to the place count // 2.
-
-    Batcher's sorting network for the next power of two, without what lies beyond `count` (values that would be the
-    largest stay where they are) and without what the median does not depend on.
-    """
-    needed, kept = {count // 2}, []
-    exchanges = [pair for pair in _sorting_network(0, 1 << (count - 1).bit_length()) if pair[1] < count]
-    for pair in reversed(exchanges):
-        if needed.intersection(pair):
-            needed.update(pair)
-            kept.append(pair)
-    return tuple(reversed(kept))
-
-
-def _sorting_network(first: int, count: int) -> Iterator[tuple[int, int]]:
-    if count > 1:
-        yield from _sorting_network(first, count // 2)
-        yield from _sorting_network(first + count // 2, count // 2)
-        yield from _merging_network(first, count, 1)
-
-
-def _merging_network(first: int, count: int, step: int) -> Iterator[tuple[int, int]]:
-    """Merge the sorted halves of every `step`-th of `count` values."""
-    if 2 * step >= count:
-        yield first, first + step
-        return
-    yield from _merging_network(first, count, 2 * step)
-    yield from _merging_network(first + step, count, 2 * step)
-    for low in range(first + step, first + count - step, 2 * step):
-        yield low, low + step
+    divergence = across - F.pad(across[..., :-1], (1, 0)) + down - F.pad(down[..., :-1, :], (0, 0, 1, 0))
+    change = along * warped[:, :2] + theta * divergence
+    field = torch.where(going, field + change, field)
+    right = F.pad(field[..., 1:] - field[..., :-1], (0, 1))
+    below = F.pad(field[..., 1:, :] - field[..., :-1, :], (0, 0, 0, 1))
+    scale = 1 + taut * (right * right + below * below).sqrt()
+    moved = torch.stack([(across + taut * right) / scale, (down + taut * below) / scale], dim=2).flatten(1, 2)
+    # A sum in double precision, so that its order, which may depend on the size of the batch, has no effect.
+    squares = change.square().sum(dim=(1, 2, 3), dtype=torch.float64)
+    return field, torch.where(going, moved, dual), active & (squares > stop * change[0, 0].numel())

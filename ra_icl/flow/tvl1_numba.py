@@ -1,23 +1,19 @@
 """TV-L1 optical flow compiled by Numba: OpenCV's DualTVL1 with an exact warp, in single precision, one thread."""
 
-import threading
 from functools import partial
 from itertools import repeat
-from math import prod, sqrt
+from math import sqrt
 
-import cv2
 import numpy as np
 
 from ra_icl.flow.numba_kernels import VERSION, inner_loop, resize
-from ra_icl.flow.numba_median import median5
-from ra_icl.flow.numba_warp import CHANNELS, RING, add_slopes, warp
+from ra_icl.flow.numba_warp import warp, with_slopes
 from ra_icl.flow.options import SMALLEST_SIDE
 
 __all__ = ["VERSION", "tvl1"]
 
 VECTOR = 8  # float32
-_memory = threading.local()  # to get 3 MB from the system anew takes a tenth of a pair's time
-PAIRS_AT_ONCE = 1  # they are worked on one by one: a caller need not collect any
+PAIRS_AT_ONCE = 1  # pairs are computed one by one, so a caller gains nothing by collecting them
 
 
 def tvl1(
@@ -45,7 +41,6 @@ def tvl1(
     the warp are exact (OpenCV 4 rounds them to 1/32 px), and sums run in single precision. presmooth and pyramid_smooth
     are those of `options.Schedule`.
     """
-    cv2.setNumThreads(1)
     levels = partial(_pyramid, scales=scales, step=scale_step, presmooth=presmooth, smooth=pyramid_smooth)
     onsets = repeat(levels(onset), len(frames)) if onset.ndim == 2 else map(levels, onset)
     result = np.empty((len(frames), 2, *frames.shape[1:]), np.float32)
@@ -105,47 +100,39 @@ def _one_scale(
     """
     inner, outer = iterations
     height, width = onset.shape
-    planes = _kept_zeros("slopes", (height + 2 * RING, width + 2 * RING, CHANNELS))
-    add_slopes(frame, planes)
+    planes = with_slopes(frame)
     warped, padded, dual = flat_planes(height, width)
     inside = padded.reshape(2, height + 2, -1)[:, 1:-1, :width]
     inside[:] = field
     for _ in range(warps):
         warp(onset, planes, padded, warped)
         for _ in range(outer):
-            _median(padded, inside, median_filter)
+            if median_filter > 1:
+                inside[:] = median(inside, median_filter)
             if inner_loop(warped, padded, dual, height, width, *steps, inner):
                 break
     field[:] = inside
 
 
 def flat_planes(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Zeros for `inner_loop`: warped (4, S), field (2, S) and dual (4, S), until this thread calls this again.
+    """Zeros for `inner_loop`: warped (4, S), field (2, S) and dual (4, S).
 
     Rows are whole vectors, which makes the loop a tenth faster.
     """
     row = (width // VECTOR + 1) * VECTOR
-    planes = _kept_zeros("planes", (10, (height + 2) * row))
+    planes = np.zeros((10, (height + 2) * row), np.float32)
     return planes[:4], planes[4:6], planes[6:]
 
 
-def _kept_zeros(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Zeros of float32 at a multiple of VECTOR, in memory that this thread keeps under that name."""
-    size = prod(shape)
-    kept = getattr(_memory, name, None)
-    if kept is None or kept.size < size + VECTOR:
-        kept = np.empty(size + VECTOR, np.float32)
-        setattr(_memory, name, kept)
-    start = -kept.ctypes.data // kept.itemsize % VECTOR
-    zeros = kept[start : start + size].reshape(shape)
-    zeros[:] = 0
-    return zeros
+def median(field: np.ndarray, size: int) -> np.ndarray:
+    """Median filter of size x size, 3 or 5, on u and v (2, H, W); the border is repeated outwards.
 
+    By OpenCV or, on a machine without it, by SciPy, whose filter gives the same values in many times the time.
+    """
+    try:
+        import cv2
+    except ImportError:
+        from scipy.ndimage import median_filter
 
-def _median(padded: np.ndarray, inside: np.ndarray, size: int) -> None:
-    """Median filter of size x size on u and v, in place; 1 is off. inside: the image's part of the flat planes."""
-    if size == 5:
-        median5(padded, *inside.shape[1:])
-    elif size == 3:
-        for one in inside:
-            one[:] = cv2.medianBlur(one, 3)
+        return median_filter(field, (1, size, size), mode="nearest")
+    return np.stack([cv2.medianBlur(np.ascontiguousarray(one), size) for one in field])

@@ -1,103 +1,135 @@
-"""TV-L1 optical flow of many pairs at once by torch: by Triton's kernels on a GPU where there is Triton, else plainly.
+"""TV-L1 optical flow of many image pairs at once in PyTorch; on a GPU the steps are compiled by torch.compile.
 
-The scheme is that of `tvl1_numba`, step by step. Each pair has its own stopping rule, checked in every iteration as
-there, and stays as it is once it has converged: no pair's flow depends on its company. With Triton's kernels all that
-happens on the GPU: the host asks for nothing between the images and the flow.
+The scheme is that of `tvl1_numba`, step by step. Each pair has its own stopping rule, checked after every iteration as
+there, and takes no further part once it has converged, so no pair's flow depends on the others in its batch.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import cache
+from math import sqrt
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from ra_icl.flow import torch_kernels
-from ra_icl.flow.options import Schedule
+from ra_icl.flow.options import SMALLEST_SIDE, Schedule
 from ra_icl.flow.strain import optical_strain
-from ra_icl.flow.torch_pyramid import enlarged, pyramid, slopes
 
 CUDA = torch.cuda.is_available()
-DEVICE = torch.device("cuda" if CUDA else "cpu")
-VERSION = ", ".join(
-    (
-        f"torch {torch.__version__}",
-        f"cuda {torch.cuda.get_device_name()}" if CUDA else "cpu",
-    )
-)
-PAIRS_AT_ONCE = 1024 if CUDA else 1  # the pairs that a call should bring; on a GPU the most that are worked on at once
-PLANES = 28  # float32 a pixel and pair on a GPU: pyramids 6, slopes 3, warped 4, flow and dual field twice 12, rest 3
-_PIXELS_IN_CACHE = 65536  # of a batch on a CPU
+DEVICE = "cuda" if CUDA else "cpu"
+VERSION = f"torch {torch.__version__}, " + (f"cuda {torch.cuda.get_device_name()}" if CUDA else "cpu")
+PAIRS_AT_ONCE = 512 if CUDA else 1  # pairs that a call should bring; on a GPU the largest batch
+PLANES = 150  # float32 per pixel and pair that a GPU has to hold, most of them for an uncompiled median filter
+PIXELS_IN_CACHE = 65536  # of a batch on a CPU
+LOOK_EVERY = 5  # iterations after which a GPU is asked whether all pairs have converged, which makes it wait
 
 
-@torch.inference_mode()
-def tvl1(onset: np.ndarray, frames: np.ndarray, *, strain: bool = False, **parameters: float) -> np.ndarray:
+@torch.no_grad()
+def tvl1(
+    onset: np.ndarray,
+    frames: np.ndarray,
+    *,
+    strain: bool = False,
+    device: str = DEVICE,
+    compiled: bool | None = None,
+    **parameters: float,
+) -> np.ndarray:
     """Return the TV-L1 flow from the onset to each of `frames`; with `strain`, that as a third channel.
 
-    onset: (H, W) uint8 for all frames, or (N, H, W), one for each. frames: (N, H, W) uint8. parameters: those of
-    `options.Schedule`, gamma 0. Returns (N, 2 or 3, H, W) float32, in the units of `tvl1_opencv.tvl1`.
-    Memory on a GPU: 4 PLANES bytes a pixel and pair, 5.6 MB a pair at 224 px; a batch takes what is free, or less.
+    onset: (H, W) uint8 for all frames, or (N, H, W), one for each. frames: (N, H, W) uint8. compiled: whether the steps
+    run under torch.compile, by default on a GPU only. parameters: those of `options.Schedule`, gamma 0. Returns
+    (N, 2 or 3, H, W) float32, in the units of `tvl1_opencv.tvl1`.
+    Memory on a GPU: 4 PLANES bytes per pixel and pair, 30 MB per pair at 224 px; a batch is as large as fits.
     """
     schedule = Schedule(**parameters)
+    compiled = device == "cuda" if compiled is None else compiled
     onsets = np.broadcast_to(onset, frames.shape)
     result = np.empty((len(frames), 3 if strain else 2, *frames.shape[1:]), np.float32)
-    count = _pairs_in_a_batch(*frames.shape[1:])
-    with _one_thread():
+    count = _pairs_in_a_batch(device, *frames.shape[1:])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # pairs are run side by side as processes, so threads would only fight over the cores
+    try:
         for first in range(0, len(frames), count):
             part = slice(first, first + count)
-            field = _flow(_on_device(onsets[part]), _on_device(frames[part]), schedule)
+            pairs = torch.as_tensor(np.stack([onsets[part], frames[part]], axis=1), device=device).float()
+            field = _flow(_filled(pairs, compiled), schedule, compiled)[: len(pairs)]
             result[part, :2] = field.cpu().numpy()
             if strain:
                 result[part, 2] = optical_strain(field).cpu().numpy()
+    finally:
+        torch.set_num_threads(threads)
     return result
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """On a CPU, pairs are run side by side as processes; threads within a pair would only fight over the cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _on_device(images: np.ndarray) -> Tensor:
-    return torch.as_tensor(np.array(images, order="C"), device=DEVICE).float()
-
-
-def _pairs_in_a_batch(height: int, width: int) -> int:
-    """As many as fit the free memory of the GPU; as fit the cache of a CPU."""
-    if not CUDA:
-        return max(1, _PIXELS_IN_CACHE // (height * width))
-    kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()  # by torch, for the next one who asks
-    free = torch.cuda.mem_get_info()[0] + kept
+def _pairs_in_a_batch(device: str, height: int, width: int) -> int:
+    """As many as fit the free memory of the GPU, or the cache of a CPU."""
+    if device == "cpu":
+        return max(1, PIXELS_IN_CACHE // (height * width))
+    reusable = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+    free = torch.cuda.mem_get_info()[0] + reusable
     return max(1, min(PAIRS_AT_ONCE, int(0.8 * free) // (4 * PLANES * height * width)))
 
 
-def _flow(onsets: Tensor, frames: Tensor, schedule: Schedule) -> Tensor:
-    """The flow (P, 2, H, W) of pairs (P, H, W), from the coarsest level to the finest."""
-    shape = (schedule.scales, schedule.scale_step, schedule.presmooth, schedule.pyramid_smooth)
-    levels = zip(pyramid(onsets, *shape), pyramid(frames, *shape), strict=True)
-    field = None
-    for onset, frame in reversed(list(levels)):
-        size = onset.shape[1:]
-        field = onset.new_zeros(len(onset), 2, *size) if field is None else enlarged(field, size, schedule.scale_step)
-        _refine(onset, slopes(frame), field, schedule)
+@cache
+def _step(function: Callable, compiled: bool) -> Callable:
+    """A step of `torch_kernels`; compiled, if so, once for all sizes of levels and batches."""
+    return torch.compile(function, dynamic=True) if compiled else function
+
+
+def _filled(batch: Tensor, compiled: bool) -> Tensor:
+    """The batch, or its only pair twice: torch.compile makes other code for one pair, which may round otherwise."""
+    return torch.cat([batch, batch]) if compiled and len(batch) == 1 else batch
+
+
+def _flow(pairs: Tensor, schedule: Schedule, compiled: bool) -> Tensor:
+    """The flow (P, 2, H, W) of onsets and frames (P, 2, H, W), from the coarsest level to the finest."""
+    field = pairs.new_zeros(len(pairs), 2, 1, 1)
+    for level in reversed(pyramid(pairs, schedule)):
+        field = F.interpolate(field, level.shape[2:], mode="bilinear") / schedule.scale_step
+        _refine(level, field, schedule, compiled)
     return field
 
 
-def _refine(onset: Tensor, planes: Tensor, field: Tensor, schedule: Schedule) -> None:
-    """Refine `field` (P, 2, H, W) in place on one level; planes: the frame and its slopes."""
-    pairs, height, width = onset.shape
-    stop = schedule.epsilon**2 * height * width
-    steps = (schedule.lambda_ * schedule.theta, schedule.theta, schedule.tau / schedule.theta, stop)
-    warped, dual = (field.new_zeros(pairs, 4, height, width) for _ in range(2))
+def pyramid(images: Tensor, schedule: Schedule) -> list[Tensor]:
+    """The levels of images (P, C, H, W), the images themselves first."""
+    ratio = schedule.scale_step
+    levels = [torch_kernels.smoothed(images, schedule.presmooth)]
+    for _ in range(schedule.scales - 1):
+        shape = tuple(round(side * ratio) for side in levels[-1].shape[2:])
+        if min(shape) < SMALLEST_SIDE:
+            break
+        before = torch_kernels.smoothed(levels[-1], schedule.pyramid_smooth * sqrt(1 / ratio**2 - 1))
+        # Unlike F.interpolate, this scales by the ratio itself and not by the ratio of the rounded sides.
+        levels.append(torch.ops.aten.upsample_bilinear2d(before, shape, False, ratio, ratio))
+    return levels
+
+
+def _refine(pairs: Tensor, field: Tensor, schedule: Schedule, compiled: bool) -> None:
+    """Refine `field` (P, 2, H, W) in place on one level."""
+    warp, median = (_step(one, compiled) for one in (torch_kernels.warp, torch_kernels.median))
+    dual = torch.cat([torch.zeros_like(field)] * 2, dim=1)
     for _ in range(schedule.warps):
-        torch_kernels.warp(onset, planes, field, warped)
-        active = torch.ones(pairs, dtype=torch.bool, device=field.device)
+        warped = warp(pairs, field)
+        moving = torch.arange(len(field), device=field.device)
         for _ in range(schedule.outer_iterations):
-            if schedule.median_filter > 1:
-                torch_kernels.median(field, active, schedule.median_filter)
-            torch_kernels.inner_loop(warped, field, dual, active, steps, schedule.inner_iterations)
+            moving = _filled(moving, compiled)
+            start = field[moving] if schedule.median_filter == 1 else median(field[moving], schedule.median_filter)
+            field[moving], dual[moving], active = inner_loop(warped[moving], start, dual[moving], schedule, compiled)
+            moving = moving[active]
+            if not len(moving):
+                break
+
+
+def inner_loop(warped: Tensor, field: Tensor, dual: Tensor, schedule: Schedule, compiled: bool) -> tuple[Tensor, ...]:
+    """At most `schedule.inner_iterations` of `torch_kernels.iterate`: field, dual, and the pairs that still change."""
+    iterate = _step(torch_kernels.iterate, compiled)
+    steps = (schedule.lambda_ * schedule.theta, schedule.theta, schedule.tau / schedule.theta, schedule.epsilon**2)
+    active = torch.ones(len(field), dtype=torch.bool, device=field.device)
+    every = 1 if field.device.type == "cpu" else LOOK_EVERY
+    for number in range(1, schedule.inner_iterations + 1):
+        field, dual, active = iterate(warped, field, dual, active, steps)
+        if number % every == 0 and not active.any():
+            break
+    return field, dual, active

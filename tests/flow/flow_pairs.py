@@ -1,22 +1,30 @@
-"""Pairs of images whose motion is known: a photograph's face under sub-pixel motion."""
+"""Pairs of images whose motion is known: a photograph's face, or a texture, under sub-pixel motion."""
 
-import cv2
 import numpy as np
-from scipy.ndimage import map_coordinates
-from skimage import data
+from scipy.ndimage import gaussian_filter, map_coordinates, zoom
 
 BORDER = 8  # pixels, where no flow is judged
 
 
 def face():
     """A photographed face, (130, 130) float32 grey levels."""
-    return cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2GRAY)[60:190, 160:290].astype(np.float32)
+    from skimage import data  # here, because a bare machine with a GPU may lack it
+
+    return data.astronaut()[60:190, 160:290] @ np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def moving_pair(size, peak, noise, seed):
-    """Onset and frame, uint8, and the true flow (2, size, size): a few bumps of sub-pixel motion on a face."""
+def texture():
+    """Noise of several sizes, (130, 130) float32 grey levels: a picture that needs no file."""
+    rng = np.random.default_rng(0)
+    layers = [size * gaussian_filter(rng.normal(size=(130, 130)), size) for size in (1, 2, 4, 8, 16)]
+    total = np.sum(layers, axis=0)
+    return (128 + 100 * total / np.abs(total).max()).astype(np.float32)
+
+
+def moving_pair(size, peak, noise, seed, picture=face):
+    """Onset and frame, uint8, and the true flow (2, size, size): a few bumps of sub-pixel motion on a picture."""
     rng = np.random.default_rng(seed)
-    frame = cv2.resize(face(), (size, size), interpolation=cv2.INTER_CUBIC)
+    frame = zoom(picture(), size / 130, order=3)
     x, y = np.indices(frame.shape, np.float32)[::-1]
     motion = np.zeros((2, size, size))
     for _ in range(4):
@@ -30,9 +38,10 @@ def moving_pair(size, peak, noise, seed):
     return *(np.clip(np.rint(image), 0, 255).astype(np.uint8) for image in images), motion
 
 
-def moving_pairs(size, numbers):
+def moving_pairs(size, numbers, picture=face):
     """Onsets, frames (N, size, size) and motion of several pairs; the number of each decides peak and noise."""
-    pairs = [moving_pair(size, (0.2, 0.6, 1.2, 2.5)[number % 4], number // 4 % 3, seed=number) for number in numbers]
+    peaks = (0.2, 0.6, 1.2, 2.5)
+    pairs = [moving_pair(size, peaks[number % 4], number // 4 % 3, number, picture) for number in numbers]
     return tuple(map(np.stack, zip(*pairs, strict=True)))
 
 

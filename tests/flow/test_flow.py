@@ -31,6 +31,15 @@ def onset_before(frame, u, v):
     return warped.round().clip(0, 255).astype(np.uint8)
 
 
+@pytest.fixture(scope="module")
+def coloured():
+    """Onset and frame (40, 48, 3) RGB uint8 of which each channel moves in another way, and both in grey."""
+    colour = data.astronaut()[60:100, 170:218]
+    frame = np.stack([np.roll(colour[..., channel], channel - 1, axis=channel % 2) for channel in range(3)], axis=-1)
+    greys = [np.rint(0.299 * one[..., 0] + 0.587 * one[..., 1] + 0.114 * one[..., 2]) for one in (colour, frame)]
+    return (colour, frame), tuple(grey.astype(np.uint8) for grey in greys)
+
+
 def bump(x, y, width):
     return np.exp(-((X - x) ** 2 + (Y - y) ** 2) / (2 * width**2))
 
@@ -78,11 +87,11 @@ def test_a_still_picture_does_not_move(photograph, backend):
     assert np.abs(flow(photograph, photograph[None], FlowOptions(backend=backend))).max() == 0
 
 
-def test_colour_is_taken_as_its_grey(photograph):
-    frame = np.roll(photograph, 1, axis=1)
-    colour = [np.repeat(image[..., None], 3, axis=-1) for image in (photograph, frame)]
-    expected = flow(photograph, frame[None], FlowOptions())
-    np.testing.assert_array_equal(flow(colour[0], colour[1][None], FlowOptions()), expected)
+def test_colour_is_converted_to_grey(coloured):
+    (onset, frame), grey = coloured
+    expected = flow(grey[0], grey[1][None], FlowOptions())
+    np.testing.assert_array_equal(flow(onset, frame[None], FlowOptions()), expected)
+    assert np.abs(flow(onset[..., ::-1], frame[None, ..., ::-1], FlowOptions()) - expected).mean() > 0.01
 
 
 def test_options_reach_the_backend(photograph):
@@ -121,7 +130,7 @@ def test_bad_input_is_refused(onset, frames, part, backend):
 def test_one_frame_and_one_onset_for_each_frame(photograph, backend):
     options = FlowOptions(backend=backend, opencv=Schedule(scales=3, warps=2))
     onsets = np.stack([np.roll(photograph[:64, :48], step, axis=0) for step in range(3)])
-    frames = np.stack([np.roll(photograph[:64, :48], 1, axis=1)] * 3)
+    frames = np.stack([np.roll(photograph[:64, :48], step, axis=1) for step in (1, -1, 2)])
     together = flow(onsets, frames, options)
     assert np.abs(together[0] - together[1]).mean() > 0.1
     for number, onset in enumerate(onsets):
@@ -132,11 +141,12 @@ def test_one_frame_and_one_onset_for_each_frame(photograph, backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_colour_with_one_onset_for_each_frame(photograph, backend):
+def test_colour_with_one_onset_for_each_frame(coloured, backend):
     options = FlowOptions(backend=backend, opencv=Schedule(scales=2, warps=1))
-    grey = photograph[:40, :48], np.roll(photograph[:40, :48], 1, axis=1)
-    onset, frame = (np.repeat(image[None, ..., None], 3, axis=-1) for image in grey)
-    np.testing.assert_array_equal(flow(onset, frame, options), flow(grey[0], grey[1][None], options))
+    colours, greys = (np.stack([first, second]) for first, second in coloured)
+    expected = flow(greys, greys[::-1], options)
+    assert np.abs(expected[0] - expected[1]).mean() > 0.1
+    np.testing.assert_array_equal(flow(colours, colours[::-1], options), expected)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -152,10 +162,9 @@ def test_a_constant_frame_gives_no_motion_and_no_strain(photograph, backend):
 @pytest.mark.parametrize("side", [3, 7, 16, 20])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_pictures_smaller_than_the_coarsest_level(backend, side):
-    still = np.full((side, side + 2), 90, np.uint8)
-    np.testing.assert_allclose(flow(still, still[None], FlowOptions(backend=backend)), 0, atol=1e-6)
-    bright = np.random.default_rng(0).integers(0, 255, still.shape).astype(np.uint8)
-    maps = flow_maps(still, bright[None], FlowOptions(backend=backend))
+    onset, frame = np.random.default_rng(0).integers(0, 255, (2, side, side + 2)).astype(np.uint8)
+    np.testing.assert_allclose(flow(onset, onset[None], FlowOptions(backend=backend)), 0, atol=1e-6)
+    maps = flow_maps(onset, frame[None], FlowOptions(backend=backend))
     assert maps.shape == (1, 3, side, side + 2)
     assert np.isfinite(maps).all()
 
@@ -169,10 +178,18 @@ def test_strain_is_that_of_the_flow(photograph, backend):
     np.testing.assert_array_equal(maps[:, :2], flow(photograph[:40, :48], frame, options))
 
 
-def test_torch_is_not_imported_for_another_backend():
-    script = (
-        "import sys, ra_icl.flow, ra_icl.flow.tvl1_numba, ra_icl.flow.tvl1_opencv; assert 'torch' not in sys.modules"
-    )
+@pytest.mark.parametrize(("backend", "blocked"), [("numba", "cv2, torch"), ("opencv", "torch"), ("torch", "cv2")])
+def test_a_backend_does_not_need_the_library_of_another(backend, blocked):
+    """Nor does any need what the command line and the workflow are made of."""
+    script = f"""
+import sys
+sys.modules |= dict.fromkeys("{blocked}, pydantic, typer, snakemake".split(", "))
+import numpy as np
+from ra_icl.flow.maps import flow_maps
+from ra_icl.flow.options import FlowOptions
+frames = np.random.default_rng(0).integers(0, 255, (2, 24, 20)).astype(np.uint8)
+assert flow_maps(frames[0], frames, FlowOptions(backend="{backend}")).shape == (2, 3, 24, 20)
+"""
     subprocess.run([sys.executable, "-c", script], check=True)
 
 

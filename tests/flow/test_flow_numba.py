@@ -1,21 +1,23 @@
 """The compiled TV-L1: against known motion and plain loops; its cache. Against OpenCV: `test_flow_agreement`."""
 
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from flow_pairs import distance, moving_pair
 
+import ra_icl
 from ra_icl.errors import InputError
-from ra_icl.flow import compiled as compile_cache
 from ra_icl.flow import numba_kernels as kernels
+from ra_icl.flow import tvl1_numba
 from ra_icl.flow.maps import flow
-from ra_icl.flow.numba_median import median5
-from ra_icl.flow.numba_warp import CHANNELS, RING, add_slopes, warp
+from ra_icl.flow.numba_warp import RING, warp, with_slopes
 from ra_icl.flow.options import FlowOptions
 from ra_icl.planning.options import from_mapping
 
@@ -87,8 +89,7 @@ def test_the_warp_is_cubic_convolution_with_zeros_outside():
     frame, onset = rng.uniform(0, 255, (2, height, width)).astype(np.float32)
     field = rng.uniform(-9, 9, (2, height, width)).astype(np.float32)
     field[:, 0, :4] = (-1e6, 1e6, 1e20, -1e20)
-    planes = np.zeros((height + 2 * RING, width + 2 * RING, CHANNELS), np.float32)
-    add_slopes(frame, planes)
+    planes = with_slopes(frame)
     planes_inside = planes[RING:-RING, RING:-RING]
     np.testing.assert_array_equal(planes_inside[..., 0], frame)
     assert np.count_nonzero(planes) == np.count_nonzero(planes_inside)
@@ -115,17 +116,16 @@ def test_the_warp_is_cubic_convolution_with_zeros_outside():
             assert abs(found[3, y, x] - rho) < 1e-2
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 9), (23, 17), (16, 40)])
-def test_the_median_is_opencvs(height, width):
-    rng = np.random.default_rng(0)
-    for values in (rng.normal(size=(2, height, width)), rng.integers(0, 6, (2, height, width))):  # many are equal
-        image = values.astype(np.float32)
-        planes = np.pad(image, ((0, 0), (1, 1), (0, 3)), constant_values=7).reshape(2, -1)
-        median5(planes, height, width)
-        planes = planes.reshape(2, height + 2, width + 3)
-        np.testing.assert_array_equal(planes[:, 1:-1, :width], [cv2.medianBlur(one, 5) for one in image])
-        assert (planes[:, [0, -1]] == 7).all()
-        assert (planes[..., width:] == 7).all()
+@pytest.mark.parametrize("size", [3, 5])
+def test_the_median_repeats_the_border_with_and_without_opencv(monkeypatch, size):
+    field = np.random.default_rng(0).integers(0, 9, (2, 11, 7)).astype(np.float32)  # many values are equal
+    half = size // 2
+    padded = np.pad(field, ((0, 0), (half, half), (half, half)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
+    expected = np.median(windows, axis=(3, 4))
+    np.testing.assert_array_equal(tvl1_numba.median(field, size), expected)
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    np.testing.assert_array_equal(tvl1_numba.median(field, size), expected)
 
 
 def test_the_resize_is_opencvs_to_rounding():
@@ -135,20 +135,17 @@ def test_the_resize_is_opencvs_to_rounding():
     np.testing.assert_allclose(found, expected, atol=0.05)
 
 
-def test_memory_that_is_kept_for_the_next_pair_leaves_no_trace_in_it():
-    """In turns of sizes, and in two threads at once."""
+def test_pairs_of_several_sizes_in_two_threads_do_not_disturb_each_other():
     rng = np.random.default_rng(0)
     pairs = [rng.integers(0, 255, (2, *shape)).astype(np.uint8) for shape in ((40, 33), (64, 70), (33, 40), (17, 90))]
 
     def fields(_=None):
         return [flow(onset, frame[None], FlowOptions())[0] for onset, frame in pairs]
 
-    expected = [
-        ThreadPoolExecutor(1).submit(flow, onset, frame[None], FlowOptions()).result() for onset, frame in pairs
-    ]
+    expected = fields()
     with ThreadPoolExecutor(2) as threads:
-        for found in (fields(), *threads.map(fields, range(4))):
-            for field, (alone,) in zip(found, expected, strict=True):
+        for found in threads.map(fields, range(4)):
+            for field, alone in zip(found, expected, strict=True):
                 np.testing.assert_array_equal(field, alone)
 
 
@@ -160,11 +157,9 @@ def test_the_illumination_term_is_refused(backend):
 
 SCRIPT = """
 import numpy as np
-from ra_icl.flow.options import FlowOptions
-from ra_icl.flow.maps import flow
-rng = np.random.default_rng(0)
-onset, frame = rng.integers(0, 255, (2, 24, 24)).astype(np.uint8)
-print(float(np.abs(flow(onset, frame[None], FlowOptions())).sum()))
+from ra_icl.flow.maps import backend_of
+image = np.random.default_rng(0).normal(size=(9, 7)).astype(np.float32)
+print(backend_of("numba").with_slopes(image).sum())
 """
 
 
@@ -183,18 +178,16 @@ def test_two_processes_with_a_cold_cache_do_not_break_each_other(tmp_path):
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nbc")} == kept  # nothing compiled again
 
 
-def test_a_home_that_cannot_be_written_to_is_survived(monkeypatch, tmp_path):
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    compile_cache.prepare_cache()
-    assert "NUMBA_CACHE_DIR" not in os.environ
-    monkeypatch.setattr(compile_cache, "_writable", lambda folder: False)
-    monkeypatch.setattr(compile_cache.tempfile, "gettempdir", lambda: str(tmp_path))
-    compile_cache.prepare_cache()
-    ours = tmp_path / f"ra-icl-numba-{os.getuid()}"
-    assert os.environ["NUMBA_CACHE_DIR"] == str(ours)
-    ours.chmod(0o777)  # where others may have put something, it is not used
-    monkeypatch.setattr(compile_cache.tempfile, "mkdtemp", lambda prefix: f"{prefix}private")
-    assert compile_cache._folder_of_this_user().name == "ra-icl-numba-private"
-    monkeypatch.undo()
-    (tmp_path / "file").write_text("")
-    assert not compile_cache._writable(tmp_path / "file" / "below")
+def test_without_a_folder_for_compiled_code_the_message_names_the_variable(tmp_path):
+    """A copy of the package whose cache folder is a file, and a home that is a file too."""
+    root = Path(ra_icl.__file__).parent
+    shutil.copytree(root, tmp_path / "ra_icl", ignore=shutil.ignore_patterns("__pycache__"))
+    for blocked in (tmp_path / "ra_icl/flow/__pycache__", tmp_path / "home"):
+        blocked.write_text("")
+    places = {"PYTHONPATH": str(tmp_path), "HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home")}
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"} | places
+    command = [sys.executable, "-c", SCRIPT]
+    failed = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    last = failed.stderr.splitlines()[-1]
+    assert last.startswith("ra_icl.errors.InputError: flow: Numba can write its compiled code neither")
+    assert "NUMBA_CACHE_DIR" in last

@@ -1,4 +1,4 @@
-"""Crops to flow files: what stands in them, and what a killed process leaves."""
+"""Crops to flow files: their content, known motion through the whole stage, and what a killed process leaves."""
 
 import json
 import signal
@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from skimage import data
+from flow_pairs import distance
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from ra_icl import files
 from ra_icl.datasets.index import index_frame
@@ -16,17 +17,39 @@ from ra_icl.errors import InputError
 from ra_icl.flow.maps import flow_maps
 from ra_icl.flow.options import FlowOptions
 from ra_icl.flow.sampling import Sampling
+from ra_icl.flow.strain import optical_strain
 from ra_icl.flow.subjects import flow_subject, flow_subjects
 from ra_icl.training.instances import InputOptions, load_instances
 
 NUMBERS = [46, 47, 48, 50, 51, 52]  # frame 49 is missing
+SIDE = 48
+PEAKS = (0, 0.3, 0.6, 1.0, 1.5, 2.0)  # pixels of motion in each frame
 
 
-def write_crops(path, names=("a", "b"), shift=1):
-    """Sequences of six frames of 32 px; every second runs backwards."""
-    photograph = data.astronaut()[40:72, 160:192].mean(2).round().astype(np.uint8)
-    clip = np.stack([np.roll(photograph, shift * step, axis=1) for step in range(6)])
-    clips = {name: (clip, clip[::-1].copy())[number % 2] for number, name in enumerate(names)}
+def known_clip(number):
+    """Frames (6, SIDE, SIDE) uint8 and their motion against the first, (6, 2, SIDE, SIDE), of clip `number`.
+
+    Each clip shows another texture and moves at another place in another direction.
+    """
+    picture = gaussian_filter(np.random.default_rng(number).normal(size=(SIDE, SIDE)), 1.5)
+    picture = 128 + 100 * picture / np.abs(picture).max()
+    y, x = np.indices((SIDE, SIDE))
+    angle, column, row = 0.5 + 1.1 * number, 15 + 7 * (number % 3), 31 - 6 * (number % 4)
+    bump = np.exp(-((x - column) ** 2 + (y - row) ** 2) / (2 * 9**2))
+    frames, motions = [], []
+    for peak in PEAKS:
+        u, v = peak * bump * np.cos(angle), peak * bump * np.sin(angle)  # of what is seen at x, y in the frame
+        frames.append(map_coordinates(picture, [y - v, x - u], order=3, mode="nearest"))
+        found = np.zeros((2, SIDE, SIDE))  # of what was seen at x, y in the onset
+        for _ in range(10):
+            found = np.stack([map_coordinates(one, [y + found[1], x + found[0]], order=1) for one in (u, v)])
+        motions.append(found)
+    return np.rint(frames).clip(0, 255).astype(np.uint8), np.stack(motions)
+
+
+def write_crops(path, names=("a", "b"), first=0):
+    """Crops of the clips first, first + 1, ... under these names."""
+    clips = {name: known_clip(first + number)[0] for number, name in enumerate(names)}
     files.save_tensors(path, clips, {"sequences": {name: {"frames": NUMBERS} for name in names}})
 
 
@@ -46,7 +69,7 @@ def test_flow_subject_writes_maps_and_says_which_frames(subject, tmp_path):
     flow_subject(crops, index, out, Sampling("middle", 3), FlowOptions())
     maps, metadata = files.load_tensors(out)
     assert set(maps) == {"a", "b"}
-    assert maps["a"].shape == (3, 3, 32, 32)
+    assert maps["a"].shape == (3, 3, SIDE, SIDE)
     assert maps["a"].dtype == np.float16
     assert metadata["sequences"]["a"] == {"positions": [2, 3, 4], "frames": [48, 50, 51], "apex": 4}
     assert metadata["sequences"]["b"]["apex"] is None
@@ -54,16 +77,65 @@ def test_flow_subject_writes_maps_and_says_which_frames(subject, tmp_path):
     assert metadata["options"]["opencv"]["lambda_"] == 0.15
     assert metadata["backend"] == "numba"
     assert metadata["version"].startswith("numba ")
-    expected = flow_maps(clips["b"][0], clips["b"][[2, 3, 4]], FlowOptions())
-    np.testing.assert_allclose(maps["b"], expected, atol=0.005)
+    for name in "ab":
+        expected = flow_maps(clips[name][0], clips[name][[2, 3, 4]], FlowOptions())
+        np.testing.assert_array_equal(maps[name], expected.astype(np.float16))
 
 
-def test_sequences_go_to_a_backend_that_wants_many_pairs_in_one_call(tmp_path, monkeypatch):
+def assert_known_motion(maps):
+    """The maps of clips a, b and c are the motion of their frames 2 to 4 and its strain."""
+    assert list(maps) == ["a", "b", "c"]
+    for number, found in enumerate(maps.values()):
+        truth = known_clip(number)[1][[2, 3, 4]]
+        for field, motion in zip(found[:, :2], truth, strict=True):
+            assert distance(field, motion) < 0.5 * distance(0 * motion, motion)
+        np.testing.assert_allclose(found[:, 2], optical_strain(found[:, :2].astype(np.float32)), atol=0.005)
+
+
+READ = {  # of a clip (T, H, W), as flow reads it
+    "transposed": lambda clip: clip.swapaxes(1, 2),
+    "mirrored": lambda clip: clip[:, :, ::-1],
+    "frames reversed": lambda clip: clip[::-1],
+}
+WRITTEN = {  # of all maps (N, 3, H, W) by name, as flow writes them
+    "transposed": lambda maps: {name: one.swapaxes(2, 3) for name, one in maps.items()},
+    "mirrored": lambda maps: {name: one[..., ::-1] for name, one in maps.items()},
+    "frames reversed": lambda maps: {name: one[::-1] for name, one in maps.items()},
+    "u and v swapped": lambda maps: {name: one[:, [1, 0, 2]] for name, one in maps.items()},
+    "v and strain swapped": lambda maps: {name: one[:, [0, 2, 1]] for name, one in maps.items()},
+    "sequences shuffled": lambda maps: dict(zip("abc", (maps["b"], maps["c"], maps["a"]), strict=True)),
+}
+
+
+@pytest.fixture
+def three_clips(tmp_path):
+    """Crops of clips a, b and c, and their index."""
+    write_crops(tmp_path / "crops.safetensors", "abc")
+    index = pd.DataFrame({"dataset": "casme2", "subject": "sub01", "sequence": [*"abc"], "apex": [51, 51, 51]})
+    return tmp_path / "crops.safetensors", index
+
+
+def test_known_motion_in_crops_comes_out_as_flow(three_clips, tmp_path):
+    flow_subject(*three_clips, tmp_path / "flow.safetensors", Sampling("middle", 3), FlowOptions())
+    assert_known_motion(files.load_tensors(tmp_path / "flow.safetensors")[0])
+
+
+@pytest.mark.parametrize("change", [*(("read", name) for name in READ), *(("written", name) for name in WRITTEN)])
+def test_that_check_fails_if_anything_is_out_of_place(three_clips, tmp_path, monkeypatch, change):
+    side, name = change
+    get, save_tensors = files.TensorFile.get, files.save_tensors
+    with monkeypatch.context() as patch:
+        if side == "read":
+            patch.setattr(files.TensorFile, "get", lambda *arguments, **more: READ[name](get(*arguments, **more)))
+        else:
+            patch.setattr(files, "save_tensors", lambda path, maps, more: save_tensors(path, WRITTEN[name](maps), more))
+        flow_subject(*three_clips, tmp_path / "flow.safetensors", Sampling("middle", 3), FlowOptions())
+    with pytest.raises(AssertionError):
+        assert_known_motion(files.load_tensors(tmp_path / "flow.safetensors")[0])
+
+
+def test_sequences_go_to_a_backend_that_wants_many_pairs_in_one_call(three_clips, tmp_path, monkeypatch):
     """Three sequences of three pairs, five pairs at once: two calls, an onset for each pair, the same maps."""
-    names = ["a", "b", "c"]
-    write_crops(tmp_path / "crops.safetensors", names)
-    keys = {"dataset": "casme2", "subject": "sub01", "sequence": names}
-    index = pd.DataFrame(keys | {"apex": pd.array([51, 51, 51], "Int64")})
     shapes = []
 
     def spy(onset, frames, options):
@@ -73,9 +145,9 @@ def test_sequences_go_to_a_backend_that_wants_many_pairs_in_one_call(tmp_path, m
     monkeypatch.setattr("ra_icl.flow.subjects.flow_maps", spy)
     for name, at_once in (("alone", 1), ("together", 5)):
         monkeypatch.setattr("ra_icl.flow.tvl1_numba.PAIRS_AT_ONCE", at_once)
-        flow_subject(tmp_path / "crops.safetensors", index, tmp_path / name, Sampling("middle", 3), FlowOptions())
-    assert shapes[:3] == [((32, 32), (3, 32, 32))] * 3
-    assert shapes[3:] == [((6, 32, 32), (6, 32, 32)), ((32, 32), (3, 32, 32))]
+        flow_subject(*three_clips, tmp_path / name, Sampling("middle", 3), FlowOptions())
+    assert shapes[:3] == [((SIDE, SIDE), (3, SIDE, SIDE))] * 3
+    assert shapes[3:] == [((6, SIDE, SIDE), (6, SIDE, SIDE)), ((SIDE, SIDE), (3, SIDE, SIDE))]
     assert (tmp_path / "alone").read_bytes() == (tmp_path / "together").read_bytes()
 
 
@@ -84,7 +156,7 @@ def test_flow_subject_takes_the_annotated_apex_or_the_midpoint(subject, tmp_path
     flow_subject(crops, index, tmp_path / "out.safetensors", Sampling("apex"), FlowOptions())
     maps, metadata = files.load_tensors(tmp_path / "out.safetensors")
     assert [metadata["sequences"][name]["positions"] for name in "ab"] == [[4], [2]]
-    assert maps["a"].shape == (1, 3, 32, 32)
+    assert maps["a"].shape == (1, 3, SIDE, SIDE)
 
 
 def test_flow_subject_names_what_the_crops_lack(subject, tmp_path):
@@ -105,7 +177,7 @@ def three(tmp_path):
     """Crops of three subjects with two sequences each below crops/, and their index as a CSV."""
     rows = []
     for number, name in enumerate(("sub01", "sub02", "sub03")):
-        write_crops(tmp_path / "crops" / f"{name}.safetensors", shift=number + 1)
+        write_crops(tmp_path / "crops" / f"{name}.safetensors", first=2 * number)
         row = {"dataset": "casme2", "subject": name, "frames": "", "onset": 46, "apex": 50, "offset": 52, "fps": 200}
         rows += [row | {"sequence": sequence, "emotion": "disgust"} for sequence in "ab"]
     index = index_frame(rows)

@@ -1,20 +1,17 @@
-"""The TV-L1 of many pairs: its plain steps against Numba's and OpenCV's, and pairs that mind their own business."""
+"""The TV-L1 of many pairs: its steps against Numba's, and pairs that do not depend on each other."""
 
-import cv2
 import numpy as np
 import pytest
 import torch
 from flow_pairs import moving_pair, moving_pairs
 from scipy.ndimage import gaussian_filter
 
-from ra_icl.flow import numba_kernels, torch_kernels, tvl1_torch
+from ra_icl.flow import numba_kernels, torch_kernels, tvl1_numba, tvl1_torch
 from ra_icl.flow.maps import flow, flow_maps
-from ra_icl.flow.numba_warp import CHANNELS, RING, add_slopes, warp
-from ra_icl.flow.options import FlowOptions
-from ra_icl.flow.torch_pyramid import enlarged, resize, slopes, smoothed
+from ra_icl.flow.numba_warp import RING, warp, with_slopes
+from ra_icl.flow.options import FlowOptions, IpolSchedule, Schedule
 
 HEIGHT, WIDTH = 19, 26
-STEPS = (0.045, 0.3, 0.83)
 
 
 @pytest.fixture
@@ -32,90 +29,103 @@ def inside(planes):
 
 
 def test_warp_and_slopes_are_numbas(rng):
-    onset, frame = rng.uniform(0, 255, (2, HEIGHT, WIDTH)).astype(np.float32)
-    field = rng.uniform(-4, 4, (2, HEIGHT, WIDTH)).astype(np.float32)
-    planes = np.zeros((HEIGHT + 2 * RING, WIDTH + 2 * RING, CHANNELS), np.float32)
-    expected = padded(np.zeros((4, HEIGHT, WIDTH)))
-    add_slopes(frame, planes)
-    warp(onset, planes, padded(field), expected)
-    onset, frame, field = (torch.from_numpy(part)[None] for part in (onset, frame, field))
-    np.testing.assert_array_equal(slopes(frame)[0].permute(1, 2, 0), planes[RING:-RING, RING:-RING, :3])
-    found = torch.empty(1, 4, HEIGHT, WIDTH)
-    torch_kernels.warp(onset, slopes(frame), field, found)
-    np.testing.assert_allclose(found[0, [0, 1, 3]], inside(expected)[[0, 1, 3]], atol=2e-3)
-    np.testing.assert_allclose(found[0, 2], inside(expected)[2], rtol=1e-3)
+    pairs = rng.uniform(0, 255, (2, 2, HEIGHT, WIDTH)).astype(np.float32)
+    fields = rng.uniform(-4, 4, (2, 2, HEIGHT, WIDTH)).astype(np.float32)
+    slopes = torch_kernels.slopes(torch.from_numpy(pairs[:, 1]))
+    found = torch_kernels.warp(torch.from_numpy(pairs), torch.from_numpy(fields))
+    for pair in range(2):
+        onset, frame = pairs[pair]
+        planes, expected = with_slopes(frame), padded(np.zeros((4, HEIGHT, WIDTH)))
+        warp(onset, planes, padded(fields[pair]), expected)
+        np.testing.assert_array_equal(slopes[pair].permute(1, 2, 0), planes[RING:-RING, RING:-RING])
+        np.testing.assert_allclose(found[pair, [0, 1, 3]], inside(expected)[[0, 1, 3]], atol=2e-3)
+        np.testing.assert_allclose(found[pair, 2], inside(expected)[2], rtol=1e-3)
 
 
-def test_inner_loop_is_numbas_for_each_pair_alone(rng):
-    """Three pairs: one does all iterations, one stops on the way, one is not active."""
-    slope, rho = rng.normal(size=(3, 2, HEIGHT, WIDTH)), rng.normal(size=(3, 1, HEIGHT, WIDTH))
+def test_iterations_are_numbas_for_each_pair_alone(rng):
+    """Two pairs: one does all iterations, one stops on the way and stays as it is."""
+    slope, rho = rng.normal(size=(2, 2, HEIGHT, WIDTH)), rng.normal(size=(2, 1, HEIGHT, WIDTH))
     warped = np.concatenate([slope, 1 / (slope**2).sum(1, keepdims=True), rho], axis=1).astype(np.float32)
-    size = np.array([1, 0.1, 0.1])[:, None, None, None]
-    field, dual = (size * rng.normal(size=(3, planes, HEIGHT, WIDTH)) for planes in (2, 4))
-    warped, field, dual = (torch.from_numpy(part.astype(np.float32)) for part in (warped, field, dual))
-    start, start_dual, active, stop = field.clone(), dual.clone(), torch.tensor([True, True, False]), 5.0
-    done = torch_kernels.inner_loop(warped, field, dual, active, (*STEPS, stop), 12)
-    assert done[0] == 12
-    assert 1 < done[1] < 12
-    assert active.tolist() == [True, False, False]
-    assert torch.equal(field[2], start[2])
+    size = np.array([1, 0.1])[:, None, None, None]
+    start, start_dual = (size * rng.normal(size=(2, planes, HEIGHT, WIDTH)) for planes in (2, 4))
+    stop = 5.0
+    schedule = Schedule(inner_iterations=12, epsilon=(stop / HEIGHT / WIDTH) ** 0.5)
+    parts = (torch.from_numpy(part.astype(np.float32)) for part in (warped, start, start_dual))
+    field, dual, active = tvl1_torch.inner_loop(*parts, schedule, compiled=False)
+    assert active.tolist() == [True, False]
+    steps = [schedule.lambda_ * schedule.theta, schedule.theta, schedule.tau / schedule.theta, stop]
     for pair in range(2):
         planes = [padded(part[pair]) for part in (warped, start, start_dual)]
-        steps = (np.float32(value) for value in (*STEPS, stop))
-        converged = numba_kernels.inner_loop(*planes, HEIGHT, WIDTH, *steps, 12)
+        converged = numba_kernels.inner_loop(*planes, HEIGHT, WIDTH, *map(np.float32, steps), 12)
         assert converged == (not active[pair])
         np.testing.assert_allclose(field[pair], inside(planes[1]), atol=1e-5)
         np.testing.assert_allclose(dual[pair], inside(planes[2]), atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [3, 5])
-def test_median_is_opencvs_on_active_pairs(rng, size):
-    start = torch.from_numpy(rng.normal(size=(3, 2, 9, 4)).astype(np.float32))
-    found = start.clone()
-    torch_kernels.median(found, torch.tensor([True, False, True]), size)
-    assert torch.equal(found[1], start[1])
-    for pair in (0, 2):
-        expected = [cv2.medianBlur(plane, size) for plane in start[pair].numpy()]
-        np.testing.assert_array_equal(found[pair], expected)
+@pytest.mark.parametrize("most", [6, 10**6])  # many values are equal, and few
+def test_the_median_is_opencvs(rng, size, most):
+    field = rng.integers(0, most, (3, 2, 9, 4)).astype(np.float32)
+    found = torch_kernels.median(torch.from_numpy(field), size)
+    np.testing.assert_array_equal(found, [tvl1_numba.median(pair, size) for pair in field])
 
 
-@pytest.mark.parametrize("count", [1, 9, 25])
-def test_the_network_finds_the_median(rng, count):
-    values = [*rng.integers(0, 6, (count, 2000))]  # many are equal
-    expected = np.median(values, axis=0)
-    for low, high in torch_kernels.median_network(count):
-        assert low < high
-        values[low], values[high] = np.minimum(values[low], values[high]), np.maximum(values[low], values[high])
-    np.testing.assert_array_equal(values[count // 2], expected)
+@pytest.mark.parametrize("schedule", [Schedule(), IpolSchedule()])
+def test_pyramids_are_numbas(rng, schedule):
+    images = rng.uniform(0, 255, (2, 3, 50, 61)).astype(np.float32)
+    found = tvl1_torch.pyramid(torch.from_numpy(images), schedule)
+    how = (schedule.scales, schedule.scale_step, schedule.presmooth, schedule.pyramid_smooth)
+    for pair in range(2):
+        for channel in range(3):
+            expected = tvl1_numba._pyramid(images[pair, channel], *how)
+            for level, one in zip(found, expected, strict=True):
+                np.testing.assert_allclose(level[pair, channel], one, atol=2e-3)
 
 
-def test_resize_and_smoothing_are_those_of_the_compiled_flow(rng):
-    image = rng.uniform(0, 255, (2, 50, 61)).astype(np.float32)
-    found = resize(torch.from_numpy(image), (40, 49), (1.25, 1.25))
-    expected = [numba_kernels.resize(one, 40, 49, 1.25) for one in image]
-    np.testing.assert_allclose(found, expected, atol=1e-3)
-    found = enlarged(torch.from_numpy(image)[None], (60, 70), 0.8)[0]
-    expected = [1.25 * numba_kernels.resize(one, 60, 70, 61 / 70, 50 / 60) for one in image]
-    np.testing.assert_allclose(found, expected, atol=1e-3)
-    found = smoothed(torch.from_numpy(image), 0.8)
-    np.testing.assert_allclose(found, [gaussian_filter(one, 0.8, mode="nearest") for one in image], atol=1e-3)
+def test_smoothing_is_scipys(rng):
+    images = rng.uniform(0, 255, (2, 1, 20, 31)).astype(np.float32)
+    found = torch_kernels.smoothed(torch.from_numpy(images), 0.8)
+    np.testing.assert_allclose(found, gaussian_filter(images, (0, 0, 0.8, 0.8), mode="nearest"), atol=1e-3)
 
 
 def test_no_pair_depends_on_its_company(monkeypatch):
-    """Fast and slow pairs, together and one by one; also in batches that do not go up evenly."""
+    """Fast and slow pairs, together and one by one; also in batches that do not divide evenly."""
     pairs = [moving_pair(40, peak, noise, seed=0)[:2] for peak, noise in ((0.2, 0), (2.5, 2), (0.0001, 0), (1.0, 2))]
     onsets, frames = map(np.stack, zip(*pairs, strict=True))
-    done = []
-    inner_loop = torch_kernels.inner_loop
-    monkeypatch.setattr(torch_kernels, "inner_loop", lambda *arguments: done.append(inner_loop(*arguments)) or done[-1])
+    counts, inner_loop = set(), tvl1_torch.inner_loop
+    monkeypatch.setattr(tvl1_torch, "inner_loop", lambda *parts: counts.add(len(parts[0])) or inner_loop(*parts))
     options = FlowOptions(backend="torch")
     together = flow_maps(onsets, frames, options)
-    assert any(len(set(counts.tolist())) > 1 for counts in done)
+    assert min(counts) < max(counts) == 4  # those that have converged leave the others
     for number, maps in enumerate(together):
         part = slice(number, number + 1)
         np.testing.assert_allclose(flow_maps(onsets[part], frames[part], options)[0], maps, atol=1e-4)
-    monkeypatch.setattr(tvl1_torch, "_PIXELS_IN_CACHE", 3 * 40 * 40)
+    monkeypatch.setattr(tvl1_torch, "PIXELS_IN_CACHE", 3 * 40 * 40)
     np.testing.assert_allclose(flow_maps(onsets, frames, options), together, atol=1e-4)
+
+
+def test_steps_are_compiled_once_for_all_sizes_and_on_request_only(monkeypatch):
+    """With a compiler that runs the traced steps as they are, so that the results stay the same."""
+    onsets, frames, _ = moving_pairs(40, range(3))
+    compiled, compile_step = [], torch.compile
+
+    def compile_with_counter(function, dynamic):
+        def run_as_is(graph, _):
+            compiled.append(function.__name__)
+            return graph.forward
+
+        return compile_step(function, dynamic=dynamic, backend=run_as_is)
+
+    monkeypatch.setattr(torch, "compile", compile_with_counter)
+    tvl1_torch._step.cache_clear()
+    parameters = {"scales": 4, "warps": 2, "median_filter": 3}
+    expected = tvl1_torch.tvl1(onsets, frames, device="cpu", **parameters)
+    assert compiled == []
+    for count in (3, 2, 1):
+        found = tvl1_torch.tvl1(onsets[:count], frames[:count], device="cpu", compiled=True, **parameters)
+        np.testing.assert_allclose(found, expected[:count], atol=1e-4)
+    assert sorted(compiled) == ["iterate", "median", "warp"]
+    tvl1_torch._step.cache_clear()
 
 
 def test_the_other_schedule_is_numbas_too():
