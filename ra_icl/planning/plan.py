@@ -5,6 +5,8 @@ The Snakefile is parsed again in every cluster job, so this module imports neith
 
 import copy
 import json
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +24,6 @@ from ra_icl.errors import InputError
 from ra_icl.flow.sampling import Sampling
 from ra_icl.options import from_mapping
 from ra_icl.planning.config import merge, slice_of
-from ra_icl.planning.packs import packs_of, packs_of_folds
 from ra_icl.twins import plan as twin_plan
 from ra_icl.twins.plan import TwinOptions
 
@@ -66,10 +67,6 @@ class Plan:
         """The fold names of a protocol."""
         return folds(self.selected[protocol])
 
-    def fold_packs(self, protocol: str) -> list[list[str]]:
-        """The fold names of a protocol, in the packs that one process each trains."""
-        return packs_of_folds(self.folds(protocol), self.config["folds_per_job"])
-
     def datasets(self, protocol: str) -> list[str]:
         """The datasets of a protocol, in its order."""
         return list(PROTOCOLS[protocol].datasets)
@@ -90,6 +87,22 @@ class Plan:
     def classes(self, protocol: str) -> str:
         """The classes of a protocol in label order, as JSON."""
         return json.dumps(_protocol(self.config, protocol).classes)
+
+    def frames(self, dataset: str, subject: str) -> list[str]:
+        """The frame folders and video files of a subject's sequences that exist on disk, each once.
+
+        One that is missing is left out here, so that only the crops of its subject fail and say so.
+        """
+        return self._frames.get((dataset, subject), [])
+
+    @cached_property
+    def _frames(self) -> dict[tuple[str, str], list[str]]:
+        found: dict[tuple[str, str], list[str]] = {}
+        for (dataset, subject), rows in self.index.groupby(["dataset", "subject"]):
+            root = Path(self.config["datasets"][dataset]["root"]).expanduser()
+            paths = dict.fromkeys(str(root / frames) for frames in rows["frames"])
+            found[dataset, subject] = [path for path in paths if os.path.exists(path)]
+        return found
 
     def flow_files(self, protocol: str, sampling: str) -> list[str]:
         """Path below flow/ of every flow file that a fold of the protocol reads."""
@@ -112,17 +125,13 @@ class Plan:
     def _sampling_names(self) -> dict[str, str]:
         return {name: sampling_name(method["sampling"]) for name, method in self.methods.items()}
 
+    @cached_property
     def samplings(self) -> dict[str, dict[str, Any]]:
-        """{name of a sampling: its options}, over all methods; of two of one name the first's."""
+        """{name of a sampling: its options}, over all methods; if two share a name, the first method's."""
         return {self.sampling(name): self.methods[name]["sampling"] for name in reversed(self.methods)}
 
-    def packs(self, dataset: str, sampling: Mapping[str, Any]) -> list[list[str]]:
-        """The subjects of a dataset, in the packs that one process each computes the flow of."""
-        rows = self.index[self.index["dataset"] == dataset]
-        return packs_of(rows, self.subjects(dataset), sampling_of(sampling), self.config["faces"]["size"])
-
     def training_slice(self, method: str) -> str:
-        """All of a method that its folds depend on, as JSON; the sampling stands in the flow's path."""
+        """All options of a method that its folds depend on, as JSON; the sampling is part of the flow's path."""
         return self._training_slices[method]
 
     @cached_property
@@ -131,17 +140,13 @@ class Plan:
         methods = self.methods.items()
         return {name: slice_of({key: method[key] for key in TRAINING_KEYS}) for name, method in methods}
 
+    def device(self, method: str) -> str:
+        """What a method is trained on: auto, cuda or cpu."""
+        return self.methods[method]["training"].get("device", "auto")
+
     def row_slice(self, methods: list[str]) -> str:
         """Titles and MIR, IRC and MRD marks of table rows, as JSON."""
         return json.dumps({name: row_marks(self.methods[name]) for name in methods}, ensure_ascii=False)
-
-    def counts(self) -> str:
-        """One line per protocol: sequences, folds and runs."""
-        seeds = len(self.config["seeds"])
-        return "\n".join(
-            f"{name}: {len(rows)} sequences, {len(folds(rows))} folds a method and seed ({seeds} seed(s))"
-            for name, rows in self.selected.items()
-        )
 
 
 def make_plan(config: Mapping[str, Any]) -> Plan:
@@ -231,13 +236,21 @@ def _sweep(
         if changed == origin:
             found[str(value)] = sweep["method"]
             continue
-        label = f"{sweep['method']}_{name}_{value}"
+        label = f"{sweep['method']}_{name}_{_slug(value)}"
+        if label in methods:
+            raise InputError(f"config: sweeps.{name}.values: {value!r} gives method {label} again; remove or rename it")
         methods[label] = changed | {"title": f"{origin['title']}, {name} {value}"}
         found[str(value)] = label
     return {"figure": sweep["figure"], "key": sweep["key"], "methods": found}
 
 
+def _slug(value: Any) -> str:
+    """A sweep's value as part of a file name: [0.1, 2.0] is "0.1-2.0"."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", str(value)).strip("-")
+
+
 def _check_names(config: Mapping[str, Any], methods: Mapping[str, Any]) -> None:
+    _check_figures(config["sweeps"])
     used = {f"tables.{table}": names for table, names in config["tables"].items()}
     for key, names in (used | {"confusion": [config["confusion"]]}).items():
         for name in names:
@@ -253,6 +266,14 @@ def _check_names(config: Mapping[str, Any], methods: Mapping[str, Any]) -> None:
         if published and method["sampling"].get("source") not in config["public_flow"]:
             source = method["sampling"].get("source")
             raise InputError(f"config: methods.{name}.sampling.source: {_unknown(source, config['public_flow'])}")
+
+
+def _check_figures(sweeps: Mapping[str, Any]) -> None:
+    """Two sweeps, or a sweep and the confusion matrices of Figures 4 and 11, cannot be drawn into one file."""
+    numbers = [sweep["figure"] for sweep in sweeps.values()]
+    for name, sweep in sweeps.items():
+        if sweep["figure"] in (4, 11) or numbers.count(sweep["figure"]) > 1:
+            raise InputError(f"config: sweeps.{name}.figure: {sweep['figure']} is taken; choose another number")
 
 
 def _without_nulls(values: Mapping[str, Any] | None) -> dict[str, Any]:
