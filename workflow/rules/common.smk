@@ -42,6 +42,32 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+def annotation_of(wildcards):
+    """What an index is read from: the rendered twin, or the annotation file if the dataset has one."""
+    if plan.source == "twins":
+        return [f"<results>/twins/{wildcards.dataset}"]
+    options = config["datasets"][wildcards.dataset]
+    return [str(Path(options["root"]).expanduser() / options["annotation"])] if options["annotation"] else []
+
+
+def root_of(wildcards):
+    """The folder of a dataset; a twin has the official layout below its own."""
+    if plan.source == "twins":
+        return RESULTS / "twins" / wildcards.dataset
+    return Path(config["datasets"][wildcards.dataset]["root"]).expanduser()
+
+
+def dataset_options(wildcards):
+    if plan.source == "twins":
+        return slice_of({"root": str(root_of(wildcards))})
+    return slice_of(config["datasets"][wildcards.dataset])
+
+
+def frames_of(wildcards):
+    """The frame folders and video files of a subject, so that frames which were replaced are noticed."""
+    return plan.frames(wildcards.dataset, wildcards.subject) if plan.source == "datasets" else []
+
+
 def cde():
     return [name for name in plan.selected if name == "cde"]
 

@@ -1,11 +1,6 @@
 # Frames to crops, crops to flow and strain; published flow maps replace both.
 
 
-def frames_of(wildcards):
-    """The frame folders and video files of a subject, so that frames which were replaced are noticed."""
-    return plan.frames(wildcards.dataset, wildcards.subject) if plan.source == "datasets" else []
-
-
 rule crops:
     input:
         index="<results>/index/{dataset}.csv",

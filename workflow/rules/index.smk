@@ -1,27 +1,6 @@
 # The index of each dataset, from its annotation; the twins of a demo come first.
 
 
-def annotation_of(wildcards):
-    """What an index is read from: the rendered twin, or the annotation file if the dataset has one."""
-    if plan.source == "twins":
-        return [f"<results>/twins/{wildcards.dataset}"]
-    options = config["datasets"][wildcards.dataset]
-    return [str(Path(options["root"]).expanduser() / options["annotation"])] if options["annotation"] else []
-
-
-def root_of(wildcards):
-    """The folder of a dataset; a twin has the official layout below its own."""
-    if plan.source == "twins":
-        return RESULTS / "twins" / wildcards.dataset
-    return Path(config["datasets"][wildcards.dataset]["root"]).expanduser()
-
-
-def dataset_options(wildcards):
-    if plan.source == "twins":
-        return slice_of({"root": str(root_of(wildcards))})
-    return slice_of(config["datasets"][wildcards.dataset])
-
-
 rule twins:
     output:
         directory("<results>/twins/{dataset}"),
