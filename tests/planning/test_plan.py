@@ -2,8 +2,7 @@
 
 import copy
 import json
-from dataclasses import fields, is_dataclass
-from itertools import chain
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -179,25 +178,41 @@ def test_the_plan_counts_folds_and_flow_files(demo):
     assert plan.flow_files("casme3_7", plan.sampling("m6"))[0].startswith("middle-4/casme3/")
 
 
-def test_the_demo_has_one_pack_a_dataset(demo):
+def test_the_samplings_are_those_of_all_methods(demo):
     plan = make_plan(demo)
-    assert set(plan.samplings()) >= {"apex", "middle-4", "full", "random-4-seed0"}
-    for dataset in plan.all_datasets():
-        for options in plan.samplings().values():
-            assert plan.packs(dataset, options) == [plan.subjects(dataset)]
+    assert set(plan.samplings) >= {"apex", "middle-4", "full", "random-4-seed0", "middle-8"}
+    assert plan.samplings["middle-4"]["instances"] == 4
+    assert {plan.sampling(name) for name in plan.methods} == set(plan.samplings)
 
 
-def test_the_full_census_has_packs_that_hold_every_subject_once():
-    values = change(change(config(), "data.source", "twins"), "twins.census", "full")
-    plan = make_plan(change(values, "twins.frames", [24, 126]))
-    for dataset in plan.all_datasets():
-        counts = {name: len(plan.packs(dataset, options)) for name, options in plan.samplings().items()}
-        assert counts["apex"] == 1
-        assert (
-            counts["apex"] <= counts["middle-4"] <= counts["middle-16"] < counts["full"] < len(plan.subjects(dataset))
-        )
-        for options in plan.samplings().values():
-            assert list(chain(*plan.packs(dataset, options))) == plan.subjects(dataset)
+def test_a_method_has_a_device(demo):
+    plan = make_plan(change(demo, "methods.m2.training", {"device": "cpu"}))
+    assert (plan.device("m1"), plan.device("m2")) == ("auto", "cpu")
+
+
+def test_the_values_of_a_sweep_name_files(demo):
+    sweep = {"figure": 6, "method": "m6", "key": "augmentation.blur_sigma", "values": [[0.1, 2.0], [0.5, 1.5]]}
+    plan = make_plan(change(demo, "sweeps", {"blur": sweep}))
+    assert plan.sweeps["blur"]["methods"] == {"[0.1, 2.0]": "m6", "[0.5, 1.5]": "m6_blur_0.5-1.5"}
+    twice = sweep | {"key": "loss.classification", "values": [0.25, "0.25"]}
+    with pytest.raises(InputError, match=r"sweeps\.blur\.values: '0\.25' gives method m6_blur_0\.25 again"):
+        make_plan(change(demo, "sweeps", {"blur": twice}))
+
+
+@pytest.mark.parametrize("figure", [4, 11, 7])
+def test_a_figure_is_drawn_once(demo, figure):
+    with pytest.raises(InputError, match=rf"sweeps\.\w+\.figure: {figure} is taken; choose another number"):
+        make_plan(change(demo, "sweeps.instances.figure", figure))
+
+
+def test_frames_are_the_folders_that_exist_each_once(demo, tmp_path):
+    plan = make_plan(change(demo, "datasets.casme3.root", str(tmp_path)))
+    rows = plan.index[plan.index["dataset"] == "casme3"].head(3).assign(subject="spNO.7")
+    rows["frames"] = ["part_A/a/color", "part_A/a/color", "part_A/gone"]
+    (tmp_path / "part_A/a/color").mkdir(parents=True)
+    plan = replace(plan, index=rows)
+    assert plan.frames("casme3", "spNO.7") == [str(tmp_path / "part_A/a/color")]
+    assert plan.frames("casme3", "spNO.8") == []
 
 
 def test_the_plan_is_read_without_torch_and_opencv():
