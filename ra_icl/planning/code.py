@@ -1,4 +1,4 @@
-"""Which code a step depends on, read from its imports, and a digest of it: only a step whose code changed runs again."""
+"""Which code a step depends on, read from its imports, and a digest of it, so that only changed code runs again."""
 
 import ast
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ LEFT_OUT = frozenset({"ra_icl.errors"})  # only words: an edited message changes
 def code_digest(*modules: str) -> str:
     """SHA-256 over the code of `modules` and of all that they import from this package, directly or not.
 
-    modules: dotted names, such as "ra_icl.training.fold". Docstrings, comments and layout do not count. A module that
-    is imported by a name put together at run time, as the flow's backends are, has to be named.
+    modules: dotted names, such as "ra_icl.training.fold". Docstrings, the options' help, comments and layout do not
+    count. A module that is imported by a name put together at run time, as the flow's backends are, has to be named.
     Raises ValueError for a module that does not exist, and for a relative import.
     """
     digest = sha256()
@@ -47,6 +47,8 @@ def _read(name: str) -> tuple[tuple[str, ...], str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Help":
+            node.args = []
     # Source again, because the format of ast.dump changes from one version of Python to the next.
     return imported, sha256(ast.unparse(tree).encode()).hexdigest()
 

@@ -6,7 +6,6 @@ The Snakefile is parsed again in every cluster job, so this module imports neith
 import copy
 import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -158,6 +157,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     methods = {name: resolve(config, name) for name in config["methods"]}
     sweeps = {name: _sweep(config, name, sweep, methods) for name, sweep in config["sweeps"].items()}
     _check_names(config, methods)
+    _check_figures(sweeps)
     index = pd.concat([read_index(config, name) for name in datasets_of(config["protocols"])], ignore_index=True)
     return Plan(config, index, _select(config, index), methods, sweeps)
 
@@ -236,21 +236,13 @@ def _sweep(
         if changed == origin:
             found[str(value)] = sweep["method"]
             continue
-        label = f"{sweep['method']}_{name}_{_slug(value)}"
-        if label in methods:
-            raise InputError(f"config: sweeps.{name}.values: {value!r} gives method {label} again; remove or rename it")
+        label = f"{sweep['method']}_{name}_{value}"
         methods[label] = changed | {"title": f"{origin['title']}, {name} {value}"}
         found[str(value)] = label
     return {"figure": sweep["figure"], "key": sweep["key"], "methods": found}
 
 
-def _slug(value: Any) -> str:
-    """A sweep's value as part of a file name: [0.1, 2.0] is "0.1-2.0"."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", str(value)).strip("-")
-
-
 def _check_names(config: Mapping[str, Any], methods: Mapping[str, Any]) -> None:
-    _check_figures(config["sweeps"])
     used = {f"tables.{table}": names for table, names in config["tables"].items()}
     for key, names in (used | {"confusion": [config["confusion"]]}).items():
         for name in names:

@@ -118,6 +118,9 @@ from ra_icl.datasets.index import NAMES
 def first(values):
     """Return the first."""
     return values[0]  # there is one
+
+
+option: Annotated[int, Range(1, 9), Help("the first value")] = 1
 '''
 
 
@@ -129,6 +132,8 @@ def first(values):
         (BEFORE.replace('    """Return the first."""\n', ""), False),
         (BEFORE.replace("# there is one", "# there is always one"), False),
         (BEFORE.replace("values[0]", "(values[\n        0\n    ])").replace("\n\n\n", "\n"), False),
+        (BEFORE.replace("the first value", "which value is the first"), False),
+        (BEFORE.replace("Range(1, 9)", "Range(1, 8)"), True),
         (BEFORE.replace("values[0]", "values[1]"), True),
         (BEFORE.replace("def first(values)", "def first(values, default=None)"), True),
         (BEFORE.replace("index import NAMES", "index import COLUMNS"), True),

@@ -190,15 +190,6 @@ def test_a_method_has_a_device(demo):
     assert (plan.device("m1"), plan.device("m2")) == ("auto", "cpu")
 
 
-def test_the_values_of_a_sweep_name_files(demo):
-    sweep = {"figure": 6, "method": "m6", "key": "augmentation.blur_sigma", "values": [[0.1, 2.0], [0.5, 1.5]]}
-    plan = make_plan(change(demo, "sweeps", {"blur": sweep}))
-    assert plan.sweeps["blur"]["methods"] == {"[0.1, 2.0]": "m6", "[0.5, 1.5]": "m6_blur_0.5-1.5"}
-    twice = sweep | {"key": "loss.classification", "values": [0.25, "0.25"]}
-    with pytest.raises(InputError, match=r"sweeps\.blur\.values: '0\.25' gives method m6_blur_0\.25 again"):
-        make_plan(change(demo, "sweeps", {"blur": twice}))
-
-
 @pytest.mark.parametrize("figure", [4, 11, 7])
 def test_a_figure_is_drawn_once(demo, figure):
     with pytest.raises(InputError, match=rf"sweeps\.\w+\.figure: {figure} is taken; choose another number"):

@@ -12,7 +12,7 @@ from ra_icl.planning.config import check_config, slice_of
 from ra_icl.planning.plan import make_plan
 from ra_icl.training.gpus import visible_gpus
 
-SCHEMA = Path(workflow.basedir) / "schemas" / "config.schema.yaml"
+SCHEMA = Path("workflow/schemas/config.schema.yaml")
 RESULTS = Path(config["pathvars"]["results"])
 
 try:
