@@ -48,7 +48,10 @@ def crop(
     root: Annotated[Path, typer.Option(help="folder that the index's frame folders are relative to")] = Path("."),
     options: Options = "{}",
 ) -> None:
-    """Crop the faces of one subject's sequences."""
+    """Crop the faces of one subject's sequences.
+
+    Example: ra-icl crop --index samm.csv --root /data/SAMM --subject 006 --out crops/samm/006.safetensors
+    """
     from ra_icl.faces.crop import crop_subject
     from ra_icl.faces.options import FaceOptions
     from ra_icl.options import parse
@@ -67,7 +70,10 @@ def flow(
     sampling: Annotated[str, typer.Option(help='JSON, such as {"mode": "middle", "instances": 16}')] = "{}",
     options: Options = "{}",
 ) -> None:
-    """Compute optical flow and strain between the onset and the sampled frames of one subject's sequences."""
+    """Compute optical flow and strain between the onset and the sampled frames of one subject's sequences.
+
+    Example: ra-icl flow --index samm.csv --subject 006 --crops crops/samm/006.safetensors --out flow/samm/006.safetensors
+    """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read as NumPy's BLAS starts: Snakemake gives a job one core
     from tqdm import tqdm
 
@@ -88,7 +94,11 @@ def flow(
 
 @app.command("published-flow")
 def published_flow(index: Index, subject: Subject, out: Out, options: Options) -> None:
-    """Read the published flow maps of one subject. --options: {"root": ..., "layout": "onset_apex"}."""
+    """Read the published flow maps of one subject.
+
+    Example: ra-icl published-flow --index samm.csv --subject 006 --options '{"root": "public/HTNet"}'
+    --out flow/published-htnet/samm/006.safetensors
+    """
     from ra_icl.datasets.public_flow import PublishedOptions, write_subjects
     from ra_icl.options import parse
 
@@ -99,7 +109,10 @@ def published_flow(index: Index, subject: Subject, out: Out, options: Options) -
 def flow_set(
     flow: Annotated[list[Path], typer.Argument(help="flow files, {dataset}/{subject}.safetensors")], out: Out
 ) -> None:
-    """Verify flow files and list the checksum of every sequence: what the folds of a protocol are fed."""
+    """Verify flow files and list the checksum of every sequence: what the folds of a protocol are fed.
+
+    Example: ra-icl flow-set flow/apex/casme3/*.safetensors --out flow/apex/casme3_3.sha256
+    """
     from ra_icl.flow.checksums import write_flow_set
 
     write_flow_set(flow, out)
