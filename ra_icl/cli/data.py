@@ -72,7 +72,8 @@ def flow(
 ) -> None:
     """Compute optical flow and strain between the onset and the sampled frames of one subject's sequences.
 
-    Example: ra-icl flow --index samm.csv --subject 006 --crops crops/samm/006.safetensors --out flow/samm/006.safetensors
+    Example: ra-icl flow --index samm.csv --subject 006 --crops crops/samm/006.safetensors
+    --out flow/middle-16/samm/006.safetensors
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read as NumPy's BLAS starts: Snakemake gives a job one core
     from tqdm import tqdm

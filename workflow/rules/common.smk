@@ -47,19 +47,19 @@ def annotation_of(wildcards):
     if plan.source == "twins":
         return [f"<results>/twins/{wildcards.dataset}"]
     options = config["datasets"][wildcards.dataset]
-    return [str(Path(options["root"]).expanduser() / options["annotation"])] if options["annotation"] else []
+    return [str(Path(root_of(wildcards), options["annotation"]))] if options["annotation"] else []
 
 
 def root_of(wildcards):
     """The folder of a dataset; a twin has the official layout below its own."""
     if plan.source == "twins":
-        return RESULTS / "twins" / wildcards.dataset
-    return Path(config["datasets"][wildcards.dataset]["root"]).expanduser()
+        return str(RESULTS / "twins" / wildcards.dataset)
+    return str(Path(config["datasets"][wildcards.dataset]["root"]).expanduser())
 
 
 def dataset_options(wildcards):
     if plan.source == "twins":
-        return slice_of({"root": str(root_of(wildcards))})
+        return slice_of({"root": root_of(wildcards)})
     return slice_of(config["datasets"][wildcards.dataset])
 
 
