@@ -1,5 +1,5 @@
-# make demo: the whole benchmark on synthetic twins. make test: every test but that of the cluster profile, which is
-# make test-slurm (root, Debian's Slurm). All make their own environment in .venv.
+# make demo: the whole benchmark on synthetic twins. make test: every test except the long ones (make test-long) and those
+# of the cluster profile (make test-slurm: root, Debian's Slurm). All make their own environment in .venv.
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
   $$python $(NEW_ENOUGH) 2>/dev/null && echo $$python && break; done)
@@ -7,7 +7,7 @@ BIN := .venv/bin
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-slurm lint clean
+.PHONY: demo test test-long test-slurm lint clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -16,6 +16,9 @@ demo: .venv/installed
 test: .venv/installed
 	pytest
 
+test-long: .venv/installed
+	pytest -m slow
+
 test-slurm: .venv/installed
 	pytest -m slurm -rs tests/slurm
 
@@ -23,7 +26,7 @@ lint: .venv/installed
 	ruff check .
 	ruff format --check .
 	snakefmt --check --line-length 120 workflow
-	snakemake --lint --configfile config/demo.yaml
+	pytest tests/workflow -k linter  # snakemake --lint, except for its wish for a conda environment per rule
 
 .venv/installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" && $(PYTHON) $(NEW_ENOUGH) || \

@@ -1,4 +1,4 @@
-"""Commands from clips to flow: twins, index, crop, flow, and the same for published flow maps."""
+"""Commands from clips to flow: twins, index, crops, flow, and the flow set of a protocol."""
 
 import json
 import os
@@ -74,34 +74,56 @@ def crop(
 @app.command()
 def flow(
     index: Index,
-    subject: Annotated[list[str], typer.Option(help="subject, as the index names it; may be given several times")],
-    crops: Annotated[Path, typer.Option(help="folder of the dataset's crops")],
-    out: Annotated[Path, typer.Option(help="folder to write into")],
-    sampling: Annotated[str, typer.Option(help='JSON, e.g. {"mode": "middle", "instances": 16}')] = "{}",
+    subject: Subject,
+    crops: Annotated[Path, typer.Option(help="the subject's crops")],
+    out: Out,
+    sampling: Annotated[str, typer.Option(help='JSON, such as {"mode": "middle", "instances": 16}')] = "{}",
     options: Options = "{}",
 ) -> None:
-    """Compute optical flow and strain between the onset and the sampled frames, for each subject a file in --out."""
+    """Compute optical flow and strain between the onset and the sampled frames of one subject's sequences.
+
+    Example: ra-icl flow --index samm.csv --subject 006 --crops crops/samm/006.safetensors
+    --out flow/middle-16/samm/006.safetensors
+    """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read as NumPy's BLAS starts: Snakemake gives a job one core
+    from tqdm import tqdm
+
     from ra_icl.flow.options import FlowOptions
     from ra_icl.flow.sampling import Sampling
-    from ra_icl.flow.subjects import flow_subjects
+    from ra_icl.flow.subjects import flow_subject
     from ra_icl.planning.options import parse
+    from ra_icl.training.gpus import claim_gpu
 
     chosen = {key: value for key, value in json_object(sampling).items() if key != "source"}
-    frames = parse(Sampling, json.dumps(chosen), "sampling")
-    flow_subjects(rows_of(index, *subject), crops, out, frames, parse(FlowOptions, options, "options"))
+    frames, computed = parse(Sampling, json.dumps(chosen), "sampling"), parse(FlowOptions, options, "options")
+    rows = rows_of(index, subject)
+    if computed.backend == "torch":  # imported by flow_subject
+        claim_gpu()
+    with tqdm(total=len(rows), desc=f"flow {subject}", unit="sequence") as bar:
+        flow_subject(crops, rows, out, frames, computed, bar.update)
 
 
 @app.command("published-flow")
-def published_flow(
-    index: Index, out: Annotated[Path, typer.Option(help="folder to write into")], options: Options
-) -> None:
-    """Read the published flow maps of a dataset.
+def published_flow(index: Index, subject: Subject, out: Out, options: Options) -> None:
+    """Read the published flow maps of one subject.
 
-    Example: ra-icl published-flow --index samm.csv --options '{"root": "public/HTNet"}' --out flow/published-htnet/samm
+    Example: ra-icl published-flow --index samm.csv --subject 006 --options '{"root": "public/HTNet"}'
+    --out flow/published-htnet/samm/006.safetensors
     """
-    from ra_icl.datasets.index import read_index_csv
     from ra_icl.datasets.public_flow import PublishedOptions, write_subjects
     from ra_icl.planning.options import parse
 
-    write_subjects(read_index_csv(index), parse(PublishedOptions, options, "options"), out)
+    write_subjects(rows_of(index, subject), parse(PublishedOptions, options, "options"), out.parent)
+
+
+@app.command("flow-set")
+def flow_set(
+    flow: Annotated[list[Path], typer.Argument(help="flow files, {dataset}/{subject}.safetensors")], out: Out
+) -> None:
+    """Verify flow files and list the checksum of every sequence: what the folds of a protocol are fed.
+
+    Example: ra-icl flow-set flow/apex/casme3/*.safetensors --out flow/apex/casme3_3.sha256
+    """
+    from ra_icl.flow.checksums import write_flow_set
+
+    write_flow_set(flow, out)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from ra_icl import files
 from ra_icl.errors import InputError
@@ -23,20 +22,6 @@ class _Sampled:
     onset: np.ndarray
     frames: np.ndarray
     used: dict
-
-
-def flow_subjects(index: pd.DataFrame, crops: Path, out: Path, sampling: Sampling, options: FlowOptions) -> None:
-    """Write the flow maps of several subjects of one dataset, each file as soon as its subject is finished.
-
-    index: the subjects' rows. crops: folder of `faces.crop_subject`'s files, {subject}.safetensors. out: folder of
-    the files of the same names that `flow_subject` writes. One progress bar for all sequences.
-    Raises InputError like `flow_subject`; files that were already written stay.
-    """
-    with tqdm(total=len(index), desc=f"flow {Path(out).name}", unit="sequence") as bar:
-        for subject, rows in index.groupby("subject", sort=False):
-            bar.set_postfix_str(subject)
-            name = f"{subject}.safetensors"
-            flow_subject(Path(crops, name), rows, Path(out, name), sampling, options, bar.update)
 
 
 def flow_subject(

@@ -1,4 +1,4 @@
-"""Which code a step depends on, read from its imports, and a digest of it: a changed step runs again, no other does."""
+"""Which code a step depends on, read from its imports, and a digest of it, so that only changed code runs again."""
 
 import ast
 from collections.abc import Iterator
@@ -7,67 +7,64 @@ from hashlib import sha256
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
-# Only words: an edited message changes no result.
-LEFT_OUT = frozenset({"ra_icl.errors"})
+LEFT_OUT = frozenset({"ra_icl.errors"})  # only words: an edited message changes no result
 
 
 def code_digest(*modules: str) -> str:
-    """SHA-256 over the syntax trees of `modules` and all they import from this package, directly or not.
+    """SHA-256 over the code of `modules` and of all that they import from this package, directly or not.
 
     modules: dotted names, such as "ra_icl.training.fold". Docstrings, the options' help, comments and layout do not
-    count.
+    count. A module that is imported by a name put together at run time, as the flow's backends are, has to be named.
+    Raises ValueError for a module that does not exist, and for a relative import.
     """
     digest = sha256()
     for name in sorted(dependencies(*modules)):
-        digest.update(f"{name} {_tree_digest(name)}\n".encode())
+        digest.update(f"{name} {_read(name)[1]}\n".encode())
     return digest.hexdigest()
 
 
 def dependencies(*modules: str) -> set[str]:
-    """The modules of this package that `modules` depend on, themselves and packages above them included."""
+    """The modules of this package that `modules` depend on, including themselves and the packages above them."""
     found: set[str] = set()
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
         if name not in found and name not in LEFT_OUT:
             found.add(name)
-            waiting.extend(_imports(name))
+            waiting.extend(_read(name)[0])
             waiting.extend([name.rpartition(".")[0]] if "." in name else [])
     return found
 
 
 @cache
-def _imports(name: str) -> tuple[str, ...]:
-    """The package's modules that a module imports anywhere, inside functions too."""
-    return tuple(_imported(_tree(name)))
-
-
-def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == PACKAGE.name)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE.name:
-            yield node.module
-            # `from package import name`: the name may be a module of the package.
-            yield from (f"{node.module}.{alias.name}" for alias in node.names if _path(f"{node.module}.{alias.name}"))
-
-
-@cache
-def _tree_digest(name: str) -> str:
-    tree = _tree(name)
+def _read(name: str) -> tuple[tuple[str, ...], str]:
+    """The package's modules that a module imports anywhere, also inside functions, and a digest of its code."""
+    path = _path(name)
+    if path is None:
+        raise ValueError(f"{name}: no such module of this package")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = tuple(_imported(tree, name))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Help":
             node.args = []
-    return sha256(ast.dump(tree).encode()).hexdigest()
+    # Source again, because the format of ast.dump changes from one version of Python to the next.
+    return imported, sha256(ast.unparse(tree).encode()).hexdigest()
 
 
-def _tree(name: str) -> ast.Module:
-    path = _path(name)
-    if path is None:
-        raise ValueError(f"{name}: no such module of this package")
-    return ast.parse(path.read_text(encoding="utf-8"))
+def _imported(tree: ast.Module, name: str) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == PACKAGE.name)
+        if isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise ValueError(f"{name}, line {node.lineno}: a relative import; write the package's name")
+            if node.module.split(".")[0] == PACKAGE.name:
+                yield node.module
+                # `from package import name`: the name may be a module of the package.
+                names = (f"{node.module}.{alias.name}" for alias in node.names)
+                yield from (module for module in names if _path(module))
 
 
 def _path(name: str) -> Path | None:

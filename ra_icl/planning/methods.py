@@ -23,6 +23,7 @@ def resolve_methods(config: Mapping[str, Any]) -> tuple[Methods, Methods]:
     methods = {name: resolve(config, name) for name in entries}
     for name, method in methods.items():
         _check(config, method, f"methods.{name}")
+    _check_figures(sweeps)
     found = {name: _sweep(config, name, sweep, methods) for name, sweep in sweeps.items()}
     used = {f"tables.{table}": names for table, names in config["tables"].items()}
     used |= {"confusion": [config["confusion"]], "keep_networks": config["keep_networks"]}
@@ -61,6 +62,14 @@ def _check(config: Mapping[str, Any], method: Mapping[str, Any], where: str) -> 
         )
     if published:
         _require_known(sampling.source, config["public_flow"], f"{where}.sampling.source")
+
+
+def _check_figures(sweeps: Mapping[str, Any]) -> None:
+    """Two sweeps, or a sweep and the confusion matrices of Figures 4 and 11, cannot be drawn into one file."""
+    numbers = [sweep["figure"] for sweep in sweeps.values()]
+    for name, sweep in sweeps.items():
+        if sweep["figure"] in (4, 11) or numbers.count(sweep["figure"]) > 1:
+            raise InputError(f"config: sweeps.{name}.figure: {sweep['figure']} is taken; choose another number")
 
 
 def _sweep(config: Mapping[str, Any], name: str, sweep: Mapping[str, Any], methods: Methods) -> dict[str, Any]:

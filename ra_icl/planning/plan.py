@@ -5,9 +5,11 @@ The Snakefile is parsed again in every cluster job, so this module imports neith
 
 import json
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -22,7 +24,6 @@ from ra_icl.flow.sampling import Sampling
 from ra_icl.planning.config import check_config, slice_of
 from ra_icl.planning.methods import present, resolve_methods
 from ra_icl.planning.options import from_mapping
-from ra_icl.planning.packs import packs_of, packs_of_folds
 from ra_icl.twins import plan as twin_plan
 from ra_icl.twins.plan import TwinOptions
 
@@ -93,10 +94,6 @@ class Plan:
         """The fold names of a protocol."""
         return folds(self.selected[protocol])
 
-    def fold_packs(self, protocol: str) -> list[list[str]]:
-        """The fold names of a protocol, in the packs that one process each trains."""
-        return packs_of_folds(self.folds(protocol), 1)
-
     def datasets(self, protocol: str) -> list[str]:
         """The datasets of a protocol that this run has, in the protocol's order."""
         return datasets_of(self.config, protocol)
@@ -117,6 +114,22 @@ class Plan:
     def classes(self, protocol: str) -> str:
         """The classes of a protocol in label order, as JSON."""
         return json.dumps(protocol_in(self.config, protocol).classes)
+
+    def frames(self, dataset: str, subject: str) -> list[str]:
+        """The frame folders and video files of a subject's sequences that exist on disk, each once.
+
+        One that is missing is left out here, so that only the crops of its subject fail and say so.
+        """
+        return self._frames.get((dataset, subject), [])
+
+    @cached_property
+    def _frames(self) -> dict[tuple[str, str], list[str]]:
+        found: dict[tuple[str, str], list[str]] = {}
+        for (dataset, subject), rows in self.index.groupby(["dataset", "subject"]):
+            root = Path(self.config["datasets"][dataset]["root"]).expanduser()
+            paths = dict.fromkeys(str(root / frames) for frames in rows["frames"])
+            found[dataset, subject] = [path for path in paths if os.path.exists(path)]
+        return found
 
     def flow_files(self, protocol: str, sampling: str) -> list[str]:
         """Path below flow/ of every flow file that a fold of the protocol reads."""
@@ -139,17 +152,13 @@ class Plan:
     def _sampling_names(self) -> dict[str, str]:
         return {name: sampling_name(method["sampling"]) for name, method in self.methods.items()}
 
+    @cached_property
     def samplings(self) -> dict[str, dict[str, Any]]:
-        """{name of a sampling: its options}, over all methods; of two of one name the first's."""
+        """{name of a sampling: its options}, over all methods; if two share a name, the first method's."""
         return {self.sampling(name): self.methods[name]["sampling"] for name in reversed(self.methods)}
 
-    def packs(self, dataset: str, sampling: Mapping[str, Any]) -> list[list[str]]:
-        """The subjects of a dataset, in the packs that one process each computes the flow of."""
-        rows = self.index[self.index["dataset"] == dataset]
-        return packs_of(rows, self.subjects(dataset), sampling_of(sampling), self.config["faces"]["size"])
-
     def training_slice(self, method: str) -> str:
-        """All of a method that its folds depend on, as JSON; the sampling stands in the flow's path."""
+        """All options of a method that its folds depend on, as JSON; the sampling is part of the flow's path."""
         return self._training_slices[method]
 
     @cached_property
@@ -158,17 +167,13 @@ class Plan:
         methods = self.methods.items()
         return {name: slice_of({key: method[key] for key in TRAINING_KEYS}) for name, method in methods}
 
+    def device(self, method: str) -> str:
+        """What a method is trained on: auto, cuda or cpu."""
+        return self.methods[method]["training"]["device"]
+
     def row_slice(self, methods: list[str]) -> str:
         """Titles and MIR, IRC and MRD marks of table rows, as JSON."""
         return json.dumps({name: row_marks(self.methods[name]) for name in methods}, ensure_ascii=False)
-
-    def counts(self) -> str:
-        """One line per protocol: sequences, folds and runs."""
-        seeds = len(self.config["seeds"])
-        return "\n".join(
-            f"{name}: {len(rows)} sequences, {len(folds(rows))} folds a method and seed ({seeds} seed(s))"
-            for name, rows in self.selected.items()
-        )
 
 
 def make_plan(config: Mapping[str, Any]) -> Plan:

@@ -18,8 +18,7 @@ from ra_icl.flow.maps import flow_maps
 from ra_icl.flow.options import FlowOptions
 from ra_icl.flow.sampling import Sampling
 from ra_icl.flow.strain import optical_strain
-from ra_icl.flow.subjects import flow_subject, flow_subjects
-from ra_icl.training.instances import InputOptions, load_instances
+from ra_icl.flow.subjects import flow_subject
 
 NUMBERS = [46, 47, 48, 50, 51, 52]  # frame 49 is missing
 SIDE = 48
@@ -185,73 +184,50 @@ def three(tmp_path):
     return index
 
 
-def test_flow_subjects_writes_a_file_a_subject_and_one_bar(three, tmp_path, capsys):
-    flow_subjects(three, tmp_path / "crops", tmp_path / "together", Sampling("middle", 2), FlowOptions())
-    shown = capsys.readouterr().err
-    assert "6/6" in shown
-    assert "2/2" not in shown
-    for name, rows in three.groupby("subject"):
-        alone = tmp_path / "alone" / f"{name}.safetensors"
-        flow_subject(tmp_path / "crops" / alone.name, rows, alone, Sampling("middle", 2), FlowOptions())
-        assert alone.read_bytes() == (tmp_path / "together" / alone.name).read_bytes()
-    assert len(list((tmp_path / "together").iterdir())) == 3
-
-
-# Python that makes the process end itself as `kill -9` does, at a given moment of the second subject's turn.
+# Python that makes the process end itself as `kill -9` does, at a given moment.
 KILL = "import os, signal, itertools\nkill = lambda: os.kill(os.getpid(), signal.SIGKILL)\ncalls = itertools.count(1)\n"
 MOMENTS = {
     "before a file is begun": """
 import ra_icl.flow.subjects as module
 maps = module.flow_maps
-module.flow_maps = lambda *arguments: kill() if next(calls) == 4 else maps(*arguments)
+module.flow_maps = lambda *arguments: kill() if next(calls) == 2 else maps(*arguments)
 """,
     "half a file": """
 import safetensors.numpy as module
 save = module.save_file
 def save_file(tensors, path, metadata):
     save(tensors, path, metadata)
-    if next(calls) == 2:
+    if next(calls) == 1:
         os.truncate(path, os.path.getsize(path) // 2)
         kill()
 module.save_file = save_file
 """,
     "a file, not renamed": """
 rename = os.replace
-os.replace = lambda *paths: kill() if next(calls) == 2 else rename(*paths)
+os.replace = lambda *paths: kill() if next(calls) == 1 else rename(*paths)
 """,
     "a file, just renamed": """
 rename = os.replace
-os.replace = lambda *paths: (rename(*paths), next(calls) == 2 and kill())
+os.replace = lambda *paths: (rename(*paths), next(calls) == 1 and kill())
 """,
 }
 
 
-def flow_killed(folder, moment):
-    """Run `ra-icl flow` for the three subjects until it is killed."""
-    program = KILL + MOMENTS[moment] + "from ra_icl.cli import main; main()"
-    subjects = [f"--subject=sub0{number}" for number in (1, 2, 3)]
-    options = ["--sampling", json.dumps({"mode": "middle", "instances": 2}), "--crops", folder / "crops"]
-    command = ["flow", "--index", folder / "casme2.csv", *subjects, *options, "--out", folder / "flow" / "casme2"]
+def flow_command(folder, start=""):
+    """Run `ra-icl flow` for the first subject, after the Python in `start`."""
+    options = ["--sampling", json.dumps({"mode": "middle", "instances": 2}), "--subject", "sub01"]
+    files_of = ["--crops", folder / "crops" / "sub01.safetensors", "--out", folder / "flow" / "sub01.safetensors"]
+    command = ["flow", "--index", folder / "casme2.csv", *options, *files_of]
+    program = start + "\nfrom ra_icl.cli import main; main()"
     return subprocess.run([sys.executable, "-c", program, *map(str, command)], capture_output=True, check=False)
 
 
-@pytest.mark.parametrize(("moment", "finished"), list(zip(MOMENTS, (1, 1, 1, 2), strict=True)))
-def test_a_killed_process_leaves_whole_files_and_the_next_one_the_rest(three, tmp_path, moment, finished):
-    assert flow_killed(tmp_path, moment).returncode == -signal.SIGKILL
-    left = sorted(path.name for path in (tmp_path / "flow" / "casme2").glob("[!.]*"))
-    assert left == ["sub01.safetensors", "sub02.safetensors"][:finished]
-    expected = tmp_path / "expected"
-    flow_subjects(three, tmp_path / "crops", expected, Sampling("middle", 2), FlowOptions())
-    for name in left:
-        assert (tmp_path / "flow" / "casme2" / name).read_bytes() == (expected / name).read_bytes()
-
-    table = three.assign(label=0)
-    whole = table["subject"] + ".safetensors"
-    sets = load_instances(table[whole.isin(left)], tmp_path / "flow", InputOptions(), "cpu")
-    assert len(sets.count) == 2 * finished
-    with pytest.raises(InputError, match="flow is missing"):
-        load_instances(table, tmp_path / "flow", InputOptions(), "cpu")
-
-    flow_subjects(three, tmp_path / "crops", tmp_path / "flow" / "casme2", Sampling("middle", 2), FlowOptions())
-    found = {path.name: path.read_bytes() for path in (tmp_path / "flow" / "casme2").iterdir()}
-    assert found == {path.name: path.read_bytes() for path in expected.iterdir()}
+@pytest.mark.parametrize(("moment", "finished"), list(zip(MOMENTS, (0, 0, 0, 1), strict=True)))
+def test_a_killed_process_leaves_a_whole_file_or_none(three, tmp_path, moment, finished):
+    assert flow_command(tmp_path, KILL + MOMENTS[moment]).returncode == -signal.SIGKILL
+    expected = tmp_path / "expected.safetensors"
+    rows = three[three["subject"] == "sub01"]
+    flow_subject(tmp_path / "crops" / "sub01.safetensors", rows, expected, Sampling("middle", 2), FlowOptions())
+    assert [path.read_bytes() for path in (tmp_path / "flow").glob("[!.]*")] == [expected.read_bytes()] * finished
+    assert flow_command(tmp_path).returncode == 0
+    assert [path.read_bytes() for path in (tmp_path / "flow").iterdir()] == [expected.read_bytes()]

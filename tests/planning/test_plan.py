@@ -3,7 +3,7 @@
 import copy
 import json
 import re
-from itertools import chain
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -144,25 +144,32 @@ def test_the_plan_counts_folds_and_flow_files(demo):
     assert plan.flow_files("casme3_7", plan.sampling("m6"))[0].startswith("middle-4/casme3/")
 
 
-def test_the_demo_has_one_pack_a_dataset(demo):
+def test_the_samplings_are_those_of_all_methods(demo):
     plan = make_plan(demo)
-    assert set(plan.samplings()) >= {"apex", "middle-4", "full", "random-4-seed0"}
-    for dataset in plan.all_datasets():
-        for options in plan.samplings().values():
-            assert plan.packs(dataset, options) == [plan.subjects(dataset)]
+    assert set(plan.samplings) >= {"apex", "middle-4", "full", "random-4-seed0", "middle-8"}
+    assert plan.samplings["middle-4"]["instances"] == 4
+    assert {plan.sampling(name) for name in plan.methods} == set(plan.samplings)
 
 
-def test_the_full_census_has_packs_that_hold_every_subject_once():
-    values = change(change(config(), "data.source", "twins"), "twins.census", "full")
-    plan = make_plan(change(values, "twins.frames", [24, 126]))
-    for dataset in plan.all_datasets():
-        counts = {name: len(plan.packs(dataset, options)) for name, options in plan.samplings().items()}
-        assert counts["apex"] == 1
-        assert (
-            counts["apex"] <= counts["middle-4"] <= counts["middle-16"] < counts["full"] < len(plan.subjects(dataset))
-        )
-        for options in plan.samplings().values():
-            assert list(chain(*plan.packs(dataset, options))) == plan.subjects(dataset)
+def test_a_method_has_a_device(demo):
+    plan = make_plan(change(demo, "methods.m2.training", {"device": "cpu"}))
+    assert (plan.device("m1"), plan.device("m2")) == ("auto", "cpu")
+
+
+@pytest.mark.parametrize("figure", [4, 11, 7])
+def test_a_figure_is_drawn_once(demo, figure):
+    with pytest.raises(InputError, match=rf"sweeps\.\w+\.figure: {figure} is taken; choose another number"):
+        make_plan(change(demo, "sweeps.instances.figure", figure))
+
+
+def test_frames_are_the_folders_that_exist_each_once(demo, tmp_path):
+    plan = make_plan(change(demo, "datasets.casme3.root", str(tmp_path)))
+    rows = plan.index[plan.index["dataset"] == "casme3"].head(3).assign(subject="spNO.7")
+    rows["frames"] = ["part_A/a/color", "part_A/a/color", "part_A/gone"]
+    (tmp_path / "part_A/a/color").mkdir(parents=True)
+    plan = replace(plan, index=rows)
+    assert plan.frames("casme3", "spNO.7") == [str(tmp_path / "part_A/a/color")]
+    assert plan.frames("casme3", "spNO.8") == []
 
 
 def test_the_plan_is_read_without_torch_and_opencv():

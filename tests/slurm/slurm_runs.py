@@ -16,7 +16,6 @@ from slurm_cluster import wait_until
 ROOT = Path(__file__).parents[2]
 TINY = {
     "protocols": ["casme3_3"],
-    "folds_per_job": 1,
     "twins": {"subjects": 3, "per_class": 1, "scale": 0.3, "frames": [10, 12]},
     "faces": {"size": 48},
     "base": {"training": {"epochs": 5}},
@@ -47,9 +46,9 @@ class Clone:
         """The file of each fold. Each test has a seed, and with it folds, of its own."""
         return [f"results/demo/folds/casme3_3/m1/seed{seed}/{fold}.csv" for fold in folds]
 
-    def log(self, seed: int) -> str:
-        """What the first pack of folds has logged so far."""
-        path = self.root / f"results/demo/logs/folds/casme3_3/m1/seed{seed}/pack1.log"
+    def log(self, seed: int, fold: str) -> str:
+        """What a fold has logged so far."""
+        path = self.root / f"results/demo/logs/folds/casme3_3/m1/seed{seed}/{fold}.log"
         return path.read_text() if path.exists() else ""
 
     @contextmanager
@@ -90,7 +89,6 @@ def prepared_clone(root: Path) -> Clone:
     """Copy what a run needs to `root` and make the flow of the folds there, without Slurm."""
     for name in ("workflow", "config", "slurm", "ra_icl"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "environment.yml", root)
     (root / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     command = [*SNAKEMAKE, "--cores", "2", "results/demo/flow/apex/casme3_3.sha256", *CONFIGS]
     done = subprocess.run(command, cwd=root, env=_environment(), capture_output=True, text=True, check=False)

@@ -11,7 +11,7 @@ import cv2
 import pandas as pd
 import pytest
 import yaml
-from test_workflow import ROOT, SNAKEMAKE, clone, snakemake  # noqa: F401 (a fixture)
+from workflow_runs import ROOT, snakemake
 
 from ra_icl.datasets.frames import sequence_frames
 from ra_icl.datasets.reading import build_index
@@ -25,7 +25,7 @@ def example(language):
 
 
 @pytest.fixture
-def data(clone, tmp_path):  # noqa: F811
+def data(clone, tmp_path):
     """The example's files below the root that the example names: twins' frames, some of them as videos."""
     table = pd.read_csv(io.StringIO(example("csv")))
     root = clone / yaml.safe_load(example("yaml"))["datasets"]["own"]["root"]
@@ -56,7 +56,7 @@ def write_clip(path, frames):
 
 
 @pytest.mark.workflow
-def test_the_example_of_own_data_runs(clone, data):  # noqa: F811
+def test_the_example_of_own_data_runs(clone, data):
     (clone / "mine.yaml").write_text(example("yaml"))
     small = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
     (clone / "small.yaml").write_text(yaml.safe_dump({key: small[key] for key in ("faces", "base")}))

@@ -5,14 +5,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from test_public_flow import ROWS
-from test_workflow import clone, snakemake  # noqa: F401 (a fixture)
+from workflow_runs import snakemake
 
 from ra_icl.datasets.public_flow import FOLDER, TABLE
 
+ROWS = [  # dataset, subject, clip, label
+    ("casme2", "sub01", "EP02_01f", 1),
+    ("casme2", "sub02", "EP01_11f", 0),
+    ("samm", "006", "006_1_2", 0),
+    ("smic", "s03", "s03_sur_01", 2),
+]
+
 
 @pytest.fixture
-def published(clone):  # noqa: F811
+def published(clone):
     """Clones of both repositories where the config has them, with a first and a second map a sequence."""
     noise = np.random.default_rng(0)
     for repository in ("HTNet", "CausalNet"):
@@ -30,7 +36,7 @@ def published(clone):  # noqa: F811
 
 @pytest.mark.workflow
 def test_the_config_of_published_flow_runs(published):
-    few = {"data": {"count_mismatch": "warning"}, "base": {"training": {"epochs": 1}}, "folds_per_job": 2}
+    few = {"data": {"count_mismatch": "warning"}, "base": {"training": {"epochs": 1}}}
     (published / "few.yaml").write_text(yaml.safe_dump(few))
     done = snakemake(published, configs=("config/public-flow.yaml", "few.yaml"))
     assert done.returncode == 0, done.stderr[-3000:]

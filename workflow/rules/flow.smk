@@ -1,93 +1,85 @@
-# Crops to flow and strain; published flow maps take the place of both.
-
-if plan.source == "public_flow":
-
-    # A subject takes milliseconds to read: one job for all subjects of a dataset.
-    for source in config["public_flow"]:
-        for dataset in plan.datasets("cde"):
-
-            rule:
-                name:
-                    f"published_flow_{source}_{dataset}"
-                input:
-                    index=f"<results>/index/{dataset}.csv",
-                output:
-                    [
-                        f"<results>/flow/published-{source}/{dataset}/{subject}.safetensors"
-                        for subject in plan.subjects(dataset)
-                    ],
-                log:
-                    f"<logs>/flow/published-{source}/{dataset}.log",
-                conda:
-                    "../../environment.yml"
-                params:
-                    code=code("ra_icl.datasets.public_flow"),
-                    options=slice_of(config["public_flow"][source]),
-                    folder=lambda wildcards, output: Path(output[0]).parent,
-                message:
-                    f"Reading the published flow maps ({source}) of {dataset}"
-                shell:
-                    "ra-icl published-flow --index {input.index:q} --options {params.options:q} "
-                    "--out {params.folder:q} 2> {log:q}"
-
-else:
-
-    FLOW_CODE = code("ra_icl.flow.subjects", f"ra_icl.flow.tvl1_{config['flow']['backend']}")
-    FLOW_PACKAGES = {"numba": "numba", "opencv": "opencv-contrib-python", "torch": "torch"}
-    FLOW_VERSION = package_version(FLOW_PACKAGES[config["flow"]["backend"]])
-    # Backend torch asks for a GPU as a fold does: on a cluster always, here where there is one.
-    FLOW_GPUS = int(config["flow"]["backend"] == "torch" and (GPU_MIB > 0 or not workflow.local_exec))
-
-    # A job does a pack of subjects, so that start-up is a small part of it. One that fails loses its pack, a minute or
-    # one large subject: Snakemake deletes the outputs of a failed job, whole or not.
-    for sampling, options in plan.samplings().items():
-        for dataset in plan.all_datasets():
-            for number, subjects in enumerate(plan.packs(dataset, options), start=1):
-
-                rule:
-                    name:
-                        f"flow_{sampling}_{dataset}_{number}".replace("-", "_")
-                    input:
-                        index=f"<results>/index/{dataset}.csv",
-                        crops=[f"<results>/crops/{dataset}/{subject}.safetensors" for subject in subjects],
-                    output:
-                        [f"<results>/flow/{sampling}/{dataset}/{subject}.safetensors" for subject in subjects],
-                    log:
-                        f"<logs>/flow/{sampling}/{dataset}/pack{number}.log",
-                    benchmark:
-                        f"<benchmarks>/flow/{sampling}/{dataset}/pack{number}.tsv"
-                    conda:
-                        "../../environment.yml"
-                    resources:
-                        **asked_of("flow", gpu=FLOW_GPUS),
-                    params:
-                        code=FLOW_CODE,
-                        version=FLOW_VERSION,
-                        subjects=[f"--subject={subject}" for subject in subjects],
-                        crops=lambda wildcards, input: Path(input.crops[0]).parent,
-                        out=lambda wildcards, output: Path(output[0]).parent,
-                        sampling=slice_of(options),
-                        options=slice_of(config["flow"]),
-                    message:
-                        f"Optical flow and strain of {dataset} {subjects[0]} to {subjects[-1]}, sampling {sampling}"
-                    shell:
-                        "ra-icl flow --index {input.index:q} {params.subjects:q} --crops {params.crops:q} "
-                        "--sampling {params.sampling:q} --options {params.options:q} --out {params.out:q} 2> {log:q}"
+# Frames to crops, crops to flow and strain; published flow maps replace both.
 
 
-# A fold reads the indexes and the flow of all subjects. One file with their checksums stands for them: a thousand folds
-# that named 70 files each would keep Snakemake busy for longer than they train.
+rule crops:
+    input:
+        index="<results>/index/{dataset}.csv",
+        frames=frames_of,
+    output:
+        "<results>/crops/{dataset}/{subject}.safetensors",
+    log:
+        "<logs>/crops/{dataset}/{subject}.log",
+    benchmark:
+        "<benchmarks>/crops/{dataset}/{subject}.tsv"
+    params:
+        code=code("ra_icl.faces.crop"),
+        root=root_of,
+        options=slice_of(config["faces"]),
+    message:
+        "Cropping the faces of {wildcards.dataset} {wildcards.subject}"
+    shell:
+        "ra-icl crop --index {input.index:q} --subject {wildcards.subject:q} --root {params.root:q} "
+        "--options {params.options:q} --out {output:q} 2> {log:q}"
+
+
+FLOW_PACKAGES = {"numba": "numba", "opencv": "opencv-contrib-python", "torch": "torch"}
+
+
+rule flow:
+    input:
+        index="<results>/index/{dataset}.csv",
+        crops="<results>/crops/{dataset}/{subject}.safetensors",
+    output:
+        "<results>/flow/{sampling}/{dataset}/{subject}.safetensors",
+    log:
+        "<logs>/flow/{sampling}/{dataset}/{subject}.log",
+    benchmark:
+        "<benchmarks>/flow/{sampling}/{dataset}/{subject}.tsv"
+    wildcard_constraints:
+        sampling="(?!published-)[^/]+",
+    resources:
+        gpu_share=GPU_SHARE if config["flow"]["backend"] == "torch" else 0,
+    params:
+        code=code("ra_icl.flow.subjects", f"ra_icl.flow.tvl1_{config['flow']['backend']}"),
+        version=package_version(FLOW_PACKAGES[config["flow"]["backend"]]),
+        sampling=lambda wildcards: slice_of(plan.samplings[wildcards.sampling]),
+        options=slice_of(config["flow"]),
+    message:
+        "Optical flow and strain of {wildcards.dataset} {wildcards.subject}, sampling {wildcards.sampling}"
+    shell:
+        "ra-icl flow --index {input.index:q} --subject {wildcards.subject:q} --crops {input.crops:q} "
+        "--sampling {params.sampling:q} --options {params.options:q} --out {output:q} 2> {log:q}"
+
+
+rule published_flow:
+    input:
+        index="<results>/index/{dataset}.csv",
+    output:
+        "<results>/flow/published-{source}/{dataset}/{subject}.safetensors",
+    log:
+        "<logs>/flow/published-{source}/{dataset}/{subject}.log",
+    params:
+        code=code("ra_icl.datasets.public_flow"),
+        options=lambda wildcards: slice_of(config["public_flow"][wildcards.source]),
+    message:
+        "Reading the published flow maps ({wildcards.source}) of {wildcards.dataset} {wildcards.subject}"
+    shell:
+        "ra-icl published-flow --index {input.index:q} --subject {wildcards.subject:q} "
+        "--options {params.options:q} --out {output:q} 2> {log:q}"
+
+
+# What the folds of a protocol are fed, a line per sequence. A thousand folds that named 70 flow files each would keep
+# Snakemake busy for longer than they train.
 rule flow_set:
     input:
-        lambda wildcards: [f"<results>/index/{name}.csv" for name in plan.datasets(wildcards.protocol)],
         lambda wildcards: [f"<results>/flow/{path}" for path in plan.flow_files(wildcards.protocol, wildcards.sampling)],
     output:
         "<results>/flow/{sampling}/{protocol}.sha256",
     log:
         "<logs>/flow/{sampling}/{protocol}.log",
-    conda:
-        "../../environment.yml"
+    params:
+        code=code("ra_icl.flow.checksums"),
     message:
-        "Checksums of the flow, sampling {wildcards.sampling}, for {wildcards.protocol}"
+        "Verifying the flow of {wildcards.protocol}, sampling {wildcards.sampling}"
     shell:
-        "sha256sum {input:q} > {output:q} 2> {log:q}"
+        "ra-icl flow-set {input:q} --out {output:q} 2> {log:q}"

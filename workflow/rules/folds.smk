@@ -1,49 +1,37 @@
-# Folds: train on all subjects but one, predict that one. A job does a pack of them, one after another.
-
-# Where there is a GPU a job asks for a share of it; a CPU runs one job per core. `--resources gpu=K` says how many
-# share it; without that, as many as fit into its memory. On a cluster the profile says what a job asks for.
-if GPU_MIB and "gpu" not in workflow.global_resources:
-    workflow.register_resource("gpu", folds_beside(plan, GPU_MIB, workflow.global_resources["_cores"].value or 1))
+# Folds: train on all subjects but one, predict that one.
 
 
-FOLD_CODE = code("ra_icl.training.fold")
-
-for protocol in plan.selected:
-    for number, folds in enumerate(plan.fold_packs(protocol), start=1):
-
-        rule:
-            name:
-                f"fold_{protocol}_{number}"
-            input:
-                # The protocol as a default, since this is called after the loop has gone on.
-                flow=lambda wildcards, protocol=protocol: flow_set_of(wildcards.method, protocol),
-            output:
-                csv=[f"<results>/folds/{protocol}/{{method}}/seed{{seed}}/{fold}.csv" for fold in folds],
-                json=[f"<results>/folds/{protocol}/{{method}}/seed{{seed}}/{fold}.json" for fold in folds],
-                network=[f"<results>/folds/{protocol}/{{method}}/seed{{seed}}/{fold}.safetensors" for fold in folds],
-            log:
-                f"<logs>/folds/{protocol}/{{method}}/seed{{seed}}/pack{number}.log",
-            benchmark:
-                f"<benchmarks>/folds/{protocol}/{{method}}/seed{{seed}}/pack{number}.tsv"
-            conda:
-                "../../environment.yml"
-            threads: 1
-            resources:
-                **asked_of("fold", gpu=1 if GPU_MIB else 0),
-            params:
-                code=FOLD_CODE,
-                options=lambda wildcards: plan.training_slice(wildcards.method),
-                classes=plan.classes(protocol),
-                index=[f"--index={RESULTS}/index/{name}.csv" for name in plan.datasets(protocol)],
-                flow=lambda wildcards, input: Path(input.flow).parent,
-                protocol=protocol,
-                source=plan.source,
-                # Not outputs: what a job leaves behind when it fails is deleted, and from these the next one goes on.
-                checkpoints=f"{RESULTS}/checkpoints/{protocol}/{{method}}/seed{{seed}}",
-            message:
-                f"Folds {folds[0]} to {folds[-1]} of {{wildcards.method}} under {protocol}, seed {{wildcards.seed}}"
-            # exec: a signal (a time limit, pre-emption) reaches the fold itself, which keeps its state before it ends.
-            shell:
-                "exec ra-icl fold {output.csv:q} --protocol {params.protocol} --classes {params.classes:q} --method {wildcards.method} "
-                "--seed {wildcards.seed} --data-source {params.source} --threads {threads} {params.index:q} --flow {params.flow:q} "
-                "--flow-digest {input.flow:q} --code {params.code} --checkpoints {params.checkpoints:q} --options {params.options:q} 2> {log:q}"
+rule fold:
+    input:
+        index=lambda wildcards: [f"<results>/index/{name}.csv" for name in plan.datasets(wildcards.protocol)],
+        flow=lambda wildcards: f"<results>/flow/{plan.sampling(wildcards.method)}/{wildcards.protocol}.sha256",
+    output:
+        csv="<results>/folds/{protocol}/{method}/seed{seed}/{dataset}-{subject}.csv",
+        json="<results>/folds/{protocol}/{method}/seed{seed}/{dataset}-{subject}.json",
+    log:
+        "<logs>/folds/{protocol}/{method}/seed{seed}/{dataset}-{subject}.log",
+    benchmark:
+        "<benchmarks>/folds/{protocol}/{method}/seed{seed}/{dataset}-{subject}.tsv"
+    threads: 1
+    resources:
+        gpu_share=lambda wildcards: GPU_SHARE * (plan.device(wildcards.method) != "cpu"),
+    params:
+        code=code("ra_icl.training.fold"),
+        options=lambda wildcards: plan.training_slice(wildcards.method),
+        classes=lambda wildcards: plan.classes(wildcards.protocol),
+        source=plan.source,
+        index=lambda wildcards, input: [f"--index={path}" for path in input.index],
+        flow=lambda wildcards, input: Path(input.flow).parent,
+        # Not an output, because it exists for some methods only.
+        network=lambda wildcards: ["--keep-network"] if wildcards.method in config["keep_networks"] else [],
+        # Not an output, because Snakemake deletes the outputs of a job before it runs and when it fails: from here an
+        # interrupted fold resumes, and one whose data, options and code have not changed has its result again.
+        checkpoints=f"{RESULTS}/checkpoints/{{protocol}}/{{method}}/seed{{seed}}",
+    message:
+        "Fold {wildcards.dataset}-{wildcards.subject} of {wildcards.method} under {wildcards.protocol}, seed {wildcards.seed}"
+    # exec: a signal (a time limit, pre-emption) reaches the fold itself, which saves its state before it ends.
+    shell:
+        "exec ra-icl fold --out {output.csv:q} {params.index:q} --flow {params.flow:q} "
+        "--protocol {wildcards.protocol:q} --classes {params.classes:q} --method {wildcards.method:q} "
+        "--seed {wildcards.seed:q} --data-source {params.source:q} --threads {threads:q} --code {params.code:q} "
+        "--checkpoints {params.checkpoints:q} {params.network:q} --options {params.options:q} 2> {log:q}"

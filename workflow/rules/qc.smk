@@ -1,6 +1,6 @@
 # What happened to every sequence, for a person to look at: `snakemake --cores all qc`.
 
-if plan.source != "public_flow":
+if plan.source != "public_flow":  # which comes without frames
 
     QC_SAMPLING = plan.sampling(config["confusion"])
 
@@ -20,8 +20,6 @@ if plan.source != "public_flow":
             ),
         log:
             "<logs>/qc/{dataset}/{subject}.log",
-        conda:
-            "../../environment.yml"
         params:
             code=code("ra_icl.evaluation.qc", "ra_icl.evaluation.qc_figures"),
             source=plan.source,
@@ -30,7 +28,7 @@ if plan.source != "public_flow":
             "Motion energy of {wildcards.dataset} {wildcards.subject}"
         shell:
             "ra-icl qc-subject --index {input.index:q} --subject {wildcards.subject:q} --crops {input.crops:q} "
-            "--flow {input.flow:q} --data-source {params.source} --out {params.out:q} 2> {log:q}"
+            "--flow {input.flow:q} --data-source {params.source:q} --out {params.out:q} 2> {log:q}"
 
     rule qc_dataset:
         input:
@@ -59,8 +57,6 @@ if plan.source != "public_flow":
             ),
         log:
             "<logs>/qc/{dataset}.log",
-        conda:
-            "../../environment.yml"
         params:
             code=code("ra_icl.evaluation.qc", "ra_icl.evaluation.qc_figures"),
             source=plan.source,
@@ -69,7 +65,7 @@ if plan.source != "public_flow":
         message:
             "Contact sheet of {wildcards.dataset}"
         shell:
-            "ra-icl qc-dataset {input.measures:q} --crops {params.crops:q} --data-source {params.source} "
+            "ra-icl qc-dataset {input.measures:q} --crops {params.crops:q} --data-source {params.source:q} "
             "--out {params.out:q} 2> {log:q}"
 
     rule qc:

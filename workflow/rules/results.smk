@@ -1,4 +1,4 @@
-# Folds to scores, tables and figures.
+# Folds to scores, scores to tables and figures, and the named targets: `snakemake --list-target-rules` lists them.
 
 
 rule metrics:
@@ -10,100 +10,134 @@ rule metrics:
         "<results>/metrics/{protocol}/{method}.json",
     log:
         "<logs>/metrics/{protocol}/{method}.log",
-    conda:
-        "../../environment.yml"
     params:
         code=code("ra_icl.evaluation.metrics"),
         classes=lambda wildcards: plan.classes(wildcards.protocol),
     message:
         "Scores of {wildcards.method} under {wildcards.protocol}"
     shell:
-        "ra-icl metrics {input.folds:q} --protocol {wildcards.protocol} --method {wildcards.method} "
+        "ra-icl metrics {input.folds:q} --protocol {wildcards.protocol:q} --method {wildcards.method:q} "
         "--classes {params.classes:q} --out {output:q} 2> {log:q}"
 
 
-# Table 1 and Table 3 show methods under CDE, Table 2 under each CAS(ME)³ protocol, table_own those on a user's own data.
-for table, protocols in score_tables().items():
+SCORE_TABLES = score_tables() | ablation_tables()
+
+
+rule scores:
+    input:
+        metrics=lambda wildcards: metrics_of(*SCORE_TABLES[wildcards.table]),
+        published="config/published.csv",
+    output:
+        report(
+            multiext("<results>/tables/{table}", ".csv", ".md", ".tex", ".notes.md"),
+            caption="../report/scores.rst",
+            category="Tables",
+        ),
+    log:
+        "<logs>/tables/{table}.log",
+    wildcard_constraints:
+        table=one_of(SCORE_TABLES),
+    params:
+        code=code("ra_icl.evaluation.tables"),
+        number=lambda wildcards: short(wildcards.table),
+        rows=lambda wildcards: plan.row_slice(SCORE_TABLES[wildcards.table][1]),
+        out=stem,
+    message:
+        "Table of scores: {wildcards.table}"
+    shell:
+        "ra-icl table {params.number:q} {input.metrics:q} --published {input.published:q} "
+        "--methods {params.rows:q} --out {params.out:q} 2> {log:q}"
+
+
+rule counts:
+    input:
+        index=lambda wildcards: [f"<results>/index/{dataset}.csv" for dataset in count_tables()[wildcards.table]],
+    output:
+        report(
+            multiext("<results>/tables/{table}", ".csv", ".md", ".tex", ".notes.md"),
+            caption="../report/counts.rst",
+            category="Tables",
+        ),
+    log:
+        "<logs>/tables/{table}.log",
+    wildcard_constraints:
+        table=one_of(count_tables()),
+    params:
+        code=code("ra_icl.evaluation.count_tables"),
+        number=lambda wildcards: short(wildcards.table),
+        source=plan.source,
+        out=stem,
+    message:
+        "Table of counts: {wildcards.table}"
+    shell:
+        "ra-icl counts {params.number:q} {input.index:q} --data-source {params.source:q} "
+        "--out {params.out:q} 2> {log:q}"
+
+
+rule confusion_figure:
+    input:
+        metrics=lambda wildcards: metrics_of(confusion_figures()[wildcards.figure], [config["confusion"]]),
+    output:
+        report(
+            multiext("<results>/figures/{figure}", ".pdf", ".png"),
+            caption="../report/confusion.rst",
+            category="Confusion matrices",
+        ),
+    log:
+        "<logs>/figures/{figure}.log",
+    wildcard_constraints:
+        figure=one_of(confusion_figures()),
+    params:
+        code=code("ra_icl.evaluation.figures"),
+        number=lambda wildcards: short(wildcards.figure),
+        out=stem,
+    message:
+        "Confusion matrices: {wildcards.figure}"
+    shell:
+        "ra-icl confusion {params.number:q} {input.metrics:q} --out {params.out:q} 2> {log:q}"
+
+
+# Figures 6-10: one key of a method over several values.
+rule sweep_figure:
+    input:
+        metrics=lambda wildcards: metrics_of(cde(), sweep_figures()[wildcards.figure]["methods"].values()),
+    output:
+        multiext("<results>/figures/{figure}", ".pdf", ".png"),
+    log:
+        "<logs>/figures/{figure}.log",
+    wildcard_constraints:
+        figure=one_of(sweep_figures()),
+    params:
+        code=code("ra_icl.evaluation.figures"),
+        values=lambda wildcards: slice_of(list(sweep_figures()[wildcards.figure]["methods"])),
+        title=lambda wildcards: sweep_figures()[wildcards.figure]["key"],
+        out=stem,
+    message:
+        "Sweep: {wildcards.figure}"
+    shell:
+        "ra-icl sweep {input.metrics:q} --values {params.values:q} --title {params.title:q} "
+        "--out {params.out:q} 2> {log:q}"
+
+
+rule confusion:
+    input:
+        shown_figures(),
+
+
+# Targets that can be typed: table1 to table5, table_own, ablation_m1 to ablation_m10, sweep_instances and so on.
+for name in (*SCORE_TABLES, *count_tables()):
 
     rule:
         name:
-            table
+            name
         input:
-            metrics=metrics_of(protocols, config["tables"][table]),
-            published="config/published.csv",
-        output:
-            report(
-                with_suffixes(f"<results>/tables/{table}", ["csv", "md", "tex"]),
-                caption=f"../report/{table}.rst",
-                category="Tables",
-            ),
-        log:
-            f"<logs>/tables/{table}.log",
-        conda:
-            "../../environment.yml"
-        params:
-            code=code("ra_icl.evaluation.tables"),
-            number=short(table),
-            rows=plan.row_slice(config["tables"][table]),
-            out=stem,
-        message:
-            f"Table {short(table)}"
-        shell:
-            "ra-icl table {params.number} {input.metrics:q} --published {input.published:q} "
-            "--methods {params.rows:q} --out {params.out:q} 2> {log:q}"
+            f"<results>/tables/{name}.md",
 
 
-# Tables 4 and 5: sequences per class, counted from the annotation.
-for table, datasets in count_tables().items():
+for name, sweep in plan.sweeps.items() if cde() else []:
 
     rule:
         name:
-            table
+            f"sweep_{name}"
         input:
-            index=[f"<results>/index/{dataset}.csv" for dataset in datasets],
-        output:
-            report(
-                with_suffixes(f"<results>/tables/{table}", ["csv", "md", "tex"]),
-                caption=f"../report/{table}.rst",
-                category="Tables",
-            ),
-        log:
-            f"<logs>/tables/{table}.log",
-        conda:
-            "../../environment.yml"
-        params:
-            code=code("ra_icl.evaluation.count_tables"),
-            number=short(table),
-            source=plan.source,
-            out=stem,
-        message:
-            f"Table {short(table)}"
-        shell:
-            "ra-icl counts {params.number} {input.index:q} --data-source {params.source} --out {params.out:q} 2> {log:q}"
-
-
-for figure, protocols in confusion_figures().items():
-
-    rule:
-        name:
-            figure
-        input:
-            metrics=metrics_of(protocols, [config["confusion"]]),
-        output:
-            report(
-                with_suffixes(f"<results>/figures/{figure}", ["pdf", "png"]),
-                caption=f"../report/{figure}.rst",
-                category="Confusion matrices",
-            ),
-        log:
-            f"<logs>/figures/{figure}.log",
-        conda:
-            "../../environment.yml"
-        params:
-            code=code("ra_icl.evaluation.figures"),
-            number=short(figure),
-            out=stem,
-        message:
-            f"Figure {short(figure)}: confusion matrices"
-        shell:
-            "ra-icl confusion {params.number} {input.metrics:q} --out {params.out:q} 2> {log:q}"
+            f"<results>/figures/figure{sweep['figure']}.png",

@@ -1,0 +1,30 @@
+"""The result of a finished fold, kept beside its checkpoints.
+
+A workflow deletes what a job has written before it runs the job again, and what a group of jobs has written if one of
+them fails. From its kept result a fold whose data, options and code have not changed need not be trained again.
+"""
+
+import shutil
+from pathlib import Path
+
+from ra_icl.files import atomic
+
+_SUFFIXES = (".csv", ".json")
+
+
+def keep_result(out: Path, folder: Path) -> None:
+    """Copy a fold's CSV `out` and the JSON beside it into `folder`, over what is kept there."""
+    _copy(out, folder / out.name)
+
+
+def restore_result(out: Path, folder: Path) -> None:
+    """Copy CSV and JSON back from `folder` if one of them is missing beside `out` and both were kept."""
+    there = [all(path.with_suffix(suffix).is_file() for suffix in _SUFFIXES) for path in (out, folder / out.name)]
+    if there == [False, True]:
+        _copy(folder / out.name, out)
+
+
+def _copy(source: Path, target: Path) -> None:
+    for suffix in _SUFFIXES:
+        with atomic(target.with_suffix(suffix)) as temporary:
+            shutil.copyfile(source.with_suffix(suffix), temporary)

@@ -1,0 +1,58 @@
+"""A fold's kept result comes back as it was, and never mixes with another."""
+
+import pytest
+
+from ra_icl.training.kept import keep_result, restore_result
+
+
+@pytest.fixture
+def fold(tmp_path):
+    out = tmp_path / "folds" / "casme3-spNO.1.csv"
+    write(out, "1")
+    return out
+
+
+def write(out, text):
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(f"csv {text}")
+    out.with_suffix(".json").write_text(f"json {text}")
+
+
+def texts(out):
+    return [out.with_suffix(suffix).read_text() for suffix in (".csv", ".json")]
+
+
+def test_what_was_deleted_comes_back(fold, tmp_path):
+    keep_result(fold, tmp_path / "kept")
+    fold.unlink()
+    fold.with_suffix(".json").unlink()
+    restore_result(fold, tmp_path / "kept")
+    assert texts(fold) == ["csv 1", "json 1"]
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["casme3-spNO.1.csv", "casme3-spNO.1.json"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json"])
+def test_both_files_come_from_one_result(fold, tmp_path, suffix):
+    keep_result(fold, tmp_path / "kept")
+    write(fold, "2")
+    fold.with_suffix(suffix).unlink()
+    restore_result(fold, tmp_path / "kept")
+    assert texts(fold) == ["csv 1", "json 1"]
+
+
+def test_a_result_that_is_there_stays_and_a_newer_one_replaces_the_kept(fold, tmp_path):
+    keep_result(fold, tmp_path / "kept")
+    write(fold, "2")
+    restore_result(fold, tmp_path / "kept")
+    assert texts(fold) == ["csv 2", "json 2"]
+    keep_result(fold, tmp_path / "kept")
+    assert texts(tmp_path / "kept" / fold.name) == ["csv 2", "json 2"]
+
+
+def test_nothing_kept_or_only_half_of_it_brings_nothing_back(fold, tmp_path):
+    restore_result(tmp_path / "none.csv", tmp_path / "kept")
+    keep_result(fold, tmp_path / "kept")
+    (tmp_path / "kept" / "casme3-spNO.1.json").unlink()
+    fold.unlink()
+    restore_result(fold, tmp_path / "kept")
+    assert not fold.exists()

@@ -1,0 +1,49 @@
+# The index of each dataset, from its annotation; the twins of a demo come first.
+
+
+rule twins:
+    output:
+        directory("<results>/twins/{dataset}"),
+    log:
+        "<logs>/twins/{dataset}.log",
+    params:
+        code=code("ra_icl.twins.render"),
+        options=slice_of(config["twins"]),
+    message:
+        "Rendering the synthetic twin of {wildcards.dataset}"
+    shell:
+        "ra-icl twins --dataset {wildcards.dataset:q} --options {params.options:q} --out {output:q} 2> {log:q}"
+
+
+if plan.source == "public_flow":
+
+    rule published_index:
+        output:
+            "<results>/index/{dataset}.csv",
+        log:
+            "<logs>/index/{dataset}.log",
+        params:
+            code=code("ra_icl.datasets.public_flow"),
+            options=slice_of(config["public_flow"]),
+        message:
+            "Reading the table of published flow maps for {wildcards.dataset}"
+        shell:
+            "ra-icl published-index --dataset {wildcards.dataset:q} --options {params.options:q} "
+            "--out {output:q} 2> {log:q}"
+
+else:
+
+    rule index:
+        input:
+            annotation_of,
+        output:
+            "<results>/index/{dataset}.csv",
+        log:
+            "<logs>/index/{dataset}.log",
+        params:
+            code=code("ra_icl.datasets.reading"),
+            options=dataset_options,
+        message:
+            "Reading the annotation of {wildcards.dataset}"
+        shell:
+            "ra-icl index --dataset {wildcards.dataset:q} --options {params.options:q} --out {output:q} 2> {log:q}"
