@@ -88,35 +88,3 @@ class Checkpoint:
 def key_of(identity: dict[str, Any]) -> str:
     """SHA-256 of everything that a fold's result depends on."""
     return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-
-
-def state_of(model: torch.nn.Module, optimiser: torch.optim.Optimizer, generator: torch.Generator) -> Tensors:
-    """All that changes from step to step, by name: weights, buffers, the optimiser's moments, the random stream.
-
-    The learning rate is not included; it follows from the epoch.
-    """
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    for name, parameter in model.named_parameters():
-        moments = optimiser.state.get(parameter, {})
-        tensors |= {f"optimiser.{what}.{name}": tensor for what, tensor in moments.items()}
-    return tensors | {"generator": generator.get_state()}
-
-
-def restore_state(
-    tensors: Tensors, model: torch.nn.Module, optimiser: torch.optim.Optimizer, generator: torch.Generator
-) -> None:
-    """Put back what `state_of` returned."""
-    model.load_state_dict(below("model.", tensors))
-    parameters = dict(model.named_parameters())
-    for key, tensor in below("optimiser.", tensors).items():
-        what, _, name = key.partition(".")
-        parameter = parameters[name]
-        # A moment needs its parameter's memory layout: the fused optimiser walks both in the order of memory.
-        like = parameter if tensor.shape == parameter.shape else tensor  # or Adam's count of steps, a scalar
-        optimiser.state[parameter][what] = torch.empty_like(like, device=parameter.device).copy_(tensor)
-    generator.set_state(tensors["generator"])
-
-
-def below(prefix: str, tensors: Tensors) -> Tensors:
-    """The tensors whose name starts with `prefix`, without it."""
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -11,7 +11,7 @@ import torch
 
 from ra_icl.errors import InputError
 from ra_icl.model.siamese import Siamese
-from ra_icl.training.checkpoint import Checkpoint, Tensors, below, restore_state, state_of
+from ra_icl.training.checkpoint import Checkpoint, Tensors
 from ra_icl.training.device import autocast, fix_kernels, stream_of
 from ra_icl.training.instances import InstanceSets
 from ra_icl.training.method import MethodOptions
@@ -83,7 +83,7 @@ class Training:
     def epoch(self) -> None:
         """One pass over the training sequences, in an order drawn on the device; notes the mean loss terms."""
         settings, count, curve = self.options.training, len(self.stepper.data), self.record["curve"]
-        self.stepper.set_rate(settings.learning_rate * settings.gamma ** len(curve))
+        self.stepper.optimiser.set_rate(settings.learning_rate * settings.gamma ** len(curve))
         order = torch.randperm(count, generator=self.generator, device=self.stepper.device)
         for rows in order.tensor_split(math.ceil(count / settings.batch)):
             self.stepper(rows)
@@ -113,19 +113,27 @@ class Training:
             self.record["best"] = {"accuracy": float(hits.mean()), "epoch": len(self.record["curve"])}
             self.best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
 
-    def _resume(self) -> None:
-        kept = self.checkpoint.load() if self.checkpoint else None
-        if kept:
-            tensors, self.record = kept
-            restore_state(tensors, self.model, self.stepper.optimiser, self.generator)
-            self.best = below("best.", tensors)
-            self.start -= self.record["seconds"]
-            log.info("resumed after epoch %d", len(self.record["curve"]))
+    def _state(self) -> Tensors:
+        """All tensors that change from step to step, by name; the learning rate follows from the epoch."""
+        model = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        return model | {f"adam.{name}": tensor for name, tensor in self.stepper.optimiser.tensors.items()}
 
     def _save(self) -> None:
-        state = state_of(self.model, self.stepper.optimiser, self.generator)
-        state |= {f"best.{name}": tensor for name, tensor in self.best.items()}
-        self.checkpoint.save(state, self.record | {"seconds": self._seconds()})
+        best = {f"best.{name}": tensor for name, tensor in self.best.items()}
+        tensors = self._state() | best | {"generator": self.generator.get_state()}
+        self.checkpoint.save(tensors, self.record | {"seconds": self._seconds()})
+
+    def _resume(self) -> None:
+        kept = self.checkpoint.load() if self.checkpoint else None
+        if not kept:
+            return
+        tensors, self.record = kept
+        for name, tensor in self._state().items():
+            tensor.copy_(tensors[name])  # in place: every tensor keeps its memory layout
+        self.generator.set_state(tensors["generator"])
+        self.best = {name[5:]: tensor for name, tensor in tensors.items() if name.startswith("best.")}
+        self.start -= self.record["seconds"]
+        log.info("resumed after epoch %d", len(self.record["curve"]))
 
     def _seconds(self) -> float:
         """Seconds of training so far, those before an interruption included."""

@@ -7,6 +7,7 @@ import torch
 
 from ra_icl.model.siamese import Siamese
 from ra_icl.training import losses
+from ra_icl.training.adam import Adam
 from ra_icl.training.augmentation import share
 from ra_icl.training.device import autocast
 from ra_icl.training.instances import InstanceSets
@@ -29,7 +30,7 @@ class Stepper:
     ) -> None:
         self.model, self.data, self.options, self.generator = model, data, options, generator
         self.device = generator.device
-        self.optimiser = adam(model, options.training.learning_rate, options.training.weight_decay, self.device)
+        self.optimiser = Adam(model, options.training.learning_rate, options.training.weight_decay, self.device)
         balanced = options.loss.class_weights == "balanced"
         self.class_weights = balanced_weights(data.labels, classes) if balanced else None
         self.sums: dict[str, torch.Tensor] = {}
@@ -68,14 +69,6 @@ class Stepper:
             self.model.update_target()
         self._add({"loss": loss, **terms} | ({} if wins is None else {"wins": wins}))
 
-    def set_rate(self, rate: float) -> None:
-        """Set the learning rate of all following steps, recorded ones included."""
-        for group in self.optimiser.param_groups:
-            if isinstance(group["lr"], torch.Tensor):
-                group["lr"].fill_(rate)  # where the graph reads it
-            else:
-                group["lr"] = rate
-
     def take_means(self) -> dict[str, Any]:
         """The mean of every loss term (and of `wins`) over the steps since the last call; waits for the device."""
         flat = torch.cat([total.flatten() for total in self.sums.values()]).tolist()
@@ -112,15 +105,6 @@ def record(
         graph.replay()
 
     return replay
-
-
-def adam(model: Siamese, rate: float, decay: float, device: torch.device) -> torch.optim.Adam:
-    """Fused Adam over the parameters that learn; on CUDA its rate is a tensor on the device, for graphs to read."""
-    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if device.type == "cuda":
-        first = torch.tensor(rate, device=device)
-        return torch.optim.Adam(learned, lr=first, weight_decay=decay, fused=True, capturable=True)
-    return torch.optim.Adam(learned, lr=rate, weight_decay=decay, fused=True)
 
 
 def balanced_weights(labels: torch.Tensor, classes: int) -> torch.Tensor:
