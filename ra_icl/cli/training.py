@@ -28,7 +28,7 @@ def fold(
     checkpoints: Annotated[Path | None, typer.Option(help="checkpoint folder; training resumes from it")] = None,
     checkpoint_seconds: Annotated[float, typer.Option(help="minimum seconds between checkpoints")] = 60,
     code: Annotated[
-        str, typer.Option(help="digest of the training code; results and checkpoints of other code are not reused")
+        str, typer.Option(help="digest of the training code, computed if empty; results of other code are not reused")
     ] = "",
     keep_network: Annotated[
         bool, typer.Option("--keep-network", help="also write the network, in half precision, as .safetensors")
@@ -42,6 +42,7 @@ def fold(
     # cuBLAS repeats its sums bit for bit only with a workspace of a fixed size.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     from ra_icl.options import parse
+    from ra_icl.planning.code import code_digest
     from ra_icl.training.gpus import claim_gpu
     from ra_icl.training.method import MethodOptions
 
@@ -57,4 +58,5 @@ def fold(
         require_usable(gpu)
     held_out = Fold(protocol, method, out.stem, seed, data_source, tuple(json.loads(classes)))
     keeping = {"checkpoints": checkpoints, "checkpoint_seconds": checkpoint_seconds, "keep_network": keep_network}
+    code = code or code_digest("ra_icl.training.fold")
     run_fold(out, held_out, index, flow, method_options, code=code, **keeping)

@@ -5,20 +5,20 @@ import numpy as np
 import pytest
 import torch
 
-from ra_icl.training.augmentation import AugmentationOptions, blur, jitter, mirror, share, transform
+from ra_icl.training.augmentation import AugmentationOptions, blur, flip, jitter, share, transform
 
 
 def generator():
     return torch.Generator().manual_seed(0)
 
 
-def test_mirror_flips_the_image_and_reverses_u_on_request():
+def test_a_flip_mirrors_the_image_and_reverses_u_on_request():
     maps = torch.rand(2, 3, 4, 5)
-    assert torch.equal(mirror(maps, negate_u=False), maps.flip(-1))
-    negated = mirror(maps, negate_u=True)
+    assert torch.equal(flip(maps), maps.flip(-1))
+    negated = flip(maps, negate_u=True)
     assert torch.allclose(negated[:, 0], 1 - maps.flip(-1)[:, 0])
     assert torch.equal(negated[:, 1:], maps.flip(-1)[:, 1:])
-    assert torch.allclose(mirror(negated, negate_u=True), maps, atol=1e-6)
+    assert torch.allclose(flip(negated, negate_u=True), maps, atol=1e-6)
 
 
 def test_samples_get_draws_of_their_own_and_a_seed_repeats_them():
