@@ -1,5 +1,7 @@
 """Data of folds for the tests: every pixel, channel, instance and sequence has its own value."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import torch
@@ -43,6 +45,11 @@ def train_fold(workspace, options, name="casme2-sub01", folder="folds", seed=0, 
     fold = Fold("cde", "m6", name, seed, "twins")
     run_fold(out, fold, [workspace / "casme2.csv"], workspace / "flow", options, **keeping)
     return out
+
+
+def changed(method, **changes):
+    """The method with other options: changed(method, training={"epochs": 3}, loss={"regions": 0})."""
+    return replace(method, **{name: replace(getattr(method, name), **values) for name, values in changes.items()})
 
 
 def moving_blobs(sequences, instances, seed, size=16, device="cpu"):

@@ -7,26 +7,24 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import pytest
 import torch
-from fold_data import CLASSES, moving_blobs, train_fold, write_workspace
+from fold_data import CLASSES, changed, moving_blobs, train_fold, write_workspace
 
 from ra_icl.errors import InputError
 from ra_icl.files import read_json
-from ra_icl.options import from_mapping
 from ra_icl.training.checkpoint import Checkpoint, Stopped
 from ra_icl.training.loop import Training
-from ra_icl.training.method import MethodOptions
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 
 
 @pytest.fixture
-def options(small_options) -> dict:
+def method(small_method):
     """Both modules, blur and shifts, which draw random numbers in every step."""
-    training = {"epochs": 5, "batch": 4, "precision": "fp32"}
-    return small_options | {"augmentation": {"blur": 0.5, "shift": 1}, "training": training}
+    return changed(small_method, augmentation={"blur": 0.5, "shift": 1}, training={"epochs": 5, "batch": 4})
 
 
 def training(method, checkpoint=None, device="cpu"):
@@ -51,9 +49,8 @@ def interrupted(path, method, epochs, device="cpu"):
 
 
 @pytest.mark.parametrize("select", ["last", "best_on_held_out"])
-def test_an_interrupted_training_is_the_uninterrupted_one(tmp_path, options, select):
-    options["training"]["select"] = select
-    method = from_mapping(MethodOptions, options, "test")
+def test_an_interrupted_training_is_the_uninterrupted_one(tmp_path, method, select):
+    method = changed(method, training={"select": select})
     whole = training(method)
     expected = whole.run()
     interrupted(tmp_path / "kept.safetensors", method, epochs=2)
@@ -66,17 +63,15 @@ def test_an_interrupted_training_is_the_uninterrupted_one(tmp_path, options, sel
 
 
 @CUDA
-def test_an_interrupted_training_on_a_gpu_is_close_to_the_uninterrupted_one(tmp_path, options):
-    method = from_mapping(MethodOptions, options, "test")
+def test_an_interrupted_training_on_a_gpu_is_close_to_the_uninterrupted_one(tmp_path, method):
     expected = training(method, device="cuda").run()
     interrupted(tmp_path / "kept.safetensors", method, epochs=2, device="cuda")
     found = training(method, Checkpoint(tmp_path / "kept.safetensors", "key"), "cuda").run()
     assert found.probabilities == pytest.approx(expected.probabilities, abs=0.02)
 
 
-def test_every_tensor_of_a_checkpoint_reads_back_equal(tmp_path, options):
+def test_every_tensor_of_a_checkpoint_reads_back_equal(tmp_path, method):
     """Weights, buffers, both moments, steps, the random stream: bit for bit, and in the memory layout of before."""
-    method = from_mapping(MethodOptions, options, "test")
     stopped = interrupted(tmp_path / "kept.safetensors", method, epochs=3)
     fresh = training(method, Checkpoint(tmp_path / "kept.safetensors", "key"))
     fresh._resume()
@@ -112,8 +107,7 @@ def test_a_checkpoint_with_a_flipped_bit_anywhere_is_refused(tmp_path, caplog):
     assert "training starts over" in caplog.text
 
 
-def test_a_checkpoint_of_something_else_or_in_pieces_starts_the_fold_over(tmp_path, options, caplog):
-    method = from_mapping(MethodOptions, options, "test")
+def test_a_checkpoint_of_something_else_or_in_pieces_starts_the_fold_over(tmp_path, method, caplog):
     path = tmp_path / "kept.safetensors"
     expected = training(method).run()
     interrupted(path, method, epochs=2)
@@ -141,14 +135,14 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, small_method):
         assert list((tmp_path / folder).iterdir()) == []
 
 
-def start(workspace, options):
+def start(workspace, method):
     """The command, which saves its state after every epoch."""
     out = workspace / "broken" / "casme2-sub01.csv"
     command = [sys.executable, "-c", "from ra_icl.cli import main; main()", "fold", f"--out={out}"]
     command += [
         f"--index={workspace / 'casme2.csv'}",
         f"--flow={workspace / 'flow'}",
-        f"--options={json.dumps(options)}",
+        f"--options={json.dumps(asdict(method))}",
     ]
     command += [f"--checkpoints={workspace / 'kept'}", "--checkpoint-seconds=0", "--keep-network"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -166,20 +160,19 @@ def stop_after_an_epoch(process, number):
     return lines
 
 
-def test_a_command_that_is_killed_twice_ends_as_one_that_was_not(tmp_path, options):
+def test_a_command_that_is_killed_twice_ends_as_one_that_was_not(tmp_path, method):
     """By SIGKILL between two epochs, then by SIGTERM, which is one line."""
     write_workspace(tmp_path, subjects=3, sequences=6)
-    options["training"] |= {"epochs": 60, "batch": 12}
-    method = from_mapping(MethodOptions, options, "test")
+    method = changed(method, training={"epochs": 60, "batch": 12})
     whole = train_fold(tmp_path, method, folder="whole", keep_network=True)
-    stop_after_an_epoch(start(tmp_path, options), signal.SIGKILL)
-    asked = start(tmp_path, options)
+    stop_after_an_epoch(start(tmp_path, method), signal.SIGKILL)
+    asked = start(tmp_path, method)
     lines = stop_after_an_epoch(asked, signal.SIGTERM)
     assert any(line.startswith("resumed after epoch") for line in lines)
     assert asked.returncode == 2
     assert lines[-1].startswith("ra-icl: error: stopped by a signal; run the same command to resume")
     assert not (tmp_path / "broken").exists()
-    last = start(tmp_path, options)
+    last = start(tmp_path, method)
     errors = last.communicate()[1]
     assert last.returncode == 0, errors
     assert "resumed after epoch" in errors

@@ -6,17 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fold_data import distinct_maps, train_fold, write_workspace
+from fold_data import changed, distinct_maps, train_fold, write_workspace
 
 from ra_icl.errors import InputError
 from ra_icl.files import load_tensors, read_json, save_tensors, write_json
-from ra_icl.options import from_mapping
 from ra_icl.training import fold as module
 from ra_icl.training import outputs
 from ra_icl.training.fold import Fold
 from ra_icl.training.instances import normalise
 from ra_icl.training.loop import Training
-from ra_icl.training.method import MethodOptions
 from ra_icl.training.network import load_network
 
 SUFFIXES = (".csv", ".json", ".safetensors")
@@ -158,12 +156,12 @@ def test_a_fold_whose_files_changed_is_trained_again(tmp_path, small_method, mon
         train_fold(tmp_path, small_method)
 
 
-def test_a_fold_of_other_options_code_or_seed_is_trained_again(tmp_path, small_options, small_method, monkeypatch):
+def test_a_fold_of_other_options_code_or_seed_is_trained_again(tmp_path, small_method, monkeypatch):
     write_workspace(tmp_path)
     train_fold(tmp_path, small_method, code="a")
     refuse_to_train(monkeypatch)
     train_fold(tmp_path, small_method, code="a")
-    other = from_mapping(MethodOptions, small_options | {"loss": {"attention": 0.25}}, "test")
+    other = changed(small_method, loss={"attention": 0.25})
     for options, changes in (
         (other, {"code": "a"}),
         (small_method, {"code": "b"}),

@@ -5,16 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from fold_data import CLASSES, moving_blobs
+from fold_data import CLASSES, changed, moving_blobs
 
 from ra_icl.errors import InputError
 from ra_icl.model import regions
 from ra_icl.model.siamese import Siamese
-from ra_icl.options import from_mapping
 from ra_icl.training import objective
 from ra_icl.training.augmentation import AugmentationOptions
 from ra_icl.training.loop import Training
-from ra_icl.training.method import MethodOptions
 from ra_icl.training.objective import classifier_terms, siamese_terms
 from ra_icl.training.step import balanced_weights
 
@@ -93,16 +91,16 @@ def test_no_gradient_reaches_the_target(small_method):
         ({"attention": 0.5, "regions": 0.5, "entropy": 0.1}, {"cls", "acl", "align", "c", "entropy"}),
     ],
 )
-def test_a_module_that_is_off_leaves_its_terms_out(small_options, loss, expected):
-    options = from_mapping(MethodOptions, small_options | {"loss": loss}, "test")
+def test_a_module_that_is_off_leaves_its_terms_out(small_method, loss, expected):
+    options = changed(small_method, loss=loss)
     model = Siamese(CLASSES, options.model, discover=loss["regions"] > 0)
     pair = torch.rand(4, 3, 8, 8), torch.rand(4, 3, 8, 8)
     terms = siamese_terms(model, pair, torch.tensor([0, 1, 2, 0]), options, generator())
     assert set(terms.losses) == expected
 
 
-def test_the_plain_classifier_has_one_term(small_options):
-    options = from_mapping(MethodOptions, small_options | {"loss": {"attention": 0, "regions": 0}}, "test")
+def test_the_plain_classifier_has_one_term(small_method):
+    options = changed(small_method, loss={"attention": 0, "regions": 0})
     assert not options.consistent
     model = Siamese(CLASSES, options.model, discover=False)
     terms = classifier_terms(model, (torch.rand(2, 3, 8, 8),) * 2, torch.tensor([0, 1]), options, generator())
@@ -118,11 +116,9 @@ def test_weights_balance_the_classes():
 
 
 @pytest.mark.parametrize("loss", [{"attention": 0, "regions": 0}, {"regions": 0}])
-def test_the_model_learns(small_options, loss):
+def test_the_model_learns(small_method, loss):
     """Far above chance (1/3) on sequences that it never saw: a model that cannot learn fails here."""
-    options = small_options | {"loss": loss}
-    options["training"] = {"epochs": 12, "batch": 8, "learning_rate": 0.01, "precision": "fp32"}
-    method = from_mapping(MethodOptions, options, "test")
+    method = changed(small_method, loss=loss, training={"epochs": 12, "learning_rate": 0.01})
     trained = Training(moving_blobs(48, 4, seed=1), moving_blobs(60, 4, seed=2), CLASSES, method, 0, "cpu").run()
     truth = np.arange(60) % CLASSES
     assert (trained.probabilities.argmax(axis=1) == truth).mean() > 0.8
@@ -148,14 +144,13 @@ def test_the_held_out_subject_leaves_no_trace_in_training(small_method):
     assert all(torch.equal(networks[0][name], networks[1][name]) for name in networks[0])
 
 
-def test_the_leak_chooses_the_epoch_by_the_held_out_labels(small_options):
+def test_the_leak_chooses_the_epoch_by_the_held_out_labels(small_method):
     """With labels that only the predictions of epoch k match, it keeps the network of epoch k, and says so."""
-    training = {"epochs": 6, "batch": 8, "learning_rate": 0.03, "precision": "fp32"}
-    last = from_mapping(MethodOptions, small_options | {"training": training}, "test")
-    leak = from_mapping(MethodOptions, small_options | {"training": training | {"select": "best_on_held_out"}}, "test")
+    last = changed(small_method, training={"epochs": 6, "learning_rate": 0.03})
+    leak = changed(last, training={"select": "best_on_held_out"})
     data, held_out = moving_blobs(12, 2, seed=1), moving_blobs(30, 2, seed=2)
     watched, by_epoch = Training(data, held_out, CLASSES, last, 0, "cpu"), []
-    for _ in range(training["epochs"]):
+    for _ in range(6):
         watched.epoch()
         by_epoch.append(watched.predict())
     chosen = set()
@@ -168,7 +163,7 @@ def test_the_leak_chooses_the_epoch_by_the_held_out_labels(small_options):
         assert np.array_equal(trained.probabilities, by_epoch[first])
         chosen.add(trained.epoch)
     assert len(chosen) > 1
-    assert Training(data, judged, CLASSES, last, 0, "cpu").run().epoch == training["epochs"]
+    assert Training(data, judged, CLASSES, last, 0, "cpu").run().epoch == 6
 
 
 def test_a_loss_that_is_not_finite_stops_the_fold(small_method):

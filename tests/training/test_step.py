@@ -4,13 +4,11 @@ import copy
 
 import pytest
 import torch
-from fold_data import CLASSES, moving_blobs
+from fold_data import CLASSES, changed, moving_blobs
 
 from ra_icl.model.siamese import Siamese
-from ra_icl.options import from_mapping
 from ra_icl.training import step as module
 from ra_icl.training.device import fix_kernels
-from ra_icl.training.method import MethodOptions
 from ra_icl.training.step import WARM_STEPS, Stepper
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
@@ -94,12 +92,11 @@ def test_one_step_is_adam_on_the_objective_and_eq_3(small_method):
         torch.testing.assert_close(0.99 * before[name] + 0.01 * value, found[1], atol=1e-6, rtol=1e-5)
 
 
-def test_bf16_and_fp32_stay_together_step_by_step(small_options):
+def test_bf16_and_fp32_stay_together_step_by_step(small_method):
     """The same pairs and draws in both; bf16 keeps 8 bits of a number."""
     losses = {}
     for precision in ("fp32", "bf16"):
-        options = small_options | {"training": small_options["training"] | {"precision": precision}}
-        stepper = stepper_of(from_mapping(MethodOptions, options, "test"))
+        stepper = stepper_of(changed(small_method, training={"precision": precision}))
         losses[precision] = []
         for step in range(12):
             stepper(torch.arange(10).roll(3 * step)[:6])
@@ -111,10 +108,9 @@ def test_bf16_and_fp32_stay_together_step_by_step(small_options):
 
 @CUDA
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_recorded_steps_follow_the_steps_of_a_cpu(small_options, precision):
+def test_recorded_steps_on_a_gpu_follow_the_steps_of_a_cpu(small_method, precision):
     """The same start and the same order of sequences; draws differ, so there is one instance and no augmentation."""
-    options = small_options | {"training": small_options["training"] | {"precision": precision}}
-    method = from_mapping(MethodOptions, options, "test")
+    method = changed(small_method, training={"precision": precision})
     losses = {}
     fix_kernels()
     for device in ("cpu", "cuda"):
