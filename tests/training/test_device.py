@@ -62,7 +62,7 @@ def test_other_errors_pass():
 
 
 @CUDA
-def test_a_gpu_that_runs_out_of_memory_is_one_line():
+def test_running_out_of_memory_on_a_gpu_is_one_line():
     require_usable(GPU)
     with pytest.raises(InputError, match="folds_per_gpu"), explaining_memory():
         torch.empty(1 << 50, dtype=torch.uint8, device="cuda")
