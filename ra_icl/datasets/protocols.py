@@ -211,14 +211,6 @@ def fold_of(rows: pd.DataFrame) -> pd.Series:
     return rows["dataset"] + "-" + rows["subject"]
 
 
-def split_fold(fold: str) -> tuple[str, str]:
-    """Split "casme2-sub01" into ("casme2", "sub01"). Raises InputError for any other form."""
-    dataset, dash, subject = fold.partition("-")
-    if dataset not in _DATASETS or not dash or not subject:
-        raise InputError(f"fold {fold!r} is not of the form dataset-subject, such as casme2-sub01")
-    return dataset, subject
-
-
 def _in_order(row) -> bool:
     return not pd.isna(row.apex) and row.onset < row.apex <= row.offset
 

@@ -14,7 +14,6 @@ from ra_icl.datasets.protocols import (
     fold_of,
     folds,
     select,
-    split_fold,
 )
 from ra_icl.errors import InputError
 
@@ -194,14 +193,3 @@ def test_folds_are_one_a_subject_by_dataset_then_number():
         "casme3-spNO.10",
     ]
     assert list(fold_of(index))[:3] == ["smic-s11", "smic-s02", "smic-s02"]
-
-
-@pytest.mark.parametrize("fold", ["casme2-sub01", "samm-006", "casme3-spNO.1"])
-def test_split_fold_undoes_the_name(fold):
-    assert "-".join(split_fold(fold)) == fold
-
-
-@pytest.mark.parametrize("fold", ["casme2", "casme2-", "casme9-sub01", ""])
-def test_split_fold_refuses_other_names(fold):
-    with pytest.raises(InputError, match="dataset-subject"):
-        split_fold(fold)
