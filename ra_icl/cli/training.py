@@ -39,24 +39,30 @@ def fold(
     if out.suffix != ".csv":
         raise InputError(f"{out}: name the fold by its file, {{dataset}}-{{subject}}.csv")
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    # cuBLAS repeats its sums bit for bit only with a workspace of a fixed size.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     from ra_icl.options import parse
     from ra_icl.planning.code import code_digest
-    from ra_icl.training.gpus import claim_gpu
     from ra_icl.training.method import MethodOptions
 
     method_options = parse(MethodOptions, options, "options")
-    gpu = claim_gpu(getattr(method_options.training, "device", "auto"))  # before PyTorch looks for one
+    _choose_gpu(getattr(method_options.training, "device", "auto"))
     import torch
 
-    from ra_icl.training.device import require_usable
     from ra_icl.training.fold import Fold, run_fold
 
     torch.set_num_threads(threads)
-    if gpu:
-        require_usable(gpu)
     held_out = Fold(protocol, method, out.stem, seed, data_source, tuple(json.loads(classes)))
     keeping = {"checkpoints": checkpoints, "checkpoint_seconds": checkpoint_seconds, "keep_network": keep_network}
-    code = code or code_digest("ra_icl.training.fold")
-    run_fold(out, held_out, index, flow, method_options, code=code, **keeping)
+    run_fold(out, held_out, index, flow, method_options, code=code or code_digest("ra_icl.training.fold"), **keeping)
+
+
+def _choose_gpu(device: str) -> None:
+    """Claim a GPU before PyTorch looks for one. Raises InputError if PyTorch cannot use it."""
+    from ra_icl.training.gpus import claim_gpu
+
+    # cuBLAS repeats its sums bit for bit only with a workspace of a fixed size.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    gpu = claim_gpu(device)
+    if gpu:
+        from ra_icl.training.device import require_usable
+
+        require_usable(gpu)

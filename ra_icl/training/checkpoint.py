@@ -59,12 +59,12 @@ class Checkpoint:
         try:
             with files.open_tensors(self.path, "pt") as file:
                 if file.metadata.get("key") != self.key:
-                    log.warning("%s: is of other data, options or code; training starts over", self.path)
+                    log.warning("%s: belongs to other data, options or code; training starts over", self.path)
                     return None
                 tensors = {name: file.get(name, verify=True) for name in file.names}
             return tensors, json.loads(tensors.pop("record").numpy().tobytes())
         except (ValueError, KeyError) as error:  # ValueError includes InputError
-            log.warning("%s: is damaged (%s); training starts over", self.path, error)
+            log.warning("%s: is damaged; training starts over (%s)", self.path, error)
             return None
 
     def due(self) -> bool:

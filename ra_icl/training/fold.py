@@ -78,21 +78,19 @@ def run_fold(
     held_out = held_out_rows(table, fold.name)
     stored = stored_flow(table, Path(flow))
     key = key_of(identity_of(fold, stored, options, device, code))
-    if outputs.are_of(key, out, keep_network):
+    if outputs.reuse(key, out, keep_network):
         log.info("%s: unchanged: same flow, options and code; nothing to train", fold.name)
-        outputs.refresh(out, keep_network)
         return
-    commit = commit_of_code()
+    facts = {"key": key, "commit": commit_of_code()}
     state = Checkpoint(Path(checkpoints, f"{fold.name}.safetensors"), key, checkpoint_seconds) if checkpoints else None
     with state or nullcontext(), explaining_memory():
         sets = instance_sets(stored, options.input, device)
         training, unseen = split(sets, held_out)
         log.info("%s: %d training sequences, %d held out, on %s", fold.name, len(training), len(unseen), device)
         trained = Training(training, unseen, len(fold.class_names), options, fold.training_seed, device, state).run()
-        data = data_record(sets, training, unseen, stored.digest)
-        record = record_of(fold, trained, options, device) | {"key": key, "commit": commit, "data": data}
+        facts["data"] = data_record(sets, training, unseen, stored.digest)
         network = (trained.model.online, fold.class_names, options, asdict(fold)) if keep_network else None
-        outputs.write(out, predictions(unseen, trained), record, network)
+        outputs.write(out, predictions(unseen, trained), record_of(fold, trained, options, device) | facts, network)
     if state:
         state.remove()
 

@@ -24,27 +24,27 @@ def write(out: Path, predictions: pd.DataFrame, record: dict[str, Any], network:
         _network(out).unlink(missing_ok=True)
 
 
-def are_of(key: str, out: Path, keep_network: bool) -> bool:
-    """Whether all files of the fold exist, belong to `key`, and the CSV has as many rows as the record says."""
-    if not all(path.is_file() for path in _paths(out, keep_network)):
+def reuse(key: str, out: Path, keep_network: bool) -> bool:
+    """Whether all files exist, belong to `key`, and the CSV has as many rows as the record says.
+
+    If so, their modification times become now, and a network that is no longer kept is removed.
+    """
+    paths = [out, out.with_suffix(".json"), *([_network(out)] if keep_network else [])]
+    if not all(path.is_file() for path in paths) or not _is_whole(out, key):
         return False
+    for path in paths:
+        os.utime(path)
+    if not keep_network:
+        _network(out).unlink(missing_ok=True)
+    return True
+
+
+def _is_whole(out: Path, key: str) -> bool:
     try:
         record = read_json(out.with_suffix(".json"))
         return record["key"] == key and record["data"]["predicted"] == len(pd.read_csv(out))
     except (ValueError, KeyError, TypeError):  # an unreadable or an older file
         return False
-
-
-def refresh(out: Path, keep_network: bool) -> None:
-    """Set the files' modification time to now, and remove a network that is no longer kept."""
-    for path in _paths(out, keep_network):
-        os.utime(path)
-    if not keep_network:
-        _network(out).unlink(missing_ok=True)
-
-
-def _paths(out: Path, keep_network: bool) -> list[Path]:
-    return [out, out.with_suffix(".json"), *([_network(out)] if keep_network else [])]
 
 
 def _network(out: Path) -> Path:

@@ -39,7 +39,7 @@ def contents(out):
 
 def test_a_fold_writes_predictions_record_and_network(tmp_path, small_method, monkeypatch):
     """The network that was trained comes back from its file, and gives each sequence the prediction in its row."""
-    maps, kept = write_workspace(tmp_path), {}
+    maps, kept = write_workspace(tmp_path, instances=3), {}
     run = Training.run
 
     def keep(training):
@@ -66,7 +66,7 @@ def test_a_fold_writes_predictions_record_and_network(tmp_path, small_method, mo
     assert table["sequence"].tolist() == ["EP00", "EP01", "EP02"]
     assert table["label"].tolist() == [0, 1, 2]
     for row in table.itertuples():
-        middle = torch.from_numpy(maps[row.subject, row.sequence][:1].copy())  # the first of two
+        middle = torch.from_numpy(maps[row.subject, row.sequence][1:2].copy())
         with torch.no_grad():
             expected = network.classify(normalise(middle, small_method.input).float()).softmax(dim=1)[0]
         assert [row.p0, row.p1, row.p2] == pytest.approx(expected.tolist(), abs=2e-3)
