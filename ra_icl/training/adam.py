@@ -7,9 +7,9 @@ from torch.optim.adam import adam
 class Adam:
     """Adam with L2 weight decay over all parameters of a model that learn, in one kernel.
 
-    It calls the function behind `torch.optim.Adam`, because the class imports PyTorch's compiler when it is constructed,
-    which adds about a second to the start of every fold. `tensors` are its state by name. On CUDA the learning rate is
-    a tensor on the device, where a recorded step reads it.
+    It calls the function behind `torch.optim.Adam`. The class imports PyTorch's compiler when it is constructed, which
+    adds about a second to the start of every fold. `tensors` are its state by name. On CUDA the learning rate is a
+    tensor on the device, where a recorded step reads it.
     """
 
     def __init__(self, model: torch.nn.Module, rate: float, weight_decay: float, device: torch.device) -> None:
