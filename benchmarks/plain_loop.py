@@ -1,7 +1,7 @@
 """The training loop as it is ordinarily written, to compare with: eager, fp32, a data loader.
 
-Same network, same losses, same augmentation (torchvision's, sample by sample). Every pass of a network is a call of its
-own, Adam and EMA are PyTorch's and Python's defaults.
+Same network, losses and augmentation, which the loader computes sample by sample. Each direction is a separate pass;
+Adam is PyTorch's class with its defaults, and the EMA goes parameter by parameter.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,11 +9,10 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ra_icl.model import torchvision_blocks  # noqa: F401 (torchvision imports beside a CPU build after this)
-from ra_icl.model.attention import flip
 from ra_icl.model.regions import region_heatmaps
 from ra_icl.model.siamese import Siamese, View
 from ra_icl.training import losses
+from ra_icl.training.augmentation import flip, transform
 from ra_icl.training.instances import InstanceSets
 from ra_icl.training.method import MethodOptions
 
@@ -22,13 +21,7 @@ class Pairs(Dataset):
     """Two random instances of a sequence, each as the online and as the target network sees it, and the label."""
 
     def __init__(self, sets: InstanceSets, options: MethodOptions) -> None:
-        from torchvision import transforms
-
-        own = options.augmentation
-        blur = transforms.GaussianBlur(2 * int(3 * own.blur_sigma[1] + 0.5) + 1, own.blur_sigma)
-        jitter = transforms.ColorJitter(own.brightness, own.contrast, own.saturation)
-        self.sets = sets
-        self.transform = transforms.Compose([jitter, transforms.RandomApply([blur], own.blur)])
+        self.sets, self.options = sets, options.augmentation
 
     def __len__(self) -> int:
         return len(self.sets)
@@ -36,13 +29,13 @@ class Pairs(Dataset):
     def __getitem__(self, row: int) -> tuple[torch.Tensor, ...]:
         first, count = int(self.sets.first[row]), int(self.sets.count[row])
         p, q = (self.sets.maps[first + place].float() for place in torch.randperm(count)[:2].tolist())
-        online = [self.transform(maps) for maps in (p, q)]
-        target = [self.transform(maps.flip(-1)) for maps in (q, p)]
-        return *online, *target, self.sets.labels[row]
+        views = (p, q, flip(q), flip(p))
+        seen = (transform(maps[None], self.options, torch.default_generator)[0] for maps in views)
+        return *seen, self.sets.labels[row]
 
 
 class PlainLoop:
-    """Calls `step` on batches of the loader until told to stop."""
+    """The network, its optimiser and its loader; `epoch` trains."""
 
     def __init__(self, sets: InstanceSets, classes: int, options: MethodOptions, device: str, workers: int) -> None:
         torch.manual_seed(0)
@@ -57,12 +50,12 @@ class PlainLoop:
         )
 
     def batches(self) -> Iterator[list[torch.Tensor]]:
-        """What the loader gives in an epoch, on the device."""
+        """One epoch's batches, on the device."""
         for batch in self.loader:
             yield [tensor.to(self.device) for tensor in batch]
 
     def epoch(self, batches: Iterable[list[torch.Tensor]] | None = None) -> int:
-        """One pass over the sequences, or over batches at hand; returns how many there were."""
+        """One pass over the loader, or over the given batches; returns the number of sequences."""
         count = 0
         # PyTorch's defaults, which the fold trainer changes for its process.
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=True):
@@ -101,5 +94,3 @@ class PlainLoop:
         decay = self.options.model.target_decay
         for ours, theirs in zip(self.model.target.parameters(), self.model.online.parameters(), strict=True):
             ours.copy_(decay * ours + (1 - decay) * theirs)
-        for ours, theirs in zip(self.model.target.buffers(), self.model.online.buffers(), strict=True):
-            ours.copy_(theirs)

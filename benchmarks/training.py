@@ -1,68 +1,82 @@
-"""Sequences a second of the fold trainer against a plain eager fp32 loop, and how folds share a device.
+"""Seconds per training step: the fold trainer against a plain eager fp32 loop.
 
-    python benchmarks/training.py                                        # CPU, one thread, 112 px
-    python benchmarks/training.py --size 224 --beside 1 2 4 8 16         # on a GPU: also folds beside each other
+    python benchmarks/training.py                # CPU, one thread, 112 px
+    python benchmarks/training.py --size 224     # on a GPU
 
-The whole method (M6) on noise, batch 32, the loops in turns: the ratio is the median of the rounds, as the speed of a
-shared machine varies. Operations are counted by PyTorch over one step of the plain loop, whose convolutions are direct
-ones, and stand beside the machine's peak, measured as a product of large matrices in the trainer's precision.
---beside K: K folds as processes of their own and K folds of one process, each on a CUDA stream of its own, with the
-minutes that 68 folds of 100 epochs would take.
+The whole method (M6) on noise, batch 32, 16 instances per sequence. The loops take turns, and the ratio is the median
+over the rounds, because the speed of a shared machine varies. PyTorch counts the operations of one step of the plain
+loop; the rate is given beside the machine's peak, measured on a product of large matrices in the trainer's precision.
 """
 
 import argparse
-import multiprocessing
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from plain_loop import PlainLoop
-from torch.utils.flop_counter import FlopCounterMode
 
 from ra_icl.files import write_json
-from ra_icl.training.device import free_gpu
-from ra_icl.training.fold import resolve_device
+from ra_icl.model.options import BackboneOptions, ModelOptions, RegionOptions
+from ra_icl.training.device import device_name, resolve_device, resolve_precision
 from ra_icl.training.instances import InstanceSets
 from ra_icl.training.loop import Training
 from ra_icl.training.method import MethodOptions, OptimiserOptions
-from ra_icl.training.step import WARM_STEPS, resolve_precision
+from ra_icl.training.step import WARM_STEPS
 
-CLASSES, INSTANCES = 3, 4
+CLASSES, INSTANCES = 3, 16
 ROUNDS = 5
-TARGETS = {"cpu": 1.8, "cuda": 5}
-CDE_SEQUENCES = 68 * 100 * (442 - 442 / 68)  # that 68 folds train on in 100 epochs
+M6 = MethodOptions(training=OptimiserOptions(epochs=10**6))
+TINY = MethodOptions(  # for a test of the benchmark
+    model=ModelOptions(BackboneOptions("small", 8, (1, 1)), RegionOptions(queries=3, width=16, heads=2, embedding=8)),
+    training=OptimiserOptions(epochs=10**6, batch=4),
+)
 
 
-def noise_sets(sequences: int, size: int, device: str) -> InstanceSets:
+def noise_sets(sequences: int, size: int, device: str, instances: int = INSTANCES) -> InstanceSets:
     """Instance sets of noise on the device."""
-    generator = torch.Generator().manual_seed(0)
-    maps = torch.rand(sequences * INSTANCES, 3, size, size, generator=generator).half()
-    first = torch.arange(sequences) * INSTANCES
-    labels = torch.randint(0, CLASSES, (sequences,), generator=generator)
-    table = pd.DataFrame({"label": labels.numpy()})
-    counts = torch.full((sequences,), INSTANCES)
-    of_flow = np.zeros((len(table), 3, 3)), ("",) * len(table)
-    return InstanceSets(maps.to(device), first.to(device), counts.to(device), labels.to(device), table, *of_flow)
+    generator = torch.Generator(device).manual_seed(0)
+    maps = torch.empty(sequences * instances, 3, size, size, dtype=torch.float16, device=device)
+    for part in maps.split(256):
+        part.copy_(torch.rand(part.shape, generator=generator, device=device))
+    labels = torch.arange(sequences) % CLASSES
+    first, counts = torch.arange(sequences) * instances, torch.full((sequences,), instances)
+    tensors = (maps, *(tensor.to(device) for tensor in (first, counts, labels)))
+    return InstanceSets(*tensors, pd.DataFrame({"label": labels.numpy()}), np.zeros((sequences, 3, 3)))
 
 
-def options_of(precision: str = "auto") -> MethodOptions:
-    """The paper's method, without an end."""
-    return MethodOptions(training=OptimiserOptions(epochs=10**6, precision=precision))
+def on_host(sets: InstanceSets) -> InstanceSets:
+    """The same sets in the host's memory, where a data loader needs them."""
+    tensors = (tensor.cpu() for tensor in (sets.maps, sets.first, sets.count, sets.labels))
+    return InstanceSets(*tensors, sets.table, sets.statistics)
 
 
 def wait(device: str) -> None:
     """Wait for the device's queue."""
-    if device.startswith("cuda"):
+    if device == "cuda":
         torch.cuda.synchronize()
 
 
+def epoch_of(training: Training) -> int:
+    """Train one epoch; returns the number of sequences."""
+    with torch.cuda.stream(training.stream):
+        training.epoch()
+    return len(training.stepper.data)
+
+
+def warm_up(epoch: Callable[[], int], device: str) -> None:
+    """Train until everything is set up; on CUDA until the graph of every batch size is recorded."""
+    for _ in range(WARM_STEPS + 1 if device == "cuda" else 1):
+        epoch()
+
+
 def rate_of(epoch: Callable[[], int], seconds: float, device: str) -> float:
-    """Sequences a second of repeated calls of `epoch`."""
+    """Sequences per second of repeated calls of `epoch`."""
     wait(device)
     start, count = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
@@ -71,36 +85,18 @@ def rate_of(epoch: Callable[[], int], seconds: float, device: str) -> float:
     return count / (time.perf_counter() - start)
 
 
-def warm_up(epoch: Callable[[], int], device: str) -> None:
-    """Epochs until all is set up: on CUDA every batch size of an epoch, of which one occurs once, has its graph."""
-    for _ in range(WARM_STEPS + 1 if device.startswith("cuda") else 1):
-        epoch()
-
-
 def in_turns(epochs: dict[str, Callable[[], int]], seconds: float, device: str) -> dict[str, list[float]]:
-    """`rate_of` each in ROUNDS rounds, `seconds` in all of them."""
+    """`rate_of` each in ROUNDS rounds that take `seconds` together."""
     for epoch in epochs.values():
         warm_up(epoch, device)
     rounds = [{name: rate_of(epoch, seconds / ROUNDS, device) for name, epoch in epochs.items()} for _ in range(ROUNDS)]
     return {name: [one[name] for one in rounds] for name in epochs}
 
 
-def epoch_of(folds: list[Training]) -> int:
-    """An epoch of every fold, all queued before the first is waited for; returns how many sequences that were."""
-    for fold in folds:
-        fold.start_epoch()
-    for fold in folds:
-        fold.end_epoch()
-    return sum(len(fold.stepper.data) for fold in folds)
+def operations(plain: Any) -> float:
+    """Floating-point operations of one step per sequence, in convolutions and matrix products."""
+    from torch.utils.flop_counter import FlopCounterMode
 
-
-def trainings(sets: InstanceSets, device: str, count: int, precision: str = "auto") -> list[Training]:
-    """Several folds over the same maps."""
-    return [Training(sets, sets, CLASSES, options_of(precision), seed, device) for seed in range(count)]
-
-
-def operations(plain: PlainLoop) -> float:
-    """Floating-point operations of one step a sequence: of its convolutions and matrix products."""
     batch = next(plain.batches())
     with FlopCounterMode(display=False) as counter:
         plain.step(*batch)
@@ -108,8 +104,8 @@ def operations(plain: PlainLoop) -> float:
 
 
 def matrix_peak(device: str, precision: str) -> float:
-    """Floating-point operations a second of a product of large matrices: the best of several."""
-    side = 8192 if device.startswith("cuda") else 1024
+    """Floating-point operations per second of a product of large matrices: the best of several."""
+    side = 8192 if device == "cuda" else 1024
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b = (torch.randn(side, side, device=device, dtype=kind) for _ in range(2))
     best = float("inf")
@@ -122,116 +118,75 @@ def matrix_peak(device: str, precision: str) -> float:
     return 2 * side**3 / best
 
 
-def in_a_process(size: int, sequences: int, device: str, seconds: float, barrier) -> float:
-    """The rate of one fold in a process of its own; all start to measure at once."""
-    torch.set_num_threads(1)
-    epoch = partial(epoch_of, trainings(noise_sets(sequences, size, device), device, 1))
-    warm_up(epoch, device)
-    barrier.wait()
-    return rate_of(epoch, seconds, device)
+def trainer(sets: InstanceSets, device: str, method: MethodOptions, precision: str) -> Callable[[], int]:
+    """A function that trains one epoch of a fold."""
+    method = replace(method, training=replace(method.training, precision=precision))
+    return partial(epoch_of, Training(sets, sets, CLASSES, method, 0, device))
 
 
-def processes_beside(count: int, size: int, sequences: int, device: str, seconds: float) -> float:
-    """Sequences a second of several processes together."""
-    with multiprocessing.get_context("spawn").Manager() as manager:
-        barrier = manager.Barrier(count, timeout=600)  # one that has failed is not waited for
-        arguments = [(size, sequences, device, seconds, barrier)] * count
-        with multiprocessing.get_context("spawn").Pool(count) as pool:
-            return sum(pool.starmap(in_a_process, arguments, chunksize=1))
+def compare(
+    sets: InstanceSets, device: str, workers: int, seconds: float, method: MethodOptions = M6
+) -> dict[str, Any]:
+    """Rates of the two loops and their ratio, seconds per step, and the share of the machine's peak."""
+    from plain_loop import PlainLoop
 
-
-def streams_beside(count: int, size: int, sequences: int, device: str, seconds: float) -> float:
-    """Sequences a second of several folds of this process together, each on a stream of its own."""
-    epoch = partial(epoch_of, trainings(noise_sets(sequences, size, device), device, count))
-    warm_up(epoch, device)
-    return rate_of(epoch, seconds, device)
-
-
-def beside(counts: list[int], size: int, sequences: int, device: str, seconds: float) -> list[dict]:
-    """For each number of folds: the rate of processes, of streams in one process, and the minutes CDE would take."""
-    found = []
-    for count in counts:
-        free_gpu(device)  # of the folds before: the processes need it
-        processes = processes_beside(count, size, sequences, device, seconds)
-        streams = streams_beside(count, size, sequences, device, seconds)
-        minutes = [CDE_SEQUENCES / rate / 60 for rate in (processes, streams)]
-        found.append({"folds": count, "processes": processes, "streams": streams, "cde_minutes": minutes})
-        print(
-            f"{count:3d} folds: as processes {processes:7.1f} sequences/s (CDE {minutes[0]:.1f} min), "
-            f"as streams of one process {streams:7.1f} ({minutes[1]:.1f} min)"
-        )
-    return found
-
-
-def compare(size: int, sequences: int, device: str, workers: int, seconds: float) -> dict:
-    """Rates of the two loops, and what they are of the machine's peak."""
-    precision = resolve_precision("auto", device)
-    host, sets = noise_sets(sequences, size, "cpu"), noise_sets(sequences, size, device)
-    plain = PlainLoop(host, CLASSES, options_of("fp32"), device, workers)
-    epochs = {"plain": plain.epoch}
-    if device.startswith("cuda"):  # what is left of the difference where the loader costs nothing
+    precision, batch = resolve_precision("auto", device), method.training.batch
+    plain = PlainLoop(on_host(sets), CLASSES, method, device, workers)
+    epochs = {"plain": plain.epoch, "trainer": trainer(sets, device, method, precision)}
+    if precision != "fp32":
+        epochs["trainer, fp32"] = trainer(sets, device, method, "fp32")
+    if device == "cuda":  # what is left of the difference if the loader costs nothing
         epochs["plain, batches ready"] = partial(plain.epoch, list(plain.batches()))
-    for kind in dict.fromkeys(("fp32", precision)):
-        epochs[kind] = partial(epoch_of, trainings(sets, device, 1, kind))
     rounds = in_turns(epochs, seconds, device)
-    ratios = {name: np.divide(rates, rounds["plain"]).tolist() for name, rates in rounds.items()}
-    found = {name: float(np.median(rates)) for name, rates in rounds.items()}
+    ratios = np.divide(rounds["trainer"], rounds["plain"]).tolist()
+    rates = {name: float(np.median(values)) for name, values in rounds.items()}
     counted, peak = operations(plain), matrix_peak(device, precision)
     return {
-        "size": size,
-        "device": torch.cuda.get_device_name()
-        if device.startswith("cuda")
-        else f"CPU, {torch.get_num_threads()} thread",
+        "size": sets.maps.shape[-1],
+        "batch": batch,
         "precision": precision,
-        "sequences_a_second": found,
+        "device": device_name(device),
+        "threads": torch.get_num_threads(),
+        "sequences_per_second": rates,
+        "seconds_per_step": {name: batch / rate for name, rate in rates.items()},
+        "ratio": float(np.median(ratios)),
         "ratios": ratios,
-        "ratio": float(np.median(ratios[precision])),
-        "gflop_a_sequence": counted / 1e9,
-        "tflop_a_second": found[precision] * counted / 1e12,
-        "peak_tflop_a_second": peak / 1e12,
+        "gflop_per_sequence": counted / 1e9,
+        "tflops": rates["trainer"] * counted / 1e12,
+        "peak_tflops": peak / 1e12,
     }
 
 
-def show(found: dict) -> None:
-    """Print the table."""
-    print(f"{found['device']}, {found['size']} px, batch 32")
-    for name, rate in found["sequences_a_second"].items():
-        ratios = found["ratios"][name]
-        title, spread = "plain eager fp32" if name == "plain" else name, f"{min(ratios):.2f} to {max(ratios):.2f}"
-        print(f"  {title:>20} {rate:8.2f} sequences/s {np.median(ratios):6.2f} times ({spread})")
-    achieved, peak = found["tflop_a_second"], found["peak_tflop_a_second"]
-    print(
-        f"{found['gflop_a_sequence']:.1f} GFLOP a sequence; {found['precision']}: {achieved:.3f} TFLOP/s of "
-        f"{peak:.3f} at the matrix peak ({100 * achieved / peak:.0f} %)"
-    )
-    target = TARGETS["cpu" if found["device"].startswith("CPU") else "cuda"]
-    wanted = target * found["sequences_a_second"]["plain"] * found["gflop_a_sequence"] / 1000 / peak
-    print(f"{target} times the plain loop would be {100 * wanted:.0f} % of the peak")
+def show(found: dict[str, Any]) -> None:
+    """Print the result."""
+    print(f"{found['device']}, {found['threads']} thread(s), {found['size']} px, batch {found['batch']}")
+    for name, seconds in found["seconds_per_step"].items():
+        print(f"  {name:>20} {1000 * seconds:9.1f} ms per step")
+    low, high = min(found["ratios"]), max(found["ratios"])
+    print(f"the trainer is {found['ratio']:.2f} times as fast as the plain loop ({low:.2f} to {high:.2f})")
+    share = 100 * found["tflops"] / found["peak_tflops"]
+    rates = f"{found['tflops']:.3f} of {found['peak_tflops']:.3f} TFLOP/s in {found['precision']}"
+    print(f"{found['gflop_per_sequence']:.1f} GFLOP per sequence: {rates}, {share:.0f} % of the matrix peak")
 
 
 def main() -> None:
-    """Measure, print a table, keep it as JSON."""
+    """Measure, print the result, and write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=112)
-    parser.add_argument("--sequences", type=int, default=0, help="of the noise; default 64 on a CPU, 435 on a GPU")
+    parser.add_argument("--sequences", type=int, default=64)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument(
-        "--workers", type=int, help="processes of the plain loop's loader; default: a core each on a GPU"
+        "--workers", type=int, help="processes of the plain loop's loader (default: all cores on a GPU)"
     )
-    parser.add_argument("--seconds", type=float, default=20, help="at least so long for each figure")
-    parser.add_argument("--beside", type=int, nargs="*", default=[], help="numbers of folds to train beside each other")
+    parser.add_argument("--seconds", type=float, default=20, help="for each loop")
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks/training.json"))
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")  # queues of the GPU, so that streams have one each
     device = resolve_device(asked.device)
-    on_gpu = device.startswith("cuda")
-    workers = asked.workers if asked.workers is not None else on_gpu * os.cpu_count()
-    sequences = asked.sequences or (435 if on_gpu else 64)
-    found = compare(asked.size, sequences, device, workers, asked.seconds)
+    workers = asked.workers if asked.workers is not None else (device == "cuda") * os.cpu_count()
+    found = compare(noise_sets(asked.sequences, asked.size, device), device, workers, asked.seconds)
     show(found)
-    found["beside"] = beside(asked.beside, asked.size, sequences, device, asked.seconds)
     write_json(asked.out, found)
 
 

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from ra_icl.training.method import MethodOptions
+from ra_icl.model.options import BackboneOptions, ModelOptions, RegionOptions
+from ra_icl.training.augmentation import AugmentationOptions
+from ra_icl.training.method import MethodOptions, OptimiserOptions
 
 torch.set_num_threads(1)
 
@@ -15,27 +17,11 @@ def _seeded():
 
 
 @pytest.fixture
-def small_options() -> dict:
-    """A method small enough to train in a test, as a slice of the config."""
-    return {
-        "model": {
-            "backbone": {"stem": "small", "width": 8, "blocks": [1, 1]},
-            "regions": {
-                "queries": 3,
-                "width": 16,
-                "heads": 2,
-                "feedforward": 16,
-                "hidden": 16,
-                "embedding": 8,
-            },
-        },
-        "augmentation": {"brightness": 0, "contrast": 0, "saturation": 0, "blur": 0},
-        "training": {"epochs": 2, "batch": 8, "precision": "fp32"},
-    }
-
-
-@pytest.fixture
-def small_method(small_options) -> MethodOptions:
-    from ra_icl.planning.options import from_mapping
-
-    return from_mapping(MethodOptions, small_options, "test")
+def small_method() -> MethodOptions:
+    """M6, small enough to train in a test."""
+    regions = RegionOptions(queries=3, width=16, heads=2, feedforward=16, hidden=16, embedding=8)
+    return MethodOptions(
+        model=ModelOptions(BackboneOptions("small", 8, (1, 1)), regions),
+        augmentation=AugmentationOptions(brightness=0, contrast=0, saturation=0, blur=0),
+        training=OptimiserOptions(epochs=2, batch=8, precision="fp32"),
+    )

@@ -9,44 +9,60 @@ import typer
 
 from ra_icl.cli import app
 from ra_icl.cli.arguments import Classes, Options, Protocol
+from ra_icl.errors import InputError
 
 
 @app.command()
 def fold(
     out: Annotated[
-        list[Path],
-        typer.Argument(help="{dataset}-{subject}.csv of a held-out subject; .json and .safetensors come beside it"),
+        Path, typer.Option(help="{dataset}-{subject}.csv, named after the held-out subject; a .json goes beside it")
     ],
-    index: Annotated[list[Path], typer.Option(help="index CSV; once for each dataset of the protocol")],
+    index: Annotated[list[Path], typer.Option(help="index CSV; repeat it for each dataset of the protocol")],
     flow: Annotated[Path, typer.Option(help="folder flow/{sampling}")],
     protocol: Protocol = "cde",
     classes: Classes = "[]",
-    method: Annotated[str, typer.Option(help="name for the record")] = "m6",
+    method: Annotated[str, typer.Option(help="name of the method, for the record")] = "m6",
     seed: int = 0,
     data_source: Annotated[str, typer.Option(help="datasets, twins or public_flow")] = "datasets",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads")] = 1,
-    checkpoints: Annotated[Path | None, typer.Option(help="folder that keeps the state, to go on from")] = None,
-    checkpoint_seconds: Annotated[float, typer.Option(help="at least so long between two writes of it")] = 60,
-    flow_digest: Annotated[
-        Path | None, typer.Option(help="file of the flow's checksums, instead of reading it")
-    ] = None,
+    checkpoints: Annotated[Path | None, typer.Option(help="checkpoint folder; training resumes from it")] = None,
+    checkpoint_seconds: Annotated[float, typer.Option(help="minimum seconds between checkpoints")] = 60,
     code: Annotated[
-        str, typer.Option(help="digest of the code that trains; a checkpoint of other code is not resumed")
+        str, typer.Option(help="digest of the training code, computed if empty; results of other code are not reused")
     ] = "",
+    keep_network: Annotated[
+        bool, typer.Option("--keep-network", help="also write the network, in half precision, as .safetensors")
+    ] = False,
     options: Options = "{}",
 ) -> None:
-    """Train leave-one-subject-out folds one after another, and predict the held-out subjects."""
+    """Train one leave-one-subject-out fold and predict its held-out subject."""
+    if out.suffix != ".csv":
+        raise InputError(f"{out}: name the fold by its file, {{dataset}}-{{subject}}.csv")
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    # cuBLAS gives the same sums on every stream only with a workspace of a fixed size.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    import torch
-
+    from ra_icl.planning.code import code_digest
     from ra_icl.planning.options import parse
-    from ra_icl.training.fold import Fold, run_folds
     from ra_icl.training.method import MethodOptions
 
+    method_options = parse(MethodOptions, options, "options")
+    _choose_gpu(method_options.training.device)
+    import torch
+
+    from ra_icl.training.fold import Fold, run_fold
+
     torch.set_num_threads(threads)
-    folds = {path: Fold(protocol, method, path.stem, seed, data_source, tuple(json.loads(classes))) for path in out}
-    keep = (checkpoints, checkpoint_seconds, flow_digest, code)
-    run_folds(folds, index, flow, parse(MethodOptions, options, "options"), device, *keep)
+    held_out = Fold(protocol, method, out.stem, seed, data_source, tuple(json.loads(classes)))
+    keeping = {"checkpoints": checkpoints, "checkpoint_seconds": checkpoint_seconds, "keep_network": keep_network}
+    run_fold(out, held_out, index, flow, method_options, code=code or code_digest("ra_icl.training.fold"), **keeping)
+
+
+def _choose_gpu(device: str) -> None:
+    """Claim a GPU before PyTorch looks for one. Raises InputError if PyTorch cannot use it."""
+    from ra_icl.training.gpus import claim_gpu
+
+    # cuBLAS repeats its sums bit for bit only with a workspace of a fixed size.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    gpu = claim_gpu(device)
+    if gpu:
+        from ra_icl.training.device import require_usable
+
+        require_usable(gpu)

@@ -9,8 +9,3 @@ def attention_maps(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor
     features F: (B, C, h, w); weight W of the classifier: (L, C). Returns M: (B, L, h, w).
     """
     return torch.einsum("lc,bchw->blhw", weight, features)
-
-
-def flip(maps: torch.Tensor) -> torch.Tensor:
-    """Mirror maps (..., W) horizontally: the Flip of Eq. 6."""
-    return maps.flip(-1)

@@ -1,60 +1,59 @@
 """The residual backbone (He et al., 2016) with a stem for large or for small flow maps."""
 
+from collections import OrderedDict
+
 import torch
 from torch import nn
 
 from ra_icl.model.options import BackboneOptions
-from ra_icl.model.torchvision_blocks import BasicBlock
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Sequential):
     """Flow maps (B, 3, H, W) to the features of the last convolution F (B, C, h, w), randomly initialised.
 
-    With the default options this is ResNet18 without its pooling and classifier; h, w are H, W divided by 32
-    (stem "standard") or by 8 (stem "small").
+    With the default options this is ResNet18 without its pooling and classifier. Parameters have torchvision's names
+    (conv1, bn1, layer1.0.conv1, ..., layer4.1.bn2), so that its weights can be loaded. h and w are H and W divided by
+    32 (stem "standard") or by 8 (stem "small").
     """
 
     def __init__(self, options: BackboneOptions) -> None:
-        super().__init__()
-        self.stem = _stem(options)
-        channels = [options.width * 2**stage for stage in range(len(options.blocks))]
-        inputs = [options.width, *channels[:-1]]
-        self.stages = nn.Sequential(
-            *(
-                _stage(*sizes, blocks, stride=1 if stage == 0 else 2)
-                for stage, (*sizes, blocks) in enumerate(zip(inputs, channels, options.blocks, strict=True))
-            )
-        )
+        super().__init__(_stem(options))
+        inputs = options.width
+        for stage, blocks in enumerate(options.blocks):
+            outputs = options.width * 2**stage
+            self.add_module(f"layer{stage + 1}", _stage(inputs, outputs, blocks, stride=2 if stage else 1))
+            inputs = outputs
         self.apply(_initialise)
 
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut: (B, C, H, W) to (B, C', H/stride, W/stride)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample = None
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(Projection(inputs, outputs, stride), nn.BatchNorm2d(outputs))
+
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        return self.stages(self.stem(maps))
-
-
-def _stem(options: BackboneOptions) -> nn.Sequential:
-    if options.stem == "small":
-        convolution = nn.Conv2d(3, options.width, 3, stride=1, padding=1, bias=False)
-        return nn.Sequential(convolution, nn.BatchNorm2d(options.width), nn.ReLU(inplace=True))
-    convolution = nn.Conv2d(3, options.width, 7, stride=2, padding=3, bias=False)
-    pooling = nn.MaxPool2d(3, stride=2, padding=1)
-    return nn.Sequential(convolution, nn.BatchNorm2d(options.width), nn.ReLU(inplace=True), pooling)
-
-
-def _stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Sequential:
-    shortcut = None
-    if stride != 1 or inputs != outputs:
-        projection = Projection(inputs, outputs, stride)
-        shortcut = nn.Sequential(projection, nn.BatchNorm2d(outputs))
-    first = BasicBlock(inputs, outputs, stride, shortcut)
-    return nn.Sequential(first, *(BasicBlock(outputs, outputs) for _ in range(blocks - 1)))
+        shortcut = maps if self.downsample is None else self.downsample(maps)
+        inner = self.relu(self.bn1(self.conv1(maps)))
+        inner = self.bn2(self.conv2(inner))
+        inner += shortcut
+        return self.relu(inner)
 
 
 class Projection(nn.Conv2d):
-    """The 1x1 convolution with a stride of a shortcut, (B, C, H, W) to (B, C', H/stride, W/stride).
+    """The strided 1x1 convolution of a shortcut, (B, C, H, W) to (B, C', H/stride, W/stride).
 
-    It takes every stride-th pixel first, which is the same sum: the backward pass of oneDNN's own
-    strided 1x1 convolution writes outside its memory for some shapes (PyTorch 2.13 on CPUs with
-    AVX2, channels_last, 4 x 8 x 64 x 64 for one) and ends the process.
+    It selects every stride-th pixel before it convolves, which gives the same result. The backward pass of oneDNN's
+    strided 1x1 convolution writes outside its memory for some shapes (PyTorch 2.13 on CPUs with AVX2, channels_last,
+    for example 4 x 8 x 64 x 64) and crashes the process.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
@@ -63,6 +62,24 @@ class Projection(nn.Conv2d):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         return super().forward(maps[:, :, :: self.step, :: self.step])
+
+
+def _stem(options: BackboneOptions) -> "OrderedDict[str, nn.Module]":
+    small = options.stem == "small"
+    size, stride = (3, 1) if small else (7, 2)
+    layers = OrderedDict(
+        conv1=nn.Conv2d(3, options.width, size, stride, padding=size // 2, bias=False),
+        bn1=nn.BatchNorm2d(options.width),
+        relu=nn.ReLU(inplace=True),
+    )
+    if not small:
+        layers["maxpool"] = nn.MaxPool2d(3, stride=2, padding=1)
+    return layers
+
+
+def _stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Sequential:
+    first = BasicBlock(inputs, outputs, stride)
+    return nn.Sequential(first, *(BasicBlock(outputs, outputs, stride=1) for _ in range(blocks - 1)))
 
 
 def _initialise(module: nn.Module) -> None:

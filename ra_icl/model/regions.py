@@ -10,7 +10,7 @@ from ra_icl.model.options import RegionOptions
 
 
 class RegionDiscovery(nn.Module):
-    """Facial queries look up the feature map and return one heatmap and one embedding a region.
+    """Facial queries that attend to the feature map; each finds a region, as a heatmap and an embedding.
 
     forward takes F (B, C, h, w) and returns the similarities S (B, N, h, w) of Eq. 7; `embed` takes F and the
     heatmaps P (B, N, h, w) of Eq. 8 and returns the facial embeddings z (B, N, D) of Eqs. 11-12.

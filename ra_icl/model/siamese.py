@@ -13,7 +13,7 @@ from ra_icl.model.regions import RegionDiscovery, mlp, region_heatmaps
 
 
 class View(NamedTuple):
-    """What a branch sees in a batch of flow maps; the last two are None without region discovery.
+    """The output of a branch for a batch of flow maps; the last two are None without region discovery.
 
     logits (B, L); attention M (B, L, h, w), Eq. 5; similarity S (B, N, h, w), Eq. 7; embeddings z (B, N, D), Eq. 12.
     """
@@ -25,7 +25,7 @@ class View(NamedTuple):
 
 
 class Branch(nn.Module):
-    """E: backbone, classifier without bias (Eq. 4) and, where `discover` is set, region discovery."""
+    """E: backbone, classifier without bias (Eq. 4) and, if `discover`, region discovery."""
 
     def __init__(self, classes: int, options: ModelOptions, discover: bool) -> None:
         super().__init__()
@@ -40,18 +40,18 @@ class Branch(nn.Module):
         return self.classifier(self.backbone(maps).mean(dim=(2, 3)))
 
     def forward(self, maps: torch.Tensor) -> View:
-        features = self.backbone(maps)
-        logits = self.classifier(features.mean(dim=(2, 3)))
-        attention = attention_maps(features, self.classifier.weight)
+        features = self.backbone(maps)  # F (B, C, h, w)
+        logits = self.classifier(features.mean(dim=(2, 3)))  # (B, L)
+        attention = attention_maps(features, self.classifier.weight)  # M (B, L, h, w)
         if self.regions is None:
             return View(logits, attention, None, None)
-        similarity = self.regions(features)
-        heatmaps = region_heatmaps(similarity, self.temperature)
-        return View(logits, attention, similarity, self.regions.embed(features, heatmaps))
+        similarity = self.regions(features)  # S (B, N, h, w)
+        heatmaps = region_heatmaps(similarity, self.temperature)  # P (B, N, h, w)
+        return View(logits, attention, similarity, self.regions.embed(features, heatmaps))  # z (B, N, D)
 
 
 class Siamese(nn.Module):
-    """Online network, target network (starts as its copy, never sees a gradient) and the predictor G (Eq. 13)."""
+    """Online network, target network (starts as its copy, never gets a gradient) and the predictor G (Eq. 13)."""
 
     def __init__(self, classes: int, options: ModelOptions, discover: bool = True) -> None:
         super().__init__()
@@ -68,14 +68,9 @@ class Siamese(nn.Module):
 
     @torch.no_grad()
     def update_target(self) -> None:
-        """Move the target by Eq. 3: xi = tau xi + (1 - tau) theta.
+        """Move the target's parameters by Eq. 3: xi = tau xi + (1 - tau) theta.
 
-        BatchNorm's running statistics are copied from the online network: in training the target normalises by its
-        own batch, and in inference it is not used.
+        The target's BatchNorm always normalises by its own batch, so its running statistics are never read.
         """
         theta, xi = list(self.online.parameters()), list(self.target.parameters())
         torch._foreach_lerp_(xi, theta, 1 - self.decay)
-        ours, theirs = list(self.target.buffers()), list(self.online.buffers())
-        for counts in (False, True):  # CUDA copies those in one call that are of one kind
-            chosen = [place for place, buffer in enumerate(ours) if buffer.is_floating_point() != counts]
-            torch._foreach_copy_([ours[place] for place in chosen], [theirs[place] for place in chosen])

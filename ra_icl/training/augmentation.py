@@ -1,7 +1,7 @@
 """Random transforms of flow maps, drawn per sample and computed for a whole batch on its device.
 
-Maps are (B, 3, H, W) network inputs: u, v, strain in [0, 1] with zero motion in the middle of u's and v's range or
-wherever per-instance scaling has put it.
+Maps are (B, 3, H, W) network inputs: u, v and strain in [0, 1]. Zero motion is at 0.5 in u and v, or wherever
+per-instance scaling has moved it.
 """
 
 import torch
@@ -10,8 +10,11 @@ from torch.nn import functional
 from ra_icl.training.method import AugmentationOptions
 
 
-def mirror(maps: torch.Tensor, negate_u: bool) -> torch.Tensor:
-    """Flip maps horizontally; with `negate_u`, u becomes 1 - u: the reversed motion in [0, 1]."""
+def flip(maps: torch.Tensor, negate_u: bool = False) -> torch.Tensor:
+    """Flip maps (..., W) horizontally (Eq. 6).
+
+    negate_u: for network inputs (B, 3, H, W), u also becomes 1 - u, the reversed motion in [0, 1].
+    """
     flipped = maps.flip(-1)
     if not negate_u:
         return flipped
@@ -19,7 +22,7 @@ def mirror(maps: torch.Tensor, negate_u: bool) -> torch.Tensor:
 
 
 def transform(maps: torch.Tensor, options: AugmentationOptions, generator: torch.Generator) -> torch.Tensor:
-    """T_theta or T_xi: colour jitter, then Gaussian blur, with parameters of its own for every sample."""
+    """T_theta or T_xi: colour jitter, then Gaussian blur, with separate parameters for each sample."""
     return blur(jitter(maps, options, generator), options, generator)
 
 
@@ -38,7 +41,7 @@ def jitter(maps: torch.Tensor, options: AugmentationOptions, generator: torch.Ge
 
 
 def blur(maps: torch.Tensor, options: AugmentationOptions, generator: torch.Generator) -> torch.Tensor:
-    """Blur each sample with probability `options.blur` by a Gaussian of its own width (reflected borders)."""
+    """Blur each sample with probability `options.blur` by a Gaussian of random width (reflected borders)."""
     if not options.blur:
         return maps
     batch, channels, height, width = maps.shape
@@ -63,9 +66,9 @@ def share(
 ) -> tuple[torch.Tensor, ...]:
     """Mirror and shift every instance of a sequence alike, so that their regions stay aligned."""
     batch, device = len(pair[0]), pair[0].device
-    if options.mirror:
-        chosen = torch.rand(batch, 1, 1, 1, generator=generator, device=device) < options.mirror
-        pair = tuple(torch.where(chosen, mirror(maps, options.mirror_negates_u), maps) for maps in pair)
+    if options.flip:
+        chosen = torch.rand(batch, 1, 1, 1, generator=generator, device=device) < options.flip
+        pair = tuple(torch.where(chosen, flip(maps, options.flip_negates_u), maps) for maps in pair)
     if options.shift:
         steps = torch.randint(-options.shift, options.shift + 1, (2, batch), generator=generator, device=device)
         pair = tuple(_translate(maps, *steps) for maps in pair)

@@ -1,12 +1,97 @@
-"""The device that a fold is trained on."""
+"""The device that a fold trains on: which one, whether PyTorch can use it, precision, kernels, stream."""
 
-import gc
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 
+from ra_icl.errors import InputError
 
-def free_gpu(device: str) -> None:
-    """Give back what a fold that has ended held, its graphs and what they worked in: other processes share the GPU."""
-    if device.startswith("cuda"):
-        gc.collect()
-        torch.cuda.empty_cache()
+
+def resolve_device(device: str) -> str:
+    """Return "cuda" or "cpu" for `training.device`; "auto" is CUDA if PyTorch has a GPU.
+
+    Raises InputError for "cuda" if PyTorch has none.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            f"training.device: cuda: {_build()} finds no CUDA GPU here; install a CUDA build of PyTorch, "
+            "or set training.device to auto or cpu"
+        )
+    return device
+
+
+def require_usable(gpu: Any) -> None:
+    """Compute something on the GPU that this process was given (`gpus.claim_gpu`: .index, .name, .driver).
+
+    Raises InputError if PyTorch cannot.
+    """
+    try:
+        torch.ones(1, device="cuda").sum().item()
+    except (RuntimeError, AssertionError) as error:  # a CPU build of PyTorch raises AssertionError
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"GPU {gpu.index} ({gpu.name}, driver {gpu.driver}): {_build()} cannot use it ({reason}); install a CUDA "
+            "build of PyTorch for this GPU and driver, or set training.device: cpu"
+        ) from error
+
+
+def _build() -> str:
+    return f"PyTorch {torch.__version__} (CUDA {torch.version.cuda or 'not built in'})"
+
+
+# cuBLAS and cuDNN raise theirs as plain RuntimeError.
+_OUT_OF_MEMORY = ("CUDA out of memory", "CUDA error: out of memory", "ALLOC_FAILED")
+
+
+@contextmanager
+def explaining_memory() -> Iterator[None]:
+    """Turn CUDA's out-of-memory errors into an InputError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if any(words in str(error) for words in _OUT_OF_MEMORY):
+            raise InputError(
+                "the GPU's memory does not hold this fold beside the others; lower folds_per_gpu, or training.batch"
+            ) from error
+        raise
+
+
+def resolve_precision(precision: str, device: str) -> str:
+    """Return "bf16" or "fp32". "auto" is bf16 on a GPU and on CPUs with bf16 instructions; others emulate it slowly."""
+    if precision != "auto":
+        return precision
+    native = device.startswith("cuda") or torch.cpu._is_avx512_bf16_supported()
+    return "bf16" if native else "fp32"
+
+
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """The autocast context in which the networks run."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=resolve_precision(precision, device.type) == "bf16")
+
+
+def fix_kernels() -> None:
+    """Make cuDNN choose the same kernels in every run, and keep fp32 at full precision.
+
+    TF32, cuDNN's default, keeps only 10 bits of each factor's mantissa.
+    """
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def stream_of(device: str) -> "torch.cuda.Stream | None":
+    """A new CUDA stream, because a graph cannot be recorded on the default one; None on a CPU."""
+    if not device.startswith("cuda"):
+        return None
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))  # which copied the data
+    return stream
+
+
+def device_name(device: str) -> str:
+    """The name of the GPU, or "cpu (machine)"."""
+    return torch.cuda.get_device_name() if device.startswith("cuda") else f"cpu ({platform.machine()})"

@@ -1,13 +1,13 @@
-"""LOSO folds as a step of the workflow: read flow, train on the other subjects, predict, write three files each."""
+"""One LOSO fold as a step of the workflow: read flow, train on the other subjects, predict, write the files."""
 
 import logging
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,22 +17,21 @@ from ra_icl import __version__
 from ra_icl.datasets.index import read_index_csv
 from ra_icl.datasets.protocols import fold_of, protocol_of, select
 from ra_icl.errors import InputError
-from ra_icl.files import atomic, save_tensors, write_csv, write_json
-from ra_icl.training.checkpoint import Checkpoint, Stopped, StopRequest, digest_of
-from ra_icl.training.device import free_gpu
-from ra_icl.training.instances import InstanceSets, load_instances
-from ra_icl.training.loop import Trained, Training, stream_of
+from ra_icl.training import outputs
+from ra_icl.training.checkpoint import Checkpoint, key_of
+from ra_icl.training.device import device_name, explaining_memory, resolve_device, resolve_precision
+from ra_icl.training.instances import InstanceSets, StoredFlow, instance_sets, stored_flow
+from ra_icl.training.loop import Trained, Training
 from ra_icl.training.method import MethodOptions
-from ra_icl.training.step import resolve_precision
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Fold:
-    """What a fold is: protocol, method, held-out `{dataset}-{subject}`, seed, and where its data came from.
+    """A fold: protocol, method, held-out `{dataset}-{subject}`, seed, and where its data came from.
 
-    classes: those of own data, in label order; the other protocols have theirs.
+    classes: those of protocol "own", in label order; the other protocols define theirs.
     """
 
     protocol: str
@@ -44,120 +43,66 @@ class Fold:
 
     @property
     def training_seed(self) -> int:
-        """A seed of the fold's own, the same in every process: from protocol, fold and seed, not from the method."""
+        """The seed of the training, derived from protocol, fold and seed but not from the method."""
         text = f"{self.protocol}/{self.name}/{self.seed}"
         return int.from_bytes(sha256(text.encode()).digest()[:4], "big")
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes of the fold's protocol, in label order."""
+        return protocol_of(self.protocol, self.classes).classes
 
-def run_folds(
-    folds: Mapping[Path, Fold],
+
+def run_fold(
+    out: Path,
+    fold: Fold,
     indexes: list[Path],
     flow: Path,
     options: MethodOptions,
-    device: str = "auto",
+    *,
     checkpoints: Path | None = None,
-    checkpoint_seconds: float = 60.0,
-    flow_digest: Path | None = None,
+    checkpoint_seconds: float = 60,
     code: str = "",
+    keep_network: bool = False,
 ) -> None:
-    """Train and predict folds of one protocol one after another, from flow that is read once.
+    """Train one fold and predict its held-out subject, unless `out` already holds the result.
 
-    folds: by the CSV file that each writes, with a .json and a .safetensors beside it: all three or none. indexes: the
-    index CSV of every dataset of the protocol; flow: the folder flow/{sampling}. checkpoints: a folder that keeps a
-    fold's state as {name}.safetensors, from which the same fold goes on; that of a finished one stays until all are
-    done, as a workflow deletes whatever a job that failed has written. flow_digest: a file of the flow's checksums,
-    which tells whether a checkpoint is of the same flow (without it the flow is read). code: a digest of the code that
-    trains, part of a checkpoint's identity. A fold that fails leaves the
-    others running.
-    Raises InputError where a held-out subject is unknown, files are missing or some fold failed: a line for each.
+    out: the CSV file of predictions; the record goes beside it as .json and, with `keep_network`, the online network as
+    .safetensors. indexes: the index CSV of every dataset of the protocol. flow: the folder flow/{sampling}.
+    checkpoints: folder for {fold}.safetensors, the state from which an interrupted training resumes, written every
+    `checkpoint_seconds` at most. code: a digest of the code that trains.
+    Raises InputError if the held-out subject is unknown, flow is missing, the loss diverges or the device is unusable.
     """
-    for path in folds:
-        if path.suffix != ".csv":
-            raise InputError(f"{path}: a fold is named by the file that it writes, {{dataset}}-{{subject}}.csv")
-    device = resolve_device(device)
-    first = next(iter(folds.values()))
-    protocol = protocol_of(first.protocol, first.classes)
-    table = select(pd.concat([read_index_csv(path) for path in indexes], ignore_index=True), protocol)
-    rows = [held_out_rows(table, fold.name) for fold in folds.values()]
-    sets = load_instances(table, flow, options.input, device)
-    parts = [split(sets, held_out) for held_out in rows]
-    stop, faults = StopRequest(), []
-    states: list[Checkpoint | None] = [None] * len(folds)
-    if checkpoints:
-        data = [*indexes, *([flow_digest] if flow_digest else flow_files(flow, sets))]
-        identity = _identity(data, options, device, code)
-        states = _checkpoints(list(folds.values()), checkpoints, identity, stop, checkpoint_seconds)
-    stream = stream_of(device)  # one for all: cuBLAS keeps a workspace for every stream that it has seen
-    with stop if checkpoints else nullcontext():
-        for (out, fold), (training, held_out), state in zip(folds.items(), parts, states, strict=True):
-            stop.honour()
-            log.info(
-                "%s %s %s: %d training sequences, %d held out, on %s",
-                *(fold.protocol, fold.method, fold.name, len(training), len(held_out), device),
-            )
-            try:
-                of_fold = (training, held_out, len(protocol.classes), options, fold.training_seed, device)
-                data = data_record(sets, training, held_out)
-                write_fold(out, fold, held_out, Training(*of_fold, state, stream).run(), options, device, data)
-            except Stopped:
-                raise
-            except InputError as error:
-                faults.append(f"fold {fold.name}: {error}")
-            free_gpu(device)
-    if faults:
-        raise InputError("\n".join(faults))
-    for state in filter(None, states):
+    device = resolve_device(options.training.device)
+    table = read_rows(fold, indexes)
+    held_out = held_out_rows(table, fold.name)
+    stored = stored_flow(table, Path(flow))
+    key = key_of(identity_of(fold, stored, options, device, code))
+    if outputs.reuse(key, out, keep_network):
+        log.info("%s: unchanged: same flow, options and code; nothing to train", fold.name)
+        return
+    facts = {"key": key, "commit": commit_of_code()}
+    state = Checkpoint(Path(checkpoints, f"{fold.name}.safetensors"), key, checkpoint_seconds) if checkpoints else None
+    with state or nullcontext(), explaining_memory():
+        sets = instance_sets(stored, options.input, device)
+        training, unseen = split(sets, held_out)
+        log.info("%s: %d training sequences, %d held out, on %s", fold.name, len(training), len(unseen), device)
+        trained = Training(training, unseen, len(fold.class_names), options, fold.training_seed, device, state).run()
+        facts["data"] = data_record(sets, training, unseen, stored.digest)
+        network = (trained.model.online, fold.class_names, options, asdict(fold)) if keep_network else None
+        outputs.write(out, predictions(unseen, trained), record_of(fold, trained, options, device) | facts, network)
+    if state:
         state.remove()
 
 
-def _checkpoints(
-    folds: Sequence[Fold], folder: Path, identity: dict, stop: StopRequest, seconds: float
-) -> list[Checkpoint]:
-    """One for each fold, which keeps its end where another fold may fail."""
-    several = len(folds) > 1
-    return [
-        Checkpoint(folder / f"{fold.name}.safetensors", {"fold": asdict(fold)} | identity, stop, seconds, several)
-        for fold in folds
-    ]
-
-
-def flow_files(flow: Path, sets: InstanceSets) -> list[Path]:
-    """The flow files that the sequences were read from."""
-    pairs = sets.table[["dataset", "subject"]].drop_duplicates().itertuples(index=False)
-    return [flow / dataset / f"{subject}.safetensors" for dataset, subject in pairs]
-
-
-def _identity(data: list[Path], options: MethodOptions, device: str, code: str) -> dict:
-    """What a training depends on beside the fold: another of these, and a checkpoint is not resumed."""
-    return {
-        "options": asdict(options),
-        "device": device,
-        "torch": torch.__version__,
-        "data": digest_of(data),
-        "code": code,
-    }
-
-
-def commit_of_code() -> str | None:
-    """The git commit of the package, with "-dirty" where files differ from it; None outside a clone."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def resolve_device(device: str) -> str:
-    """ "auto" is CUDA where there is a GPU, else the CPU. Raises InputError for a device that is not there."""
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"--device {device}: PyTorch finds no CUDA GPU here; use --device cpu")
-    return device
+def read_rows(fold: Fold, indexes: list[Path]) -> pd.DataFrame:
+    """The rows of the fold's protocol in the index CSVs, with their labels."""
+    index = pd.concat([read_index_csv(path) for path in indexes], ignore_index=True)
+    return select(index, protocol_of(fold.protocol, fold.classes))
 
 
 def held_out_rows(table: pd.DataFrame, name: str) -> np.ndarray:
-    """Which rows (dataset, subject) the fold `name` holds out. Raises InputError where they are none or all."""
+    """Which rows (dataset, subject) the fold `name` holds out. Raises InputError if it is none or all of them."""
     held_out = (fold_of(table) == name).to_numpy()
     if not held_out.any():
         raise InputError(f"fold {name}: no such subject in the index; run `snakemake -n` for the list of folds")
@@ -171,34 +116,28 @@ def split(sets: InstanceSets, held_out: np.ndarray) -> tuple[InstanceSets, Insta
     return sets.subset((~held_out).nonzero()[0]), sets.subset(held_out.nonzero()[0])
 
 
-def write_fold(
-    out: Path,
-    fold: Fold,
-    held_out: InstanceSets,
-    trained: Trained,
-    options: MethodOptions,
-    device: str,
-    data: dict,
-) -> None:
-    """Write predictions (CSV `out`), the record (JSON) and the online network (safetensors): all three or none."""
-    with ExitStack() as files:
-        csv, json, network = (
-            files.enter_context(atomic(out.with_suffix(suffix))) for suffix in (".csv", ".json", ".safetensors")
-        )
-        write_csv(csv, predictions(held_out, trained))
-        write_json(json, record(fold, trained, options, device) | {"data": data})
-        save_tensors(network, trained.model.online.state_dict(), {"fold": asdict(fold)})
-
-
-def data_record(sets: InstanceSets, training: InstanceSets, held_out: InstanceSets) -> dict:
-    """What the fold was fed: how many sequences, a digest of all flow that was read, ranges of its values."""
+def identity_of(fold: Fold, flow: StoredFlow, options: MethodOptions, device: str, code: str) -> dict[str, Any]:
+    """Everything that a fold's predictions depend on, as JSON-able values."""
+    settings = asdict(options)
+    settings["training"].pop("device", None)  # what counts is the device that it resolves to
     return {
-        "trained": len(training),
-        "predicted": len(held_out),
-        "flow": sets.digest,
-        "training": training.summary(),
-        "all": sets.summary(),
+        "fold": asdict(fold),
+        "options": settings,
+        "flow": flow.digest,
+        "labels": flow.table["label"].tolist(),
+        "code": code,
+        "torch": torch.__version__,
+        "device": device,
     }
+
+
+def commit_of_code() -> str | None:
+    """The git commit of the package, with "-dirty" if files differ from it; None outside a clone."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def predictions(held_out: InstanceSets, trained: Trained) -> pd.DataFrame:
@@ -209,8 +148,19 @@ def predictions(held_out: InstanceSets, trained: Trained) -> pd.DataFrame:
     return pd.concat([table, pd.DataFrame(trained.probabilities, columns=columns)], axis=1)
 
 
-def record(fold: Fold, trained: Trained, options: MethodOptions, device: str) -> dict:
-    """What is worth knowing of a finished fold: its identity, loss curve, seconds, device, options, versions."""
+def data_record(sets: InstanceSets, training: InstanceSets, held_out: InstanceSets, digest: str) -> dict[str, Any]:
+    """What the fold was fed: numbers of sequences, the digest of all flow, and the ranges of its values."""
+    return {
+        "trained": len(training),
+        "predicted": len(held_out),
+        "flow": digest,
+        "training": training.summary(),
+        "all": sets.summary(),
+    }
+
+
+def record_of(fold: Fold, trained: Trained, options: MethodOptions, device: str) -> dict[str, Any]:
+    """A finished fold's identity, loss curve, seconds, device, options and versions."""
     return {
         "protocol": fold.protocol,
         "method": fold.method,
@@ -221,11 +171,10 @@ def record(fold: Fold, trained: Trained, options: MethodOptions, device: str) ->
         "selection": options.training.select,
         "epoch": trained.epoch,
         "seconds": round(trained.seconds, 3),
-        "device": torch.cuda.get_device_name() if device.startswith("cuda") else f"cpu ({platform.machine()})",
+        "device": device_name(device),
         "precision": resolve_precision(options.training.precision, device),
         "threads": torch.get_num_threads(),
         "options": asdict(options),
         "versions": {"ra_icl": __version__, "torch": torch.__version__, "python": platform.python_version()},
-        "commit": commit_of_code(),
         "curve": trained.curve,
     }

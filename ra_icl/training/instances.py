@@ -1,10 +1,8 @@
-"""Instance sets on the training device: every sequence's flow maps, scaled to network inputs."""
+"""Instance sets: the flow maps of every sequence, scaled to network inputs, on the training device."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,13 +17,32 @@ CHANNELS = ("u", "v", "strain")
 
 
 @dataclass(frozen=True)
-class InstanceSets:
-    """The instance sets of S sequences, M instances in all.
+class StoredFlow:
+    """Flow maps of S sequences as they lie in their files, memory-mapped.
 
-    maps: (M, 3, H, W) in half precision; first: (S,) where a sequence's instances begin; count: (S,) how many it has;
-    labels: (S,).
-    table: the S rows dataset, subject, sequence, label. statistics: (S, 3, 3), mean, minimum and maximum of u, v and
-    strain as stored; checksums: of the S tensors as stored.
+    table: the S rows dataset, subject, sequence, label. tensors: (N, 3, H, W) float16 each, read when they are used.
+    checksums: of the tensors, as the files state them.
+    """
+
+    table: pd.DataFrame
+    tensors: tuple[torch.Tensor, ...]
+    checksums: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over dataset, subject, sequence and checksum of every tensor, in the table's order."""
+        names = self.table[["dataset", "subject", "sequence"]].agg("/".join, axis=1)
+        lines = [f"{name} {checksum}\n" for name, checksum in zip(names, self.checksums, strict=True)]
+        return sha256("".join(lines).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class InstanceSets:
+    """The instance sets of S sequences, M instances in total.
+
+    maps: (M, 3, H, W) in half precision. first: (S,) index of each sequence's first instance. count: (S,) number of its
+    instances. labels: (S,). table: the S rows dataset, subject, sequence, label. statistics: (S, 3, 3), mean, minimum
+    and maximum of u, v and strain as stored.
     """
 
     maps: torch.Tensor
@@ -34,25 +51,15 @@ class InstanceSets:
     labels: torch.Tensor
     table: pd.DataFrame
     statistics: np.ndarray
-    checksums: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def subset(self, rows: np.ndarray) -> "InstanceSets":
-        """The sets of some sequences, sharing the maps."""
-        index = torch.as_tensor(np.asarray(rows), device=self.labels.device)
+        """The sets of the sequences numbered `rows`, sharing the maps."""
+        index = torch.as_tensor(rows, device=self.labels.device)
         chosen = (self.first[index], self.count[index], self.labels[index])
-        table = self.table.iloc[rows].reset_index(drop=True)
-        checksums = tuple(self.checksums[row] for row in index.tolist())
-        return InstanceSets(self.maps, *chosen, table, self.statistics[index.cpu().numpy()], checksums)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over dataset, subject, sequence and checksum of every flow tensor, in the table's order."""
-        names = self.table[["dataset", "subject", "sequence"]].agg("/".join, axis=1)
-        lines = [f"{name} {checksum}\n" for name, checksum in zip(names, self.checksums, strict=True)]
-        return sha256("".join(lines).encode()).hexdigest()
+        return InstanceSets(self.maps, *chosen, self.table.iloc[rows].reset_index(drop=True), self.statistics[rows])
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Mean over instances, minimum and maximum of u, v and strain as stored: {"u": {"mean", "min", "max"}, ...}."""
@@ -81,31 +88,52 @@ class InstanceSets:
         return self.maps[self.first[rows] + p].float(), self.maps[self.first[rows] + q].float()
 
 
-def load_instances(table: pd.DataFrame, flow_folder: str | Path, options: InputOptions, device: str) -> InstanceSets:
-    """Read `flow_folder`/{dataset}/{subject}.safetensors for the rows of `table` onto `device`.
+def load_instances(table: pd.DataFrame, folder: str | Path, options: InputOptions, device: str) -> InstanceSets:
+    """`instance_sets` of `stored_flow`."""
+    return instance_sets(stored_flow(table, Path(folder)), options, device)
 
-    Each sequence is scaled there and kept in half precision; the host holds one at a time.
-    Raises InputError where a file or a sequence is missing, or where map sizes differ.
+
+def stored_flow(table: pd.DataFrame, folder: Path) -> StoredFlow:
+    """Open `folder`/{dataset}/{subject}.safetensors for the rows of `table`; no map is read yet.
+
+    Raises InputError if a file, a sequence or a checksum is missing, or if map sizes differ.
     """
-    stored = [found for _, found in _sequences(table, Path(flow_folder), _shape_and_checksum)]
-    shapes = [shape for shape, _ in stored]
-    if len({shape[1:] for shape in shapes}) > 1:
-        sizes = sorted({"x".join(map(str, shape[1:])) for shape in shapes})
-        raise InputError(f"{flow_folder}: flow maps of different sizes ({', '.join(sizes)}); crop all datasets alike")
-    counts = torch.tensor([shape[0] for shape in shapes])
+    rows = table[["dataset", "subject", "sequence", "label"]].reset_index(drop=True)
+    found: dict[int, tuple[torch.Tensor, str]] = {}
+    for (dataset, subject), of_subject in rows.groupby(["dataset", "subject"], sort=False):
+        path = folder / dataset / f"{subject}.safetensors"
+        if not path.is_file():
+            raise InputError(f"{path}: flow is missing; run snakemake again")
+        with open_tensors(path, "pt") as file:
+            for row in of_subject.itertuples():
+                found[row.Index] = file.get(row.sequence), _checksum(file, row.sequence)
+    tensors, checksums = zip(*(found[row] for row in rows.index), strict=True)
+    sizes = {tuple(tensor.shape[1:]) for tensor in tensors}
+    if len(sizes) > 1:
+        shown = ", ".join(sorted("x".join(map(str, size)) for size in sizes))
+        raise InputError(f"{folder}: flow maps of different sizes ({shown}); crop all datasets alike")
+    return StoredFlow(rows, tensors, checksums)
+
+
+def _checksum(file: TensorFile, name: str) -> str:
+    if name not in file.checksums:
+        raise InputError(f"{file.path}: {name} has no checksum; delete the file and run again")
+    return file.checksums[name]
+
+
+def instance_sets(flow: StoredFlow, options: InputOptions, device: str) -> InstanceSets:
+    """Copy all maps to `device`, where each sequence is scaled and kept in half precision."""
+    counts = torch.tensor([len(tensor) for tensor in flow.tensors])
     first = counts.cumsum(0) - counts
-    maps = torch.empty(int(counts.sum()), *shapes[0][1:], dtype=torch.float16, device=device)
-    statistics = np.empty((len(table), 3, len(CHANNELS)))
-    for row, tensor in _sequences(table, Path(flow_folder), TensorFile.get):
-        # Copied before it is scaled: `tensor` is a view of the file, of which a page that is written to is copied too.
-        instances = maps[first[row] : first[row] + counts[row]].copy_(tensor)
+    maps = torch.empty(int(counts.sum()), *flow.tensors[0].shape[1:], dtype=torch.float16, device=device)
+    statistics = np.empty((len(counts), 3, len(CHANNELS)))
+    for row, tensor in enumerate(flow.tensors):
+        # Scaled after the copy: writing to a mapped tensor would copy its pages on the host.
+        instances = maps[first[row] : first[row] + counts[row]].copy_(tensor)  # (N, 3, H, W)
         statistics[row] = statistics_of(instances)
         normalise(instances, options)
-    labels = torch.tensor(table["label"].to_numpy())
-    columns = ["dataset", "subject", "sequence", "label"]
-    table = table[columns].reset_index(drop=True)
-    checksums = tuple(checksum for _, checksum in stored)
-    return InstanceSets(maps, first.to(device), counts.to(device), labels.to(device), table, statistics, checksums)
+    labels = torch.tensor(flow.table["label"].to_numpy())
+    return InstanceSets(maps, first.to(device), counts.to(device), labels.to(device), flow.table, statistics)
 
 
 def statistics_of(maps: torch.Tensor) -> np.ndarray:
@@ -113,22 +141,6 @@ def statistics_of(maps: torch.Tensor) -> np.ndarray:
     values = maps.float()
     found = [values.mean(dim=(0, 2, 3)), values.amin(dim=(0, 2, 3)), values.amax(dim=(0, 2, 3))]
     return torch.stack(found).cpu().numpy()
-
-
-def _shape_and_checksum(file: TensorFile, name: str) -> tuple[tuple[int, ...], str]:
-    return file.shape(name), file.checksums.get(name, "")
-
-
-def _sequences(table: pd.DataFrame, folder: Path, read: Callable) -> Iterator[tuple[int, Any]]:
-    """(position of the row, read(file, sequence)) for the rows of `table`, each file opened once."""
-    rows = table.reset_index(drop=True)
-    for (dataset, subject), of_subject in rows.groupby(["dataset", "subject"], sort=False):
-        path = folder / dataset / f"{subject}.safetensors"
-        if not path.is_file():
-            raise InputError(f"{path}: flow is missing; delete {folder}/*.sha256 and run again")
-        with open_tensors(path, "pt") as file:
-            for row in of_subject.itertuples():
-                yield row.Index, read(file, row.sequence)
 
 
 def normalise(maps: torch.Tensor, options: InputOptions) -> torch.Tensor:

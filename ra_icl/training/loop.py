@@ -1,26 +1,28 @@
-"""Training of one LOSO fold: epochs, the schedule, checkpoints, predictions."""
+"""Training of one LOSO fold: epochs, learning rate schedule, checkpoints, predictions."""
 
 import logging
 import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from ra_icl.errors import InputError
 from ra_icl.model.siamese import Siamese
-from ra_icl.training.checkpoint import Checkpoint, State
+from ra_icl.training.checkpoint import Checkpoint, Tensors
+from ra_icl.training.device import autocast, fix_kernels, stream_of
 from ra_icl.training.instances import InstanceSets
 from ra_icl.training.method import MethodOptions
-from ra_icl.training.step import Stepper, autocast, fix_kernels
+from ra_icl.training.step import Stepper
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished fold: the network, its per-epoch loss terms and the held-out probabilities (S, L)."""
+    """A finished fold: the network, the mean loss terms of each epoch, and the held-out probabilities (S, L)."""
 
     model: Siamese
     curve: list[dict]
@@ -30,13 +32,11 @@ class Trained:
 
 
 class Training:
-    """A fold in training: on `training`, then a look at `held_out`, once, after the last epoch.
+    """A fold in training; `run` does all of it.
 
-    checkpoint: keeps the state after epochs, and gives it back to go on from; the result is that of a training without
-    a break (bit for bit on a CPU). stream: that of a fold that has ended, to go on with; else it gets one of its own.
-    `run` is the whole of it.
-    `start_epoch` puts the steps of an epoch on the device's queue, `end_epoch` waits for them: several folds of one
-    process that are started before the first is waited for share a GPU, each on a stream of its own.
+    training: the sets to train on. held_out: the sets to predict, read once, after the last epoch. checkpoint: where
+    the state is saved, and from which training resumes; the result is that of an uninterrupted training (bit for bit on
+    a CPU).
     """
 
     def __init__(
@@ -48,84 +48,54 @@ class Training:
         seed: int,
         device: str,
         checkpoint: Checkpoint | None = None,
-        stream: "torch.cuda.Stream | None" = None,
     ) -> None:
-        self.clock, self.held_out, self.options, self.checkpoint = time.perf_counter(), held_out, options, checkpoint
+        self.start, self.held_out, self.options, self.checkpoint = time.perf_counter(), held_out, options, checkpoint
         fix_kernels()
-        self.stream = stream or stream_of(device)
+        self.stream = stream_of(device)
         torch.manual_seed(seed)
-        generator = torch.Generator(device=device).manual_seed(seed)
+        self.generator = torch.Generator(device=device).manual_seed(seed)
         model = Siamese(classes, options.model, discover=options.loss.regions > 0)
         with torch.cuda.stream(self.stream):  # None, on a CPU, does nothing
             self.model = model.to(device, memory_format=torch.channels_last).train()
-            self.stepper = Stepper(self.model, training, classes, options, generator)
-            self.state = State(self.model, self.stepper.optimiser, generator)
-            self.state.record = {"curve": [], "best": [-1.0, 0], "seconds": 0.0}
-            kept = checkpoint.load() if checkpoint else None
-            if kept:
-                self.state.restore(*kept)
-                log.info("resumed after epoch %d", len(self.curve))
-        self.before = self.state.record["seconds"]
-
-    @property
-    def curve(self) -> list[dict]:
-        """The means of the loss terms in each epoch that has ended."""
-        return self.state.record["curve"]
-
-    @property
-    def finished(self) -> bool:
-        """Whether the last epoch has ended."""
-        return len(self.curve) >= self.options.training.epochs
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since the start, those before a break included."""
-        return self.before + time.perf_counter() - self.clock
+            self.stepper = Stepper(self.model, training, classes, options, self.generator)
+        # What a checkpoint keeps beside the state of the step.
+        self.record: dict[str, Any] = {"curve": [], "best": None, "seconds": 0.0}
+        self.best: Tensors = {}
 
     def run(self) -> Trained:
-        """Train to the last epoch and predict.
+        """Train to the last epoch, then predict the held-out subject.
 
-        Raises InputError where the loss is no longer finite, Stopped where the checkpoint was asked to stop.
+        Raises InputError if the loss is no longer finite, and Stopped if the checkpoint was asked to stop.
         """
-        while not self.finished:
-            self.start_epoch()
-            self.end_epoch()
-        return self.result()
-
-    def start_epoch(self) -> None:
-        """Queue one pass over the training sequences, in an order drawn on the device."""
-        settings, count = self.options.training, len(self.stepper.data)
+        epochs = self.options.training.epochs
         with torch.cuda.stream(self.stream):
-            self.stepper.set_rate(settings.learning_rate * settings.gamma ** len(self.curve))
-            order = torch.randperm(count, generator=self.stepper.generator, device=self.stepper.device)
-            for rows in order.tensor_split(math.ceil(count / settings.batch)):
-                self.stepper(rows)
-
-    def end_epoch(self) -> None:
-        """Wait for the epoch, note its loss terms, keep the state where it is time to."""
-        with torch.cuda.stream(self.stream):
-            means = self.stepper.take_means()
-            self.curve.append(means)
-            log.info("epoch %d/%d %s", len(self.curve), self.options.training.epochs, _format(means))
-            if not math.isfinite(means["loss"]):
-                raise InputError(
-                    f"training.learning_rate: the loss is {means['loss']} in epoch {len(self.curve)}; "
-                    "lower the rate or use fp32"
-                )
-            if self.options.training.select == "best_on_held_out":
-                self._keep_the_best()
-            self.state.record["seconds"] = self.seconds
-            if self.checkpoint:
-                self.checkpoint.after_epoch(self.state, self.finished)
-
-    def result(self) -> Trained:
-        """Predict the held-out subject; to be called once, after the last epoch."""
-        with torch.cuda.stream(self.stream):
-            if self.state.best:
-                self.model.load_state_dict(self.state.best)
+            self._resume()
+            while len(self.record["curve"]) < epochs:
+                self.epoch()
+                if self.checkpoint and len(self.record["curve"]) < epochs and self.checkpoint.due():
+                    self._save()
+            if self.best:
+                self.model.load_state_dict(self.best)
             probabilities = self.predict()
-        epoch = self.state.record["best"][1] or self.options.training.epochs
-        return Trained(self.model, self.curve, probabilities, epoch, self.seconds)
+        epoch = self.record["best"]["epoch"] if self.record["best"] else epochs
+        return Trained(self.model, self.record["curve"], probabilities, epoch, self._seconds())
+
+    def epoch(self) -> None:
+        """One pass over the training sequences, in an order drawn on the device; notes the mean loss terms."""
+        settings, count, curve = self.options.training, len(self.stepper.data), self.record["curve"]
+        self.stepper.optimiser.set_rate(settings.learning_rate * settings.gamma ** len(curve))
+        order = torch.randperm(count, generator=self.generator, device=self.stepper.device)
+        for rows in order.tensor_split(math.ceil(count / settings.batch)):
+            self.stepper(rows)
+        curve.append(self.stepper.take_means())
+        log.info("epoch %d/%d %s", len(curve), settings.epochs, _format(curve[-1]))
+        loss = curve[-1]["loss"]
+        if not math.isfinite(loss):
+            raise InputError(
+                f"training.learning_rate: the loss is {loss} in epoch {len(curve)}; lower the rate or use fp32"
+            )
+        if settings.select == "best_on_held_out":
+            self._keep_the_best()
 
     @torch.no_grad()
     def predict(self) -> np.ndarray:
@@ -137,20 +107,37 @@ class Training:
         return torch.cat(logits).float().softmax(dim=1).cpu().numpy()
 
     def _keep_the_best(self) -> None:
-        """The network that is most accurate on the held-out subject: only for select "best_on_held_out", a leak."""
+        """Keep the network with the highest accuracy on the held-out subject: a leak, which `select` turns on."""
         hits = self.predict().argmax(axis=1) == self.held_out.table["label"].to_numpy()
-        if hits.mean() > self.state.record["best"][0]:
-            self.state.record["best"] = [float(hits.mean()), len(self.curve)]
-            self.state.best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        if self.record["best"] is None or hits.mean() > self.record["best"]["accuracy"]:
+            self.record["best"] = {"accuracy": float(hits.mean()), "epoch": len(self.record["curve"])}
+            self.best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
 
+    def _state(self) -> Tensors:
+        """All tensors that change from step to step, by name; the learning rate follows from the epoch."""
+        model = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        return model | {f"adam.{name}": tensor for name, tensor in self.stepper.optimiser.tensors.items()}
 
-def stream_of(device: str) -> "torch.cuda.Stream | None":
-    """A stream of its own on CUDA, where a graph cannot be recorded on the default one; None on a CPU."""
-    if not device.startswith("cuda"):
-        return None
-    stream = torch.cuda.Stream(device)
-    stream.wait_stream(torch.cuda.current_stream(device))  # the data were copied on that one
-    return stream
+    def _save(self) -> None:
+        best = {f"best.{name}": tensor for name, tensor in self.best.items()}
+        tensors = self._state() | best | {"generator": self.generator.get_state()}
+        self.checkpoint.save(tensors, self.record | {"seconds": self._seconds()})
+
+    def _resume(self) -> None:
+        kept = self.checkpoint.load() if self.checkpoint else None
+        if not kept:
+            return
+        tensors, self.record = kept
+        for name, tensor in self._state().items():
+            tensor.copy_(tensors[name])  # in place: every tensor keeps its memory layout
+        self.generator.set_state(tensors["generator"])
+        self.best = {name[5:]: tensor for name, tensor in tensors.items() if name.startswith("best.")}
+        self.start -= self.record["seconds"]
+        log.info("resumed after epoch %d", len(self.record["curve"]))
+
+    def _seconds(self) -> float:
+        """Seconds of training so far, those before an interruption included."""
+        return time.perf_counter() - self.start
 
 
 def _format(means: dict) -> str:

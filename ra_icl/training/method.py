@@ -54,9 +54,9 @@ class AugmentationOptions(Options):
         tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]],
         Help("smallest and largest standard deviation of the blur, in pixels"),
     ] = (0.1, 2.0)
-    mirror: Annotated[float, Probability, Help("probability of mirroring a whole sequence; the paper: 0")] = 0.0
+    flip: Annotated[float, Probability, Help("probability of flipping a whole sequence; the paper: 0")] = 0.0
     shift: Annotated[int, Ge(0), Help("largest translation of a whole sequence in pixels; the paper: 0")] = 0
-    mirror_negates_u: Annotated[
+    flip_negates_u: Annotated[
         bool, Help("a flip also reverses horizontal motion, as a mirror does; the paper flips the image alone")
     ] = False
     flip_target: Annotated[

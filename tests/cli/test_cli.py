@@ -57,7 +57,7 @@ def test_a_fold_is_named_by_its_file_and_looked_up_before_any_flow_is_read(index
         "casme2-sub77.csv": "fold casme2-sub77: no such subject",
         "casme2-sub77": "-{subject}.csv",
     }.items():
-        done = run("fold", tmp_path / name, "--index", index, "--flow", tmp_path / "none")
+        done = run("fold", "--out", tmp_path / name, "--index", index, "--flow", tmp_path / "none")
         assert done.returncode == 2
         (line,) = done.stderr.splitlines()
         assert line.startswith("ra-icl: error: ")

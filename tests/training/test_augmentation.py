@@ -7,20 +7,20 @@ import torch
 
 from ra_icl.errors import InputError
 from ra_icl.planning.options import from_mapping
-from ra_icl.training.augmentation import AugmentationOptions, blur, jitter, mirror, share, transform
+from ra_icl.training.augmentation import AugmentationOptions, blur, flip, jitter, share, transform
 
 
 def generator():
     return torch.Generator().manual_seed(0)
 
 
-def test_mirror_flips_the_image_and_reverses_u_on_request():
+def test_a_flip_mirrors_the_image_and_reverses_u_on_request():
     maps = torch.rand(2, 3, 4, 5)
-    assert torch.equal(mirror(maps, negate_u=False), maps.flip(-1))
-    negated = mirror(maps, negate_u=True)
+    assert torch.equal(flip(maps), maps.flip(-1))
+    negated = flip(maps, negate_u=True)
     assert torch.allclose(negated[:, 0], 1 - maps.flip(-1)[:, 0])
     assert torch.equal(negated[:, 1:], maps.flip(-1)[:, 1:])
-    assert torch.allclose(mirror(negated, negate_u=True), maps, atol=1e-6)
+    assert torch.allclose(flip(negated, negate_u=True), maps, atol=1e-6)
 
 
 def test_samples_get_draws_of_their_own_and_a_seed_repeats_them():
@@ -55,7 +55,7 @@ def test_blur_is_opencvs_gaussian():
 
 def test_instances_of_a_sequence_move_together():
     maps = torch.rand(8, 3, 10, 10)
-    options = AugmentationOptions(mirror=0.5, shift=2, mirror_negates_u=True)
+    options = AugmentationOptions(flip=0.5, shift=2, flip_negates_u=True)
     p, q = share((maps, maps.clone()), options, generator())
     assert torch.equal(p, q)
     assert not torch.equal(p, maps)
@@ -75,7 +75,7 @@ def test_shift_translates_by_whole_pixels():
     assert seen == set(shifts)
 
 
-@pytest.mark.parametrize("values", [{"brightness": 2.0}, {"mirror": -0.1}, {"blur_sigma": (2.0, 1.0)}])
+@pytest.mark.parametrize("values", [{"brightness": 2.0}, {"flip": -0.1}, {"blur_sigma": (2.0, 1.0)}])
 def test_bad_options_are_refused(values):
     with pytest.raises(InputError, match=rf"config: augmentation(\.|: ){next(iter(values))}"):
         from_mapping(AugmentationOptions, values, "augmentation")

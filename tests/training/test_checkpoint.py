@@ -1,168 +1,194 @@
-"""A fold that is killed goes on where it was, and ends as one that was not."""
+"""An interrupted fold resumes, and ends exactly as an uninterrupted one."""
 
 import json
 import os
-import shutil
+import resource
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
-import numpy as np
-import pandas as pd
 import pytest
+import torch
+from fold_data import CLASSES, changed, moving_blobs, train_fold, write_workspace
 
-from ra_icl.datasets.index import COLUMNS
-from ra_icl.files import save_tensors
-from ra_icl.training.checkpoint import StopRequest
+from ra_icl.errors import InputError
+from ra_icl.files import read_json
+from ra_icl.training.checkpoint import Checkpoint, Stopped
+from ra_icl.training.loop import Training
 
-EPOCHS = 40
-KEPT = "kept/casme2-sub01.safetensors"
+CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 
 
 @pytest.fixture
-def workspace(tmp_path, small_options):
-    """Three CASME II subjects with noise for flow, and the options of a fold with both modules and blur."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for subject in ("sub01", "sub02", "sub03"):
-        names = [f"EP0{n}" for n in range(6)]
-        emotions = ("disgust", "happiness", "surprise") * 2
-        rows += [("casme2", subject, n, "x", 1, 3, 5, 200, e) for n, e in zip(names, emotions, strict=True)]
-        maps = {name: rng.normal(size=(3, 3, 16, 16)).astype(np.float16) for name in names}
-        save_tensors(tmp_path / "flow" / "casme2" / f"{subject}.safetensors", maps, {})
-    pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(tmp_path / "casme2.csv", index=False)
-    small_options["augmentation"] = {"blur": 0.5, "shift": 1}
-    small_options["training"] |= {"epochs": EPOCHS, "batch": 4}
-    (tmp_path / "options.json").write_text(json.dumps(small_options))
-    return tmp_path
+def method(small_method):
+    """Both modules, blur and shifts, which draw random numbers in every step."""
+    return changed(small_method, augmentation={"blur": 0.5, "shift": 1}, training={"epochs": 5, "batch": 4})
 
 
-def fold(workspace, name, wait=False, before="", seconds=0, folds=("casme2-sub01",), **changes):
-    """Start the folds; they keep their state after every epoch. before: Python that runs first."""
-    options = json.loads((workspace / "options.json").read_text())
-    options["training"] |= changes
-    arguments = {
-        **{"index": workspace / "casme2.csv", "flow": workspace / "flow", "checkpoints": workspace / "kept"},
-        **{"checkpoint-seconds": seconds, "device": "cpu", "options": json.dumps(options)},
-    }
-    command = [sys.executable, "-c", f"{before}from ra_icl.cli import main; main()", "fold"]
-    command += [str(workspace / name / f"{held_out}.csv") for held_out in folds]
-    command += [f"--{key}={value}" for key, value in arguments.items()]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    if wait:
-        process.errors = process.communicate()[1]
-    return process
+def training(method, checkpoint=None, device="cpu"):
+    sets = moving_blobs(10, 3, seed=1, device=device), moving_blobs(6, 3, seed=2, device=device)
+    return Training(*sets, CLASSES, method, 7, device, checkpoint)
 
 
-def wait_for(true, seconds=30):
-    """Return once `true()` is, or the time is over."""
-    end = time.monotonic() + seconds
-    while not true() and time.monotonic() < end:
-        time.sleep(0.05)
+def interrupted(path, method, epochs, device="cpu"):
+    """A training that is asked to stop in its `epochs`-th epoch."""
+    checkpoint = Checkpoint(path, "key", seconds=1e9)
+    running = training(method, checkpoint, device)
+    epoch = running.epoch
+
+    def stop_in_time():
+        checkpoint.asked_to_stop = len(running.record["curve"]) + 1 == epochs
+        epoch()
+
+    running.epoch = stop_in_time
+    with pytest.raises(Stopped, match="run the same command to resume"):
+        running.run()
+    return running
 
 
-def stop_in_the_middle(workspace, name, number):
-    """Send the signal once some epochs are kept; returns the process."""
-    process = fold(workspace, name)
-    kept = workspace / KEPT
-    wait_for(lambda: kept.exists() and process.poll() is None)
-    process.send_signal(number)
-    process.errors = process.communicate()[1]
-    assert not (workspace / name).exists() or list((workspace / name).iterdir()) == []
-    assert kept.exists()
-    return process
+@pytest.mark.parametrize("select", ["last", "best_on_held_out"])
+def test_an_interrupted_training_is_the_uninterrupted_one(tmp_path, method, select):
+    method = changed(method, training={"select": select})
+    whole = training(method)
+    expected = whole.run()
+    interrupted(tmp_path / "kept.safetensors", method, epochs=2)
+    resumed = training(method, Checkpoint(tmp_path / "kept.safetensors", "key"))
+    found = resumed.run()
+    assert (found.probabilities == expected.probabilities).all()
+    assert (found.curve, found.epoch) == (expected.curve, expected.epoch)
+    for name, tensor in whole._state().items():
+        assert torch.equal(tensor, resumed._state()[name]), name
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_fold_that_is_killed_ends_as_one_that_was_not(workspace, number):
-    assert fold(workspace, "whole", wait=True).returncode == 0
-    assert not (workspace / KEPT).exists()
-    process = stop_in_the_middle(workspace, "broken", number)
-    if number == signal.SIGTERM:
-        assert process.returncode == 2
-        assert process.errors.splitlines()[-1].startswith("ra-icl: error: ")
-        assert "run the same command to go on" in process.errors
-    again = fold(workspace, "broken", wait=True)
-    assert again.returncode == 0, again.errors
-    assert "resumed after epoch" in again.errors
-    for suffix in (".csv", ".safetensors"):
-        whole, broken = ((workspace / name / f"casme2-sub01{suffix}").read_bytes() for name in ("whole", "broken"))
-        assert whole == broken
-    curves = [json.loads((workspace / name / "casme2-sub01.json").read_text())["curve"] for name in ("whole", "broken")]
-    assert curves[0] == curves[1]
-    assert len(curves[0]) == EPOCHS
-    assert not (workspace / KEPT).exists()
+@CUDA
+def test_an_interrupted_training_on_a_gpu_is_close_to_the_uninterrupted_one(tmp_path, method):
+    expected = training(method, device="cuda").run()
+    interrupted(tmp_path / "kept.safetensors", method, epochs=2, device="cuda")
+    found = training(method, Checkpoint(tmp_path / "kept.safetensors", "key"), "cuda").run()
+    assert found.probabilities == pytest.approx(expected.probabilities, abs=0.02)
 
 
-def test_a_pack_that_is_killed_trains_its_finished_folds_no_second_time(workspace):
-    """Their files are deleted by the workflow, as their job failed."""
-    folds = [f"casme2-sub0{number}" for number in (1, 2, 3)]
-    assert fold(workspace, "whole", wait=True, folds=folds, seconds=1e9).returncode == 0
-    process = fold(workspace, "broken", folds=folds)
-    second = workspace / "kept" / f"{folds[1]}.safetensors"
-    wait_for(lambda: second.exists() or process.poll() is not None)
-    process.kill()
-    process.communicate()
-    shutil.rmtree(workspace / "broken")
-    again = fold(workspace, "broken", wait=True, folds=folds)
-    assert again.returncode == 0, again.errors
-    assert f"resumed after epoch {EPOCHS}\n" in again.errors
-    assert again.errors.count(f"epoch 1/{EPOCHS} ") == 1  # of the third alone
-    for path in (workspace / "whole").iterdir():
-        if path.suffix != ".json":  # which says how long it took
-            assert (workspace / "broken" / path.name).read_bytes() == path.read_bytes()
-    assert list((workspace / "kept").iterdir()) == []
+def test_every_tensor_of_a_checkpoint_reads_back_equal(tmp_path, method):
+    """Weights, buffers, both moments, steps, the random stream: bit for bit, and in the memory layout of before."""
+    stopped = interrupted(tmp_path / "kept.safetensors", method, epochs=3)
+    fresh = training(method, Checkpoint(tmp_path / "kept.safetensors", "key"))
+    fresh._resume()
+    state, found = stopped._state(), fresh._state()
+    assert state.keys() == found.keys()
+    assert {name.split(".")[1] for name in state if name.startswith("adam.")} == {"steps", "first", "second"}
+    assert len({tensor.double().sum().item() for name, tensor in state.items() if ".second." in name}) > 20
+    for name, tensor in state.items():
+        assert torch.equal(tensor, found[name]), name
+        assert tensor.stride() == found[name].stride(), name
+    assert torch.equal(stopped.generator.get_state(), fresh.generator.get_state())
+    assert fresh.record["curve"] == stopped.record["curve"]
+    assert len(fresh.record["curve"]) == 3
 
 
-def test_a_checkpoint_of_something_else_or_in_pieces_is_not_resumed(workspace):
-    stop_in_the_middle(workspace, "broken", signal.SIGKILL)
-    other = fold(workspace, "other", wait=True, epochs=2)
-    assert other.returncode == 0
-    assert "is of other data, options or code; training starts over" in other.errors
-    (workspace / KEPT).write_bytes(b"\x08" + bytes(40))
-    torn = fold(workspace, "torn", wait=True, epochs=2)
-    assert torn.returncode == 0
-    assert "cannot be read" in torn.errors
-    assert (workspace / "torn/casme2-sub01.csv").read_bytes() == (workspace / "other/casme2-sub01.csv").read_bytes()
+def test_a_checkpoint_with_a_flipped_bit_anywhere_is_refused(tmp_path, caplog):
+    path = tmp_path / "kept.safetensors"
+    tensors = {"model.a": torch.arange(12.0).view(3, 4), "adam.steps": torch.arange(3)}
+    Checkpoint(path, "key").save(tensors, {"curve": [1.5, 0.25]})
+    whole = path.read_bytes()
+    kept, record = Checkpoint(path, "key").load()
+    assert torch.equal(kept["model.a"], tensors["model.a"])
+    assert record == {"curve": [1.5, 0.25]}
+    survived = 0
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        found = Checkpoint(path, "key").load()
+        if found:  # a byte that says nothing
+            survived += 1
+            assert found[1] == record
+            assert all(torch.equal(found[0][name], tensor) for name, tensor in tensors.items())
+    assert survived < len(whole) / 20
+    assert "training starts over" in caplog.text
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing(workspace):
-    """A real limit on the size of files stands for the disk: the network's weights are the first to pass it."""
-    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); "
-    for name, seconds in (("checkpoint", 0), ("result", 1e9)):
-        process = fold(workspace, name, wait=True, before=limited, seconds=seconds, epochs=1)
-        assert process.returncode == 2
-        [line] = [line for line in process.errors.splitlines() if "error" in line]
-        assert line.startswith("ra-icl: error: ")
-        assert "cannot be written" in line
-        assert line.endswith("free the disk and run again")
-        assert [path for path in workspace.rglob("*") if path.is_file() and name in str(path.parent)] == []
-    assert not (workspace / KEPT).exists()
+def test_a_checkpoint_of_something_else_or_in_pieces_starts_the_fold_over(tmp_path, method, caplog):
+    path = tmp_path / "kept.safetensors"
+    expected = training(method).run()
+    interrupted(path, method, epochs=2)
+    found = training(method, Checkpoint(path, "another key")).run()
+    assert "belongs to other data, options or code; training starts over" in caplog.text
+    path.write_bytes(path.read_bytes()[:-100])
+    again = training(method, Checkpoint(path, "key")).run()
+    assert "is damaged" in caplog.text
+    for one in (found, again):
+        assert (one.probabilities == expected.probabilities).all()
 
 
-def test_a_pack_that_is_asked_to_stop_begins_no_other_fold(workspace):
-    """The request comes while the first fold's files are written."""
-    before = (
-        "import os, signal; from ra_icl import fold; written = fold.write_fold\n"
-        "def write(*a): written(*a); os.kill(os.getpid(), signal.SIGTERM)\n"
-        "fold.write_fold = write\n"
-    )
-    folds = ["casme2-sub01", "casme2-sub02"]
-    process = fold(workspace, "asked", wait=True, before=before, folds=folds, epochs=2)
-    assert process.returncode == 2
-    assert process.errors.splitlines()[-1].startswith("ra-icl: error: stopped by a signal; run the same command")
-    assert sorted(path.name for path in (workspace / "asked").iterdir()) == [
-        f"casme2-sub01{suffix}" for suffix in (".csv", ".json", ".safetensors")
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, small_method):
+    """A real limit on the size of files stands for the disk; the checkpoint, then the network, are too large."""
+    write_workspace(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (15_000, before[1]))
+    try:
+        for keeping in ({"checkpoints": tmp_path / "kept", "checkpoint_seconds": 0}, {"keep_network": True}):
+            with pytest.raises(InputError, match=r"^[^\n]*cannot be written[^\n]*free the disk and run again$"):
+                train_fold(tmp_path, small_method, **keeping)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    for folder in ("kept", "folds"):
+        assert list((tmp_path / folder).iterdir()) == []
+
+
+def start(workspace, method):
+    """The command, which saves its state after every epoch."""
+    out = workspace / "broken" / "casme2-sub01.csv"
+    command = [sys.executable, "-c", "from ra_icl.cli import main; main()", "fold", f"--out={out}"]
+    command += [
+        f"--index={workspace / 'casme2.csv'}",
+        f"--flow={workspace / 'flow'}",
+        f"--options={json.dumps(asdict(method))}",
     ]
-    assert [path.name for path in (workspace / "kept").iterdir()] == ["casme2-sub01.safetensors"]
+    command += [f"--checkpoints={workspace / 'kept'}", "--checkpoint-seconds=0", "--keep-network"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
 
 
-def test_the_handler_of_sigterm_is_put_back():
+def stop_after_an_epoch(process, number):
+    """Send the signal once the first epoch of this process is logged; returns all that it logged."""
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if line.startswith("epoch ") and len([one for one in lines if one.startswith("epoch ")]) == 2:
+            process.send_signal(number)
+    process.wait()
+    return lines
+
+
+def test_a_command_that_is_killed_twice_ends_as_one_that_was_not(tmp_path, method):
+    """By SIGKILL between two epochs, then by SIGTERM, which is one line."""
+    write_workspace(tmp_path, subjects=3, sequences=6)
+    method = changed(method, training={"epochs": 60, "batch": 12})
+    whole = train_fold(tmp_path, method, folder="whole", keep_network=True)
+    stop_after_an_epoch(start(tmp_path, method), signal.SIGKILL)
+    asked = start(tmp_path, method)
+    lines = stop_after_an_epoch(asked, signal.SIGTERM)
+    assert any(line.startswith("resumed after epoch") for line in lines)
+    assert asked.returncode == 2
+    assert lines[-1].startswith("ra-icl: error: stopped by a signal; run the same command to resume")
+    assert not (tmp_path / "broken").exists()
+    last = start(tmp_path, method)
+    errors = last.communicate()[1]
+    assert last.returncode == 0, errors
+    assert "resumed after epoch" in errors
+    broken = tmp_path / "broken" / whole.name
+    assert broken.read_bytes() == whole.read_bytes()
+    curves = [read_json(path.with_suffix(".json"))["curve"] for path in (whole, broken)]
+    assert curves[0] == curves[1]
+    assert len(curves[0]) == 60
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
+def test_the_handler_of_sigterm_is_put_back(tmp_path):
     before = signal.getsignal(signal.SIGTERM)
-    with StopRequest() as stop:
-        assert signal.getsignal(signal.SIGTERM) != before
+    with Checkpoint(tmp_path / "kept.safetensors", "key") as checkpoint:
+        assert not checkpoint.due()
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.01)
-        assert stop.made
+        assert checkpoint.due()
     assert signal.getsignal(signal.SIGTERM) == before

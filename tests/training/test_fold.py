@@ -1,127 +1,192 @@
-"""A fold as a step: disjoint subjects, whole files or none, seeds of its own."""
+"""A fold as a step: disjoint subjects, whole files or none, nothing trained twice."""
 
-import json
+import os
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from fold_data import changed, distinct_maps, train_fold, write_workspace
 
-from ra_icl.datasets.index import COLUMNS
 from ra_icl.errors import InputError
-from ra_icl.files import save_tensors
+from ra_icl.files import load_tensors, read_json, save_tensors, write_json
 from ra_icl.training import fold as module
-from ra_icl.training.fold import Fold, resolve_device, run_folds
+from ra_icl.training import outputs
+from ra_icl.training.fold import Fold
+from ra_icl.training.instances import normalise
 from ra_icl.training.loop import Training
+from ra_icl.training.network import load_network
 
-EMOTIONS = ("disgust", "happiness", "surprise")
-
-
-@pytest.fixture
-def workspace(tmp_path):
-    """Two CASME II subjects with three sequences each; flow is noise."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for subject in ("sub01", "sub02"):
-        names = [f"EP0{n}" for n in range(3)]
-        rows += [
-            ("casme2", subject, name, "x", 1, 3, 5, 200, emotion) for name, emotion in zip(names, EMOTIONS, strict=True)
-        ]
-        maps = {name: rng.normal(size=(2, 3, 8, 8)).astype(np.float16) for name in names}
-        save_tensors(tmp_path / "flow" / "casme2" / f"{subject}.safetensors", maps, {})
-    pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(tmp_path / "casme2.csv", index=False)
-    return tmp_path
+SUFFIXES = (".csv", ".json", ".safetensors")
 
 
-def train_folds(workspace, options, *names, folder="folds", **keep):
-    folds = {workspace / folder / f"{name}.csv": Fold("cde", "m6", name, 0, "twins") for name in names}
-    run_folds(folds, [workspace / "casme2.csv"], workspace / "flow", options, "cpu", **keep)
-    return list(folds)
+class Retrained(Exception):  # noqa: N818 (what happened, not a mistake)
+    """A training was started."""
 
 
-def test_a_fold_writes_predictions_record_and_network(workspace, small_method):
-    [out] = train_folds(workspace, small_method, "casme2-sub01")
-    table = pd.read_csv(out)
-    assert table["subject"].unique().tolist() == ["sub01"]
+def refuse_to_train(monkeypatch):
+    """From here on, starting a training raises Retrained."""
+
+    def start(*_):
+        raise Retrained
+
+    monkeypatch.setattr(module, "Training", start)
+
+
+def contents(out):
+    return {suffix: out.with_suffix(suffix).read_bytes() for suffix in SUFFIXES if out.with_suffix(suffix).exists()}
+
+
+def test_a_fold_writes_predictions_record_and_network(tmp_path, small_method, monkeypatch):
+    """The network that was trained comes back from its file, and gives each sequence the prediction in its row."""
+    maps, kept = write_workspace(tmp_path, instances=3), {}
+    run = Training.run
+
+    def keep(training):
+        kept["trained"] = run(training)
+        return kept["trained"]
+
+    monkeypatch.setattr(Training, "run", keep)
+    out = train_fold(tmp_path, small_method, keep_network=True)
+    record = read_json(out.with_suffix(".json"))
+    assert record["data"]["trained"] == record["data"]["predicted"] == 3
+    assert (record["selection"], record["data_source"], len(record["curve"])) == ("last", "twins", 2)
+
+    tensors, metadata = load_tensors(out.with_suffix(".safetensors"), verify=True)
+    assert metadata["classes"] == ["negative", "positive", "surprise"]
+    assert metadata["fold"]["name"] == "casme2-sub01"
+    trained = kept["trained"].model.online.state_dict()
+    assert tensors.keys() == trained.keys()
+    for name, tensor in trained.items():
+        expected = tensor.numpy().astype(np.float16) if tensor.is_floating_point() else tensor.numpy()
+        assert tensors[name].dtype == expected.dtype
+        assert np.array_equal(tensors[name], expected), name
+
+    network, table = load_network(out.with_suffix(".safetensors")), pd.read_csv(out)
+    assert table["sequence"].tolist() == ["EP00", "EP01", "EP02"]
     assert table["label"].tolist() == [0, 1, 2]
-    assert table[["p0", "p1", "p2"]].sum(axis=1).to_numpy() == pytest.approx(np.ones(3), abs=1e-5)
-    record = json.loads((workspace / "folds" / "casme2-sub01.json").read_text())
-    assert record["selection"] == "last"
-    assert record["data_source"] == "twins"
-    assert len(record["curve"]) == 2
-    assert (workspace / "folds" / "casme2-sub01.safetensors").stat().st_size > 1000
+    for row in table.itertuples():
+        middle = torch.from_numpy(maps[row.subject, row.sequence][1:2].copy())
+        with torch.no_grad():
+            expected = network.classify(normalise(middle, small_method.input).float()).softmax(dim=1)[0]
+        assert [row.p0, row.p1, row.p2] == pytest.approx(expected.tolist(), abs=2e-3)
+        assert row.prediction == np.argmax([row.p0, row.p1, row.p2])
 
 
-def test_training_and_held_out_subjects_are_disjoint(workspace, small_method, monkeypatch):
+def test_training_and_held_out_subjects_are_disjoint(tmp_path, small_method, monkeypatch):
+    write_workspace(tmp_path, subjects=3)
     seen = {}
 
-    def spy(training, held_out, *arguments):
-        seen["training"] = set(training.table["subject"])
-        seen["held_out"] = set(held_out.table["subject"])
-        raise KeyboardInterrupt
+    def spy(training, held_out, *_):
+        seen.update(training=set(training.table["subject"]), held_out=set(held_out.table["subject"]))
+        raise Retrained
 
     monkeypatch.setattr(module, "Training", spy)
-    with pytest.raises(KeyboardInterrupt):
-        train_folds(workspace, small_method, "casme2-sub01")
-    assert seen == {"training": {"sub02"}, "held_out": {"sub01"}}
+    with pytest.raises(Retrained):
+        train_fold(tmp_path, small_method, "casme2-sub02")
+    assert seen == {"training": {"sub01", "sub03"}, "held_out": {"sub02"}}
 
 
-def test_a_fold_that_fails_leaves_nothing(workspace, small_method, monkeypatch):
-    def full_disk(*arguments):
+def test_a_fold_that_fails_leaves_nothing(tmp_path, small_method, monkeypatch):
+    def full_disk(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(module, "save_tensors", full_disk)
+    write_workspace(tmp_path)
+    monkeypatch.setattr(outputs, "write_json", full_disk)
     with pytest.raises(OSError, match="No space"):
-        train_folds(workspace, small_method, "casme2-sub01")
-    assert list((workspace / "folds").iterdir()) == []
+        train_fold(tmp_path, small_method, keep_network=True)
+    assert list((tmp_path / "folds").iterdir()) == []
 
 
-def test_a_fold_trained_after_others_is_the_one_trained_alone(workspace, small_method):
-    together = train_folds(workspace, small_method, "casme2-sub01", "casme2-sub02")
-    [alone] = train_folds(workspace, small_method, "casme2-sub02", folder="alone")
-    for suffix in (".csv", ".safetensors"):
-        assert together[1].with_suffix(suffix).read_bytes() == alone.with_suffix(suffix).read_bytes()
+def test_a_fold_with_nothing_new_is_not_trained_again(tmp_path, small_method, monkeypatch, caplog):
+    write_workspace(tmp_path)
+    out = train_fold(tmp_path, small_method, keep_network=True, code="a")
+    before = contents(out)
+    for suffix in SUFFIXES:
+        os.utime(out.with_suffix(suffix), (1e9, 1e9))
+    refuse_to_train(monkeypatch)
+    with caplog.at_level("INFO"):
+        train_fold(tmp_path, small_method, keep_network=True, code="a")
+    assert "unchanged: same flow, options and code; nothing to train" in caplog.text
+    assert contents(out) == before
+    assert all(out.with_suffix(suffix).stat().st_mtime > 1e9 + 1 for suffix in SUFFIXES)
+    train_fold(tmp_path, small_method, code="a")
+    assert contents(out) == {suffix: before[suffix] for suffix in (".csv", ".json")}  # a stale network goes
+    with pytest.raises(Retrained):
+        train_fold(tmp_path, small_method, keep_network=True, code="a")
 
 
-def test_a_fold_that_fails_leaves_the_others_and_what_they_learned(workspace, small_method, monkeypatch):
-    """The first fails; the workflow deletes what the second wrote, as their job failed, and starts the job again."""
-    epochs, start_epoch = [], Training.start_epoch
-
-    def counted(fold):
-        epochs.append(fold.held_out.table["subject"][0])
-        start_epoch(fold)
-
-    def fails(fold):
-        if fold.held_out.table["subject"][0] == "sub01":
-            raise InputError("training.learning_rate: the loss is nan")
-        start_epoch(fold)
-
-    names, kept = ("casme2-sub01", "casme2-sub02"), workspace / "kept"
-    monkeypatch.setattr(Training, "start_epoch", fails)
-    with pytest.raises(InputError, match=r"^fold casme2-sub01: training.learning_rate: the loss is nan$"):
-        train_folds(workspace, small_method, *names, checkpoints=kept)
-    second = workspace / "folds" / "casme2-sub02.csv"
-    before = second.read_bytes()
-    second.unlink()
-    monkeypatch.setattr(Training, "start_epoch", counted)
-    train_folds(workspace, small_method, *names, checkpoints=kept)
-    assert second.read_bytes() == before
-    assert epochs == ["sub01", "sub01"]
-    assert list(kept.iterdir()) == []
+def other_flow(workspace):
+    """One value of one map of a training subject changes in its last bit."""
+    path = workspace / "flow" / "casme2" / "sub02.safetensors"
+    tensors, metadata = load_tensors(path)
+    changed = tensors["EP01"].copy()
+    changed.view(np.uint16)[1, 2, 3, 4] ^= 1
+    save_tensors(path, tensors | {"EP01": changed}, metadata)
 
 
-def test_every_fold_has_a_seed_of_its_own():
+def other_labels(workspace):
+    index = workspace / "casme2.csv"
+    index.write_text(index.read_text().replace("surprise", "happiness"))
+
+
+def cut_row(workspace):
+    out = workspace / "folds" / "casme2-sub01.csv"
+    out.write_text("".join(out.read_text().splitlines(keepends=True)[:-1]))
+
+
+def cut_record(workspace):
+    record = workspace / "folds" / "casme2-sub01.json"
+    record.write_text(record.read_text()[:-20])
+
+
+def older_record(workspace):
+    record = workspace / "folds" / "casme2-sub01.json"
+    write_json(record, {key: value for key, value in read_json(record).items() if key != "key"})
+
+
+@pytest.mark.parametrize("change", [other_flow, other_labels, cut_row, cut_record, older_record])
+def test_a_fold_whose_files_changed_is_trained_again(tmp_path, small_method, monkeypatch, change):
+    write_workspace(tmp_path)
+    train_fold(tmp_path, small_method)
+    refuse_to_train(monkeypatch)
+    train_fold(tmp_path, small_method)
+    change(tmp_path)
+    with pytest.raises(Retrained):
+        train_fold(tmp_path, small_method)
+
+
+def test_a_fold_of_other_options_code_or_seed_is_trained_again(tmp_path, small_method, monkeypatch):
+    write_workspace(tmp_path)
+    train_fold(tmp_path, small_method, code="a")
+    refuse_to_train(monkeypatch)
+    train_fold(tmp_path, small_method, code="a")
+    other = changed(small_method, loss={"attention": 0.25})
+    for options, changes in (
+        (other, {"code": "a"}),
+        (small_method, {"code": "b"}),
+        (small_method, {"code": "a", "seed": 1}),
+    ):
+        with pytest.raises(Retrained):
+            train_fold(tmp_path, options, **changes)
+
+
+def test_seeds_differ_between_folds_but_not_between_methods():
     seeds = {Fold("cde", "m6", name, seed, "twins").training_seed for name in ("a", "b") for seed in (0, 1)}
     assert len(seeds) == 4
     assert Fold("cde", "m6", "a", 0, "twins").training_seed == Fold("cde", "m5", "a", 0, "twins").training_seed
 
 
-def test_an_unknown_subject_is_refused(workspace, small_method):
+def test_an_unknown_or_an_only_subject_is_refused(tmp_path, small_method):
+    write_workspace(tmp_path, subjects=1)
     with pytest.raises(InputError, match="fold casme2-sub77: no such subject"):
-        train_folds(workspace, small_method, "casme2-sub77")
+        train_fold(tmp_path, small_method, "casme2-sub77")
+    with pytest.raises(InputError, match="fold casme2-sub01: no other subject to train on"):
+        train_fold(tmp_path, small_method, "casme2-sub01")
 
 
-def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert resolve_device("auto") == "cpu"
-    with pytest.raises(InputError, match="finds no CUDA GPU"):
-        resolve_device("cuda")
+def test_the_test_data_has_no_value_twice():
+    a, b = distinct_maps((2, 3, 4, 4), (1, 3, 4, 4))
+    values = np.concatenate([a.ravel(), b.ravel()])
+    assert len(np.unique(values)) == len(values)
+    assert 0 <= values.min() < values.max() < 1

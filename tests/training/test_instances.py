@@ -4,18 +4,29 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fold_data import distinct_maps
+from safetensors.numpy import save_file
 
 from ra_icl.errors import InputError
 from ra_icl.files import save_tensors
-from ra_icl.training.instances import InputOptions, load_instances, normalise
+from ra_icl.training.instances import InputOptions, load_instances, normalise, stored_flow
+
+SHAPES = {"sub01": {"a": 3, "b": 1}, "sub02": {"c": 4}}
+ROWS = (("sub01", "a", 0), ("sub02", "c", 2), ("sub01", "b", 1))  # not file by file
 
 
 @pytest.fixture
-def flow_folder(tmp_path):
-    rng = np.random.default_rng(0)
-    for subject, sets in {"sub01": {"a": 3, "b": 1}, "sub02": {"c": 4}}.items():
-        tensors = {name: rng.normal(size=(n, 3, 4, 4)).astype(np.float16) for name, n in sets.items()}
-        save_tensors(tmp_path / "casme2" / f"{subject}.safetensors", tensors, {})
+def stored():
+    """{sequence: maps (N, 3, 4, 5)} as flow files hold them."""
+    counts = {name: count for sets in SHAPES.values() for name, count in sets.items()}
+    maps = distinct_maps(*[(count, 3, 4, 5) for count in counts.values()])
+    return dict(zip(counts, maps, strict=True))
+
+
+@pytest.fixture
+def flow_folder(tmp_path, stored):
+    for subject, sets in SHAPES.items():
+        save_tensors(tmp_path / "casme2" / f"{subject}.safetensors", {name: stored[name] for name in sets}, {})
     return tmp_path
 
 
@@ -23,19 +34,37 @@ def table(*rows):
     return pd.DataFrame([("casme2", *row) for row in rows], columns=["dataset", "subject", "sequence", "label"])
 
 
-ROWS = (("sub01", "a", 0), ("sub01", "b", 1), ("sub02", "c", 2))
-
-
 def load(folder, rows=ROWS, normalise="none"):
     return load_instances(table(*rows), folder, InputOptions(normalise), "cpu")
 
 
-def test_sets_are_stacked_in_table_order(flow_folder):
+def test_sets_are_the_stored_maps_in_table_order(flow_folder, stored):
     sets = load(flow_folder)
-    assert sets.maps.shape == (8, 3, 4, 4)
-    assert sets.first.tolist() == [0, 3, 4]
-    assert sets.count.tolist() == [3, 1, 4]
-    assert sets.labels.tolist() == [0, 1, 2]
+    assert np.array_equal(sets.maps.numpy(), np.concatenate([stored["a"], stored["c"], stored["b"]]))
+    assert sets.first.tolist() == [0, 3, 7]
+    assert sets.count.tolist() == [3, 4, 1]
+    assert sets.labels.tolist() == [0, 2, 1]
+    assert sets.table["sequence"].tolist() == ["a", "c", "b"]
+    expected = [stored["c"].astype(np.float32)[:, channel] for channel in range(3)]
+    for statistic, of in enumerate((np.mean, np.min, np.max)):
+        assert sets.statistics[1, statistic] == pytest.approx([of(values) for values in expected], rel=1e-6)
+
+
+def test_the_summary_is_over_all_instances(flow_folder, stored):
+    maps = np.concatenate(list(stored.values())).astype(np.float32)
+    summary = load(flow_folder).summary()
+    for channel, name in enumerate(("u", "v", "strain")):
+        values = maps[:, channel]
+        expected = {"mean": values.mean(), "min": values.min(), "max": values.max()}
+        assert summary[name] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_digest_is_of_names_and_values_in_order(flow_folder, stored):
+    digest = stored_flow(table(*ROWS), flow_folder).digest
+    assert stored_flow(table(*ROWS), flow_folder).digest == digest
+    assert stored_flow(table(*ROWS[::-1]), flow_folder).digest != digest
+    save_tensors(flow_folder / "casme2" / "sub02.safetensors", {"c": stored["c"][::-1]}, {})
+    assert stored_flow(table(*ROWS), flow_folder).digest != digest
 
 
 def test_pairs_are_distinct_instances_of_their_own_sequence(flow_folder):
@@ -45,30 +74,34 @@ def test_pairs_are_distinct_instances_of_their_own_sequence(flow_folder):
     p, q = sets.draw_pair(rows, generator)
     places = [
         [(sets.maps[first : first + count].float() == map).all(dim=(1, 2, 3)).nonzero().item() for map in maps]
-        for maps, first, count in ((p[0::3], 0, 3), (q[0::3], 0, 3), (p[2::3], 4, 4), (q[2::3], 4, 4))
+        for maps, first, count in ((p[0::3], 0, 3), (q[0::3], 0, 3), (p[1::3], 3, 4), (q[1::3], 3, 4))
     ]
     for ps, qs, count in ((places[0], places[1], 3), (places[2], places[3], 4)):
         assert all(a != b for a, b in zip(ps, qs, strict=True))
         assert len(set(zip(ps, qs, strict=True))) == count * (count - 1)  # every ordered pair turns up
-    assert torch.equal(p[1::3], q[1::3])  # a single instance is both
+    assert torch.equal(p[2::3], q[2::3])  # a single instance is both
 
 
-def test_the_middle_instance_is_inferred_on(flow_folder):
-    sets = load(flow_folder)
-    assert torch.equal(sets.middle(), sets.maps[[1, 3, 5]].float())
+def test_the_middle_instance_is_inferred_on(flow_folder, stored):
+    middle = np.stack([stored["a"][1], stored["c"][1], stored["b"][0]]).astype(np.float32)
+    assert np.array_equal(load(flow_folder).middle().numpy(), middle)
 
 
-def test_a_subset_keeps_its_own_sequences(flow_folder):
-    subset = load(flow_folder).subset(np.array([2]))
-    assert subset.table["sequence"].tolist() == ["c"]
-    assert subset.first.tolist() == [4]
+def test_a_subset_keeps_its_own_sequences(flow_folder, stored):
+    subset = load(flow_folder).subset(np.array([1, 2]))
+    assert subset.table["sequence"].tolist() == ["c", "b"]
+    assert subset.labels.tolist() == [2, 1]
+    assert np.array_equal(subset.middle().numpy(), np.stack([stored["c"][1], stored["b"][0]]).astype(np.float32))
+    assert subset.summary()["v"]["max"] == max(stored["c"][:, 1].max(), stored["b"][:, 1].max())
 
 
-def test_scaling_per_instance_stretches_every_channel():
-    maps = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 3, 5, 5)).astype(np.float32))
-    scaled = normalise(maps, InputOptions("instance")).numpy()
-    assert scaled.min(axis=(2, 3)) == pytest.approx(np.zeros((2, 3)), abs=1e-6)
-    assert scaled.max(axis=(2, 3)) == pytest.approx(np.ones((2, 3)), abs=1e-6)
+def test_scaling_per_instance_stretches_every_channel_to_0_1(stored):
+    maps = stored["c"].astype(np.float32)
+    scaled = normalise(torch.from_numpy(maps.copy()), InputOptions("instance")).numpy()
+    for n in range(4):
+        for c in range(3):
+            low, high = maps[n, c].min(), maps[n, c].max()
+            assert scaled[n, c] == pytest.approx((maps[n, c] - low) / (high - low), abs=1e-6)
 
 
 def test_scaling_per_set_keeps_intensity_and_zero():
@@ -86,6 +119,12 @@ def test_a_constant_map_stays_finite():
     assert normalise(torch.zeros(1, 3, 4, 4), InputOptions("set")).isfinite().all()
 
 
+def test_a_flow_file_without_checksums_names_itself(flow_folder, stored):
+    save_file({"c": stored["c"]}, flow_folder / "casme2" / "sub02.safetensors")
+    with pytest.raises(InputError, match=r"sub02\.safetensors: c has no checksum"):
+        load(flow_folder)
+
+
 def test_a_missing_sequence_names_the_file(flow_folder):
     with pytest.raises(InputError, match=r"sub02\.safetensors: z is missing"):
         load(flow_folder, (("sub02", "z", 0),))
@@ -99,6 +138,6 @@ def test_a_truncated_flow_file_names_itself(flow_folder):
 
 
 def test_maps_of_different_sizes_are_refused(flow_folder):
-    save_tensors(flow_folder / "casme2" / "sub03.safetensors", {"d": np.zeros((1, 3, 5, 5), np.float16)}, {})
+    save_tensors(flow_folder / "casme2" / "sub03.safetensors", {"d": np.zeros((1, 3, 5, 4), np.float16)}, {})
     with pytest.raises(InputError, match="different sizes"):
         load(flow_folder, (*ROWS, ("sub03", "d", 0)))

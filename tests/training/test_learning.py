@@ -9,22 +9,23 @@ from ra_icl.faces.options import FaceOptions
 from ra_icl.flow.options import FlowOptions
 from ra_icl.flow.sampling import Sampling
 from ra_icl.flow.subjects import flow_subject
-from ra_icl.planning.options import from_mapping
+from ra_icl.model.options import BackboneOptions, ModelOptions, RegionOptions
+from ra_icl.training.augmentation import AugmentationOptions
 from ra_icl.training.fold import held_out_rows, split
 from ra_icl.training.instances import InputOptions, load_instances
 from ra_icl.training.loop import Training
-from ra_icl.training.method import MethodOptions
+from ra_icl.training.method import MethodOptions, OptimiserOptions
 from ra_icl.twins.plan import TwinOptions
 from ra_icl.twins.render import render
 
-M6 = {
-    "model": {
-        "backbone": {"stem": "small", "width": 8, "blocks": [1, 1, 1, 1]},
-        "regions": {"width": 32, "heads": 4, "feedforward": 32, "hidden": 32, "embedding": 32},
-    },
-    "augmentation": {"blur": 0},
-    "training": {"epochs": 40, "batch": 16, "learning_rate": 0.003, "gamma": 0.95, "precision": "fp32"},
-}
+M6 = MethodOptions(
+    model=ModelOptions(
+        BackboneOptions("small", 8, (1, 1, 1, 1)),
+        RegionOptions(width=32, heads=4, feedforward=32, hidden=32, embedding=32),
+    ),
+    augmentation=AugmentationOptions(blur=0),
+    training=OptimiserOptions(epochs=40, batch=16, learning_rate=0.003, gamma=0.95, precision="fp32"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def instance_sets(tmp_path_factory):
 
 def test_the_whole_method_beats_chance_on_an_unseen_twin(instance_sets):
     training, held_out = split(instance_sets, held_out_rows(instance_sets.table, "casme2-sub01"))
-    trained = Training(training, held_out, 3, from_mapping(MethodOptions, M6, "M6"), 0, "cpu").run()
+    trained = Training(training, held_out, 3, M6, 0, "cpu").run()
     hits = trained.probabilities.argmax(axis=1) == held_out.table["label"].to_numpy()
     assert len(hits) == 18
     assert hits.mean() > 0.55  # chance is 0.33

@@ -13,11 +13,6 @@ from ra_icl.training.losses import LossOptions
 B, C, L, N, H, W, D = 2, 5, 3, 4, 3, 2, 6
 
 
-@pytest.fixture(autouse=True)
-def _seed():
-    torch.manual_seed(0)
-
-
 def cosine(a, b):
     dot = sum(x * y for x, y in zip(a, b, strict=True))
     return dot / math.sqrt(sum(x * x for x in a)) / math.sqrt(sum(y * y for y in b))

@@ -4,14 +4,12 @@ import copy
 
 import pytest
 import torch
-from test_training import CLASSES, moving_blobs
+from fold_data import CLASSES, changed, moving_blobs
 
 from ra_icl.model.siamese import Siamese
-from ra_icl.planning.options import from_mapping
 from ra_icl.training import step as module
-from ra_icl.training.loop import Training
-from ra_icl.training.method import MethodOptions
-from ra_icl.training.step import WARM_STEPS, Stepper, fix_kernels
+from ra_icl.training.device import fix_kernels
+from ra_icl.training.step import WARM_STEPS, Stepper
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 
@@ -22,11 +20,11 @@ class OnGpu:
     type = "cuda"
 
 
-def stepper_of(options, sequences=10, device="cpu"):
+def stepper_of(options, sequences=10):
     data = moving_blobs(sequences, 3, seed=1)
     torch.manual_seed(0)
-    model = Siamese(CLASSES, options.model).to(device).train()
-    return Stepper(model, data, CLASSES, options, torch.Generator(device).manual_seed(0))
+    model = Siamese(CLASSES, options.model).train()
+    return Stepper(model, data, CLASSES, options, torch.Generator().manual_seed(0))
 
 
 def test_steps_that_are_recorded_count_like_any_other(small_method, monkeypatch):
@@ -75,18 +73,8 @@ def test_means_are_over_the_steps_since_the_last_call(small_method):
     assert all(not total.any() for total in stepper.sums.values())
 
 
-def test_the_rate_is_set_in_place_where_a_graph_reads_it(small_method):
-    stepper = stepper_of(small_method)
-    stepper.set_rate(0.25)
-    assert stepper.optimiser.param_groups[0]["lr"] == 0.25
-    kept = torch.tensor(1.0)
-    stepper.optimiser.param_groups[0]["lr"] = kept
-    stepper.set_rate(0.5)
-    assert kept.item() == 0.5
-
-
-def test_one_step_is_adam_on_the_objective(small_method):
-    """Against PyTorch's plain Adam on a copy of the network, with the loss put together here."""
+def test_one_step_is_adam_on_the_objective_and_eq_3(small_method):
+    """Against PyTorch's Adam on a copy of the network, with the loss put together here."""
     stepper = stepper_of(small_method)
     model = copy.deepcopy(stepper.model)
     generator = torch.Generator().manual_seed(0)
@@ -99,17 +87,16 @@ def test_one_step_is_adam_on_the_objective(small_method):
     before = {name: value.clone() for name, value in model.target.named_parameters()}
     plain.step()
     for name, value in model.online.named_parameters():
-        torch.testing.assert_close(value, dict(stepper.model.online.named_parameters())[name], atol=1e-6, rtol=1e-5)
-        expected = 0.99 * before[name] + 0.01 * value
-        torch.testing.assert_close(dict(stepper.model.target.named_parameters())[name], expected, atol=1e-6, rtol=1e-5)
+        found = stepper.model.online.get_parameter(name), stepper.model.target.get_parameter(name)
+        torch.testing.assert_close(value, found[0], atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(0.99 * before[name] + 0.01 * value, found[1], atol=1e-6, rtol=1e-5)
 
 
-def test_bf16_and_fp32_stay_together_step_by_step(small_options):
+def test_bf16_and_fp32_stay_together_step_by_step(small_method):
     """The same pairs and draws in both; bf16 keeps 8 bits of a number."""
     losses = {}
     for precision in ("fp32", "bf16"):
-        options = small_options | {"training": small_options["training"] | {"precision": precision}}
-        stepper = stepper_of(from_mapping(MethodOptions, options, "test"))
+        stepper = stepper_of(changed(small_method, training={"precision": precision}))
         losses[precision] = []
         for step in range(12):
             stepper(torch.arange(10).roll(3 * step)[:6])
@@ -119,41 +106,17 @@ def test_bf16_and_fp32_stay_together_step_by_step(small_options):
         assert half == pytest.approx(full, rel=0.03)
 
 
-def side_by_side(folds):
-    """Train several folds of one process together, an epoch of each in turn."""
-    while not folds[0].finished:
-        for fold in folds:
-            fold.start_epoch()
-        for fold in folds:
-            fold.end_epoch()
-    return [fold.result() for fold in folds]
-
-
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=CUDA)])
-def test_a_fold_beside_others_is_the_fold_alone(small_options, device):
-    options = small_options | {"training": small_options["training"] | {"epochs": 6}}
-    method = from_mapping(MethodOptions, options, "test")
-    data, held_out = (on(moving_blobs(count, 3, seed=count), device) for count in (18, 6))
-    arguments = [(data, held_out, CLASSES, method, seed, device) for seed in (1, 2, 3)]
-    alone = [Training(*of_fold).run() for of_fold in arguments]
-    together = side_by_side([Training(*of_fold) for of_fold in arguments])
-    for one, other in zip(alone, together, strict=True):
-        assert (one.probabilities == other.probabilities).all()
-        assert one.curve == other.curve
-
-
 @CUDA
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_recorded_steps_follow_the_steps_of_a_cpu(small_options, precision):
+def test_recorded_steps_on_a_gpu_follow_the_steps_of_a_cpu(small_method, precision):
     """The same start and the same order of sequences; draws differ, so there is one instance and no augmentation."""
-    options = small_options | {"training": small_options["training"] | {"precision": precision}}
-    method = from_mapping(MethodOptions, options, "test")
+    method = changed(small_method, training={"precision": precision})
     losses = {}
     fix_kernels()
     for device in ("cpu", "cuda"):
         torch.manual_seed(0)
         model = Siamese(CLASSES, method.model).to(device).train()
-        data = on(moving_blobs(10, 1, seed=1), device)
+        data = moving_blobs(10, 1, seed=1, device=device)
         stepper = Stepper(model, data, CLASSES, method, torch.Generator(device).manual_seed(0))
         losses[device] = []
         with torch.cuda.stream(torch.cuda.Stream() if device == "cuda" else None):
@@ -162,8 +125,3 @@ def test_recorded_steps_follow_the_steps_of_a_cpu(small_options, precision):
                 losses[device].append(stepper.take_means()["loss"])
     assert stepper._recorded
     assert losses["cuda"] == pytest.approx(losses["cpu"], rel=0.03 if precision == "bf16" else 2e-3)
-
-
-def on(data, device):
-    tensors = (tensor.to(device) for tensor in (data.maps, data.first, data.count, data.labels))
-    return type(data)(*tensors, data.table)

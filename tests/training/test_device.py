@@ -1,0 +1,83 @@
+"""The device: which one, and what is said if it cannot be used."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from ra_icl.cli.training import fold
+from ra_icl.errors import InputError
+from ra_icl.training.device import explaining_memory, require_usable, resolve_device, resolve_precision
+
+CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+GPU = SimpleNamespace(index=2, name="NVIDIA H100", driver="550.54")
+
+
+def test_auto_is_cuda_if_there_is_a_gpu(monkeypatch):
+    for found, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr("torch.cuda.is_available", lambda found=found: found)
+        assert resolve_device("auto") == device
+        assert resolve_device("cpu") == "cpu"
+
+
+def test_cuda_without_a_gpu_is_one_line(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(InputError, match=r"^training\.device: cuda: PyTorch .* finds no CUDA GPU.*auto or cpu$"):
+        resolve_device("cuda")
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no kernel image is available\nmore"), AssertionError("Torch not compiled")]
+)
+def test_a_gpu_that_pytorch_cannot_use_is_one_line(monkeypatch, error):
+    def ones(*_, **__):
+        raise error
+
+    monkeypatch.setattr(torch, "ones", ones)
+    monkeypatch.setattr(torch, "__version__", "2.11.0+cu130")
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    with pytest.raises(InputError) as raised:
+        require_usable(GPU)
+    (line,) = str(raised.value).splitlines()
+    for words in ("GPU 2", "NVIDIA H100", "driver 550.54", "PyTorch 2.11.0+cu130 (CUDA 13.0)", "training.device: cpu"):
+        assert words in line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has",
+        "CUDA error: out of memory\nCUDA kernel errors",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    ],
+)
+def test_out_of_memory_is_one_line_that_names_the_key(words):
+    with pytest.raises(InputError, match=r"^[^\n]*lower folds_per_gpu[^\n]*$"), explaining_memory():
+        raise RuntimeError(words)
+
+
+def test_other_errors_pass():
+    with pytest.raises(RuntimeError, match="shapes differ"), explaining_memory():
+        raise RuntimeError("shapes differ")
+
+
+@CUDA
+def test_running_out_of_memory_on_a_gpu_is_one_line():
+    require_usable(GPU)
+    with pytest.raises(InputError, match="folds_per_gpu"), explaining_memory():
+        torch.empty(1 << 50, dtype=torch.uint8, device="cuda")
+
+
+def test_auto_precision_is_bf16_only_if_it_is_native(monkeypatch):
+    assert resolve_precision("auto", "cuda") == "bf16"
+    for native, precision in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda native=native: native)
+        assert resolve_precision("auto", "cpu") == precision
+        assert resolve_precision("fp32", "cpu") == "fp32"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="PyTorch can use the GPU here")
+def test_a_fold_that_was_given_a_gpu_does_not_train_on_the_cpu(tmp_path, monkeypatch):
+    monkeypatch.setattr("ra_icl.training.gpus.claim_gpu", lambda device: GPU)
+    with pytest.raises(InputError, match=r"^GPU 2 \(NVIDIA H100, driver 550\.54\): PyTorch [^\n]* cannot use it"):
+        fold(tmp_path / "casme2-sub01.csv", [tmp_path / "none.csv"], tmp_path)
