@@ -125,9 +125,10 @@ def test_only_frames_that_have_changed_rerun_folds(clone, on_disk):
     assert not any(trained(results).values())
     assert (results / "folds/casme3_3/m1/seed0/casme3-spNO.1.csv").read_bytes() == before
 
-    frames = sorted((moved / folder.relative_to(data)).iterdir())
-    frames[3].write_bytes(frames[0].read_bytes())
-    frames[3].parent.touch()  # as replacing a file by renaming does
+    onset, *others = sorted((moved / folder.relative_to(data)).iterdir(), key=lambda frame: int(frame.stem))
+    for frame in others:
+        shutil.copyfile(onset, frame)  # a face that does not move
+    onset.parent.touch()  # as replacing a file by renaming does
     run(clone, configs=(*configs, again))
     assert all(trained(results).values())
     assert planned(clone, configs=(*configs, again)) == {}

@@ -81,7 +81,7 @@ def test_an_interrupted_run_goes_on_and_trains_nothing_twice(clone, results, ctr
     command = [*SNAKEMAKE, "table3", "--configfile", *configs]
     options = {"cwd": clone, "env": environment(), "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, **options, start_new_session=True)
-    while process.poll() is None and len(list(folder.glob("folds/**/*.csv"))) < 2:
+    while process.poll() is None and len(list(folder.glob("folds/**/*.csv"))) < 3:
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait() != 0
