@@ -25,12 +25,3 @@ class Help:
     def __get_pydantic_json_schema__(self, schema: Any, handler: Callable) -> dict[str, Any]:
         """Called by pydantic for an annotated field."""
         return handler(schema) | {"description": self.text}
-
-
-def __getattr__(name: str) -> Any:
-    """`from_mapping` and `parse` by their old address, until all branches take them from `planning.options`."""
-    if name in ("from_mapping", "parse"):
-        from importlib import import_module
-
-        return getattr(import_module("ra_icl.planning.options"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

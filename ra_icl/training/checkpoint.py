@@ -19,6 +19,7 @@ from ra_icl.errors import InputError
 log = logging.getLogger(__name__)
 
 Tensors = dict[str, torch.Tensor]
+ASKING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stopped(InputError):  # noqa: N818 (what happened, not a mistake)
@@ -29,8 +30,8 @@ class Checkpoint:
     """The file that keeps a fold's state while it trains.
 
     path: the file, outside of what a workflow deletes when a job fails. key: of `key_of`; a file with another key is
-    not resumed. seconds: minimum time between two writes. Inside `with`, SIGTERM (a time limit, pre-emption) only sets
-    `asked_to_stop`; the fold then saves its state after the current epoch and stops.
+    not resumed. seconds: minimum time between two writes. Inside `with`, SIGTERM (a time limit, pre-emption) and the
+    first SIGINT (Ctrl-C) only set `asked_to_stop`; the fold then saves its state after the current epoch and stops.
     """
 
     def __init__(self, path: Path, key: str, seconds: float = 60.0) -> None:
@@ -40,16 +41,21 @@ class Checkpoint:
 
     def __enter__(self) -> "Checkpoint":
         # Python lets only the main thread set a handler.
-        self._main = threading.current_thread() is threading.main_thread()
-        self._before = signal.signal(signal.SIGTERM, self._ask) if self._main else None
+        main = threading.current_thread() is threading.main_thread()
+        self._before = {number: signal.getsignal(number) for number in ASKING} if main else {}
+        for number, handler in self._before.items():
+            if handler is not signal.SIG_IGN:  # as in a background job of a script
+                signal.signal(number, self._ask)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._main:
-            signal.signal(signal.SIGTERM, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked_to_stop = True
+        if number == signal.SIGINT:
+            signal.signal(number, signal.default_int_handler)  # a second Ctrl-C stops at once
 
     def load(self) -> tuple[Tensors, dict[str, Any]] | None:
         """The tensors and the record of `save`, or None if there is no file, a damaged one, or one with another key."""

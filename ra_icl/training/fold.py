@@ -21,6 +21,7 @@ from ra_icl.training import outputs
 from ra_icl.training.checkpoint import Checkpoint, key_of
 from ra_icl.training.device import device_name, explaining_memory, resolve_device, resolve_precision
 from ra_icl.training.instances import InstanceSets, StoredFlow, instance_sets, stored_flow
+from ra_icl.training.kept import keep_result, restore_result
 from ra_icl.training.loop import Trained, Training
 from ra_icl.training.method import MethodOptions
 
@@ -78,6 +79,8 @@ def run_fold(
     held_out = held_out_rows(table, fold.name)
     stored = stored_flow(table, Path(flow))
     key = key_of(identity_of(fold, stored, options, device, code))
+    if checkpoints:
+        restore_result(out, checkpoints)
     if outputs.reuse(key, out, keep_network):
         log.info("%s: unchanged: same flow, options and code; nothing to train", fold.name)
         return
@@ -92,6 +95,7 @@ def run_fold(
         network = (trained.model.online, fold.class_names, options, asdict(fold)) if keep_network else None
         outputs.write(out, predictions(unseen, trained), record_of(fold, trained, options, device) | facts, network)
     if state:
+        keep_result(out, checkpoints)
         state.remove()
 
 

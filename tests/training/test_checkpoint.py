@@ -181,14 +181,32 @@ def test_a_command_that_is_killed_twice_ends_as_one_that_was_not(tmp_path, metho
     curves = [read_json(path.with_suffix(".json"))["curve"] for path in (whole, broken)]
     assert curves[0] == curves[1]
     assert len(curves[0]) == 60
-    assert list((tmp_path / "kept").iterdir()) == []
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == [whole.name, f"{whole.stem}.json"]
 
 
-def test_the_handler_of_sigterm_is_put_back(tmp_path):
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_asks_to_stop_and_its_handler_is_put_back(tmp_path, number):
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)  # not ignored, as in a background job
+    before = signal.getsignal(number)
     with Checkpoint(tmp_path / "kept.safetensors", "key") as checkpoint:
         assert not checkpoint.due()
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         time.sleep(0.01)
         assert checkpoint.due()
-    assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(number) == before
+    signal.signal(signal.SIGINT, outside)
+
+
+def ask_twice(checkpoint):
+    with checkpoint:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+
+
+def test_a_second_ctrl_c_stops_at_once(tmp_path):
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)
+    checkpoint = Checkpoint(tmp_path / "kept.safetensors", "key")
+    with pytest.raises(KeyboardInterrupt):
+        ask_twice(checkpoint)
+    signal.signal(signal.SIGINT, outside)
