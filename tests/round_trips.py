@@ -23,8 +23,11 @@ from ra_icl.flow.options import FlowOptions
 from ra_icl.flow.sampling import Sampling
 from ra_icl.model.options import BackboneOptions, ModelOptions, RegionOptions
 from ra_icl.model.siamese import Branch
-from ra_icl.training.checkpoint import Checkpoint, State, StopRequest
-from ra_icl.training.instances import InputOptions, load_instances
+from ra_icl.training.checkpoint import Checkpoint
+from ra_icl.training.instances import InstanceSets, load_instances
+from ra_icl.training.loop import Training
+from ra_icl.training.method import InputOptions, MethodOptions, OptimiserOptions
+from ra_icl.training.network import load_network, save_network
 from ra_icl.twins import render as twins
 from ra_icl.twins.plan import TwinOptions, clips, plan
 from ra_icl.twins.truth import read_truth, truth_file
@@ -175,11 +178,8 @@ def check_twins(tmp_path):
 # Network and checkpoint
 
 
-def branch():
-    """A small network in the memory layout that training uses; every weight has its own value."""
-    regions = RegionOptions(queries=3, width=16, heads=2, feedforward=16, hidden=16, embedding=8)
-    options = ModelOptions(backbone=BackboneOptions(stem="small", width=8, blocks=(1, 1)), regions=regions)
-    return Branch(3, options, True).to(memory_format=torch.channels_last)
+REGIONS = RegionOptions(queries=3, width=16, heads=2, feedforward=16, hidden=16, embedding=8)
+MODEL = ModelOptions(backbone=BackboneOptions(stem="small", width=8, blocks=(1, 1)), regions=REGIONS)
 
 
 def assert_same(found, expected):
@@ -190,33 +190,34 @@ def assert_same(found, expected):
 
 
 def check_network(tmp_path):
-    network, maps = branch(), torch.rand(2, 3, 12, 12)
-    files.save_tensors(tmp_path / "fold.safetensors", network.state_dict(), {})
-    with files.open_tensors(tmp_path / "fold.safetensors", "pt") as file:
-        kept = {name: file.get(name, verify=True) for name in file.names}
-    assert_same(kept, network.state_dict())
-    again = branch()
-    again.load_state_dict(kept)
-    assert torch.equal(again.eval().classify(maps), network.eval().classify(maps))
+    network, maps = Branch(3, MODEL, True).to(memory_format=torch.channels_last), torch.rand(2, 3, 12, 12)
+    save_network(tmp_path / "fold.safetensors", network, "abc", MethodOptions(model=MODEL), {"name": "samm-006"})
+    again = load_network(tmp_path / "fold.safetensors").to(memory_format=torch.channels_last)
+    halved = {name: value.half().to(value.dtype) for name, value in network.state_dict().items()}
+    assert_same(again.state_dict(), halved)
+    network.load_state_dict(halved)
+    assert torch.equal(again.classify(maps), network.eval().classify(maps))
 
 
-def training_state(seed):
-    torch.manual_seed(seed)
-    network = branch()
-    optimiser = torch.optim.Adam(network.parameters())
-    network.classify(torch.rand(2, 3, 12, 12)).square().sum().backward()
-    optimiser.step()
-    generator = torch.Generator().manual_seed(seed)
-    return State(network, optimiser, generator)
+def training_state(seed, checkpoint):
+    """A training after one step, on sequences of two random instances each."""
+    maps = torch.rand(8, 3, 12, 12, generator=torch.Generator().manual_seed(seed))
+    table = pd.DataFrame({"dataset": "samm", "subject": "006", "sequence": list("abcd"), "label": [0, 1, 2, 0]})
+    counts = torch.tensor([2, 2, 2, 2])
+    sets = InstanceSets(
+        maps.half(), 2 * torch.arange(4), counts, torch.tensor(table["label"]), table, np.zeros((4, 3, 3))
+    )
+    options = MethodOptions(model=MODEL, training=OptimiserOptions(epochs=3, batch=4, precision="fp32"))
+    training = Training(sets, sets, 3, options, seed, "cpu", checkpoint)
+    training.epoch()
+    return training
 
 
 def check_checkpoint(tmp_path):
-    state, other = training_state(1), training_state(2)
-    path = tmp_path / "fold.safetensors"
-    Checkpoint(path, {"fold": "a"}, StopRequest()).save(*state())
-    other.restore(*Checkpoint(path, {"fold": "a"}, StopRequest()).load())
-    assert_same(other.model.state_dict(), state.model.state_dict())
-    found, expected = (one.optimiser.state_dict()["state"] for one in (other, state))
-    for number, moments in expected.items():
-        assert_same(found[number], moments)
-    assert torch.equal(other.generator.get_state(), state.generator.get_state())
+    checkpoint = Checkpoint(tmp_path / "fold.safetensors", "key")
+    kept, other = training_state(1, checkpoint), training_state(2, checkpoint)
+    kept._save()
+    other._resume()
+    assert_same(other._state(), kept._state())
+    assert torch.equal(other.generator.get_state(), kept.generator.get_state())
+    assert other.record["curve"] == kept.record["curve"]
