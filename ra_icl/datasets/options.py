@@ -4,14 +4,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from annotated_types import MinLen
-
-from ra_icl.options import Help, Options
+from ra_icl.options import Help, Options, min_length
 
 Root = Annotated[str, Help("folder of your copy; empty leaves the dataset out")]
 Annotation = Annotated[str, Help("annotation file, below root or absolute; empty for none, which SMIC-HS alone allows")]
 Frames = Annotated[str, Help("folder of the frames, below root or absolute")]
-Emotion = Annotated[str, MinLen(1)]
+Emotion = Annotated[str, min_length(1)]
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class OwnOptions(Options):
     annotation: Annotation = "annotation.csv"
     frames: Frames = "."
     labels: Annotated[
-        dict[str, Annotated[tuple[Emotion, ...], MinLen(1)]],
+        dict[str, Annotated[tuple[Emotion, ...], min_length(1)]],
         Help("the emotions of each class, the classes in label order: {negative: [disgust, fear], positive: [joy]}"),
     ] = field(default_factory=dict)
     excluded: Annotated[tuple[Emotion, ...], Help("emotions to leave out")] = ()

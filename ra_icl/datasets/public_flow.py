@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pandas as pd
-from annotated_types import Ge
 
 from ra_icl.datasets.index import COLUMNS
 from ra_icl.errors import InputError
 from ra_icl.files import save_tensors
-from ra_icl.options import Help, Options
+from ra_icl.options import Help, Options, at_least
 
 FOLDER = "datasets/STSNet_whole_norm_u_v_os"
 TABLE = "combined_3_class2_for_optical_flow.csv"
@@ -40,7 +39,7 @@ class PublishedOptions(Options):
         Help("reverse the motion of apex-to-offset maps (u, v become 1 - u, 1 - v), so that all start from neutral"),
     ] = True
     commit: Annotated[str, Help("commit that the maps were taken from")] = ""
-    files: Annotated[int, Ge(0), Help("files in its flow folder; 0: not compared")] = 0
+    files: Annotated[int, at_least(0), Help("files in its flow folder; 0: not compared")] = 0
     sha256: Annotated[str, Help("their checksum, see `clone_checksum`; empty: not compared")] = ""
 
 

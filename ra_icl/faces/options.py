@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Interval, Lt
-
-from ra_icl.options import Help, Options
+from ra_icl.options import Help, Options, at_least, below, between
 
 NEED_MODEL = ("yunet", "lbf")
 
@@ -17,10 +15,10 @@ class FaceOptions(Options):
     Raises ValueError for a detector that lacks its model file.
     """
 
-    size: Annotated[int, Ge(16), Help("side of the square crop in pixels, which is the network's input size")] = 224
+    size: Annotated[int, at_least(16), Help("side of the square crop in pixels, the network's input size")] = 224
     margin: Annotated[
         float,
-        Interval(ge=-0.25, le=1),
+        between(-0.25, 1),
         Help("added on each side of the detected face, as a fraction of its side; negative cuts tighter"),
     ] = 0.05
     detector: Annotated[
@@ -38,8 +36,8 @@ class FaceOptions(Options):
     grey: Annotated[bool, Help("crops in grey, which is what TV-L1 sees")] = True
     missing_frames: Annotated[
         float,
-        Ge(0),
-        Lt(1),
+        at_least(0),
+        below(1),
         Help("largest fraction of a sequence's frames that may be missing; the onset must exist"),
     ] = 0.25
     stabilise: Annotated[

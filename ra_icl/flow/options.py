@@ -3,22 +3,20 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, get_args
 
-from annotated_types import Ge, Gt, Interval, Lt
-
-from ra_icl.options import Help, Options
+from ra_icl.options import Help, Options, above, at_least, below, between
 
 Backend = Literal["numba", "opencv", "torch"]
 BACKENDS = get_args(Backend)
 SMALLEST_SIDE = 16  # pixels: a level of the pyramid with a shorter side is left out, as in OpenCV
 
 # The parameters whose defaults differ between the two schedules.
-InnerIterations = Annotated[int, Ge(1), Help("largest number of iterations between two median filters")]
-OuterIterations = Annotated[int, Ge(1), Help("largest number of rounds per warp; each begins with a median filter")]
-ScaleStep = Annotated[float, Gt(0), Lt(1), Help("ratio between two pyramid levels")]
-MedianFilter = Annotated[int, Interval(ge=1, le=5), Help("size of the median filter: 3, 5, or 1 to turn it off")]
-Presmooth = Annotated[float, Ge(0), Help("standard deviation of a Gaussian on both images, in pixels; 0 is off")]
+InnerIterations = Annotated[int, at_least(1), Help("largest number of iterations between two median filters")]
+OuterIterations = Annotated[int, at_least(1), Help("most rounds per warp; each starts with a median filter")]
+ScaleStep = Annotated[float, above(0), below(1), Help("ratio between two pyramid levels")]
+MedianFilter = Annotated[int, between(1, 5), Help("size of the median filter: 3, 5, or 1 to turn it off")]
+Presmooth = Annotated[float, at_least(0), Help("standard deviation of a Gaussian on both images, in pixels; 0 is off")]
 PyramidSmooth = Annotated[
-    float, Ge(0), Help("that of the Gaussian before each reduction, times sqrt(1 / scale_step^2 - 1); 0 is off")
+    float, at_least(0), Help("that of the Gaussian before each reduction, times sqrt(1 / scale_step^2 - 1); 0 is off")
 ]
 
 
@@ -29,17 +27,19 @@ class Schedule(Options):
     Raises ValueError for a median filter of even size.
     """
 
-    tau: Annotated[float, Gt(0), Help("time step of the dual scheme")] = 0.25
-    lambda_: Annotated[float, Gt(0), Help("weight of the data term; smaller is smoother")] = 0.15
-    theta: Annotated[float, Gt(0), Help("tightness of the coupling")] = 0.3
-    scales: Annotated[int, Ge(1), Help("pyramid levels; fewer if a side would fall below 16 pixels")] = 5
-    warps: Annotated[int, Ge(1), Help("warps per pyramid level")] = 5
+    tau: Annotated[float, above(0), Help("time step of the dual scheme")] = 0.25
+    lambda_: Annotated[float, above(0), Help("weight of the data term; smaller is smoother")] = 0.15
+    theta: Annotated[float, above(0), Help("tightness of the coupling")] = 0.3
+    scales: Annotated[int, at_least(1), Help("pyramid levels; fewer if a side would fall below 16 pixels")] = 5
+    warps: Annotated[int, at_least(1), Help("warps per pyramid level")] = 5
     epsilon: Annotated[
-        float, Gt(0), Help("root mean square change of the flow, in pixels, below which the iterations of a warp stop")
+        float,
+        above(0),
+        Help("root mean square change of the flow, in pixels, below which a warp stops"),
     ] = 0.01
     inner_iterations: InnerIterations = 30
     outer_iterations: OuterIterations = 10
-    gamma: Annotated[float, Ge(0), Help("weight of the illumination term, backend opencv only; 0 is off")] = 0.0
+    gamma: Annotated[float, at_least(0), Help("weight of the illumination term, backend opencv only; 0 is off")] = 0.0
     scale_step: ScaleStep = 0.8
     median_filter: MedianFilter = 5
     presmooth: Presmooth = 0.0

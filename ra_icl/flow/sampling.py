@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Literal, get_args
 
-from annotated_types import Ge
-
 from ra_icl.errors import InputError
-from ra_icl.options import Help, Options
+from ra_icl.options import Help, Options, at_least
 
 Mode = Literal["middle", "apex", "apex_neighbourhood", "full", "random", "uniform"]
 MODES = get_args(Mode)
@@ -27,9 +25,11 @@ class Sampling(Options):
         ),
     ] = "middle"
     instances: Annotated[
-        int, Ge(1), Help("N; a sequence with fewer frames after the onset gives them all; unused by apex and full")
+        int,
+        at_least(1),
+        Help("N; a sequence with fewer frames gives them all; unused by apex and full"),
     ] = 16
-    seed: Annotated[int, Ge(0), Help("of mode random")] = 0
+    seed: Annotated[int, at_least(0), Help("of mode random")] = 0
 
     @property
     def name(self) -> str:

@@ -3,9 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Interval, MinLen
-
-from ra_icl.options import Help, Options
+from ra_icl.options import Help, Options, above, at_least, between, min_length
 
 
 @dataclass(frozen=True)
@@ -16,8 +14,10 @@ class BackboneOptions(Options):
         Literal["standard", "small"],
         Help("standard: 7x7 convolution and max-pooling, input reduced by 4; small: 3x3, input not reduced"),
     ] = "standard"
-    width: Annotated[int, Ge(1), Help("channels of the first stage; each further stage doubles them")] = 64
-    blocks: Annotated[tuple[Annotated[int, Ge(1)], ...], MinLen(1), Help("residual blocks per stage")] = (2, 2, 2, 2)
+    width: Annotated[int, at_least(1), Help("channels of the first stage; each further stage doubles them")] = 64
+    blocks: Annotated[
+        tuple[Annotated[int, at_least(1)], ...], min_length(1), Help("residual blocks per stage")
+    ] = (2, 2, 2, 2)  # fmt: skip
 
     @property
     def channels(self) -> int:
@@ -32,20 +32,22 @@ class RegionOptions(Options):
     Raises ValueError for a decoder width that is not a multiple of its heads and of 4.
     """
 
-    queries: Annotated[int, Ge(1), Help("facial queries")] = 8
-    width: Annotated[int, Ge(4), Help("width of the Transformer decoder, a multiple of heads and of 4")] = 256
-    layers: Annotated[int, Ge(1), Help("layers of the decoder")] = 2
-    heads: Annotated[int, Ge(1), Help("attention heads of the decoder")] = 8
-    feedforward: Annotated[int, Ge(1), Help("width of the decoder's feed-forward layers")] = 256
-    hidden: Annotated[int, Ge(1), Help("hidden units of the projector H and the predictor G")] = 512
-    embedding: Annotated[int, Ge(1), Help("D: size of the mask embeddings and of the output of H and G")] = 256
+    queries: Annotated[int, at_least(1), Help("facial queries")] = 8
+    width: Annotated[int, at_least(4), Help("width of the Transformer decoder, a multiple of heads and of 4")] = 256
+    layers: Annotated[int, at_least(1), Help("layers of the decoder")] = 2
+    heads: Annotated[int, at_least(1), Help("attention heads of the decoder")] = 8
+    feedforward: Annotated[int, at_least(1), Help("width of the decoder's feed-forward layers")] = 256
+    hidden: Annotated[int, at_least(1), Help("hidden units of the projector H and the predictor G")] = 512
+    embedding: Annotated[int, at_least(1), Help("D: size of the mask embeddings and of the output of H and G")] = 256
     temperature: Annotated[
-        float, Gt(0), Help("of the online network's softmax in Eq. 8; the paper has none, which is 1")
+        float, above(0), Help("of the online network's softmax in Eq. 8; the paper has none, which is 1")
     ] = 1.0
     target_temperature: Annotated[
-        float, Gt(0), Help("the same for the target network; below `temperature` it sharpens")
+        float, above(0), Help("the same for the target network; below `temperature` it sharpens")
     ] = 1.0
-    sinkhorn: Annotated[int, Ge(0), Help("balancing iterations on the target's assignment; the paper has none")] = 0
+    sinkhorn: Annotated[
+        int, at_least(0), Help("balancing iterations on the target's assignment; the paper has none")
+    ] = 0
 
     def __post_init__(self) -> None:
         if self.width % self.heads or self.width % 4:
@@ -58,6 +60,4 @@ class ModelOptions(Options):
 
     backbone: Annotated[BackboneOptions, Help("residual backbone")] = field(default_factory=BackboneOptions)
     regions: Annotated[RegionOptions, Help("multi-region discovery (MRD)")] = field(default_factory=RegionOptions)
-    target_decay: Annotated[float, Interval(ge=0, le=1), Help("tau of Eq. 3, the decay rate of the target's EMA")] = (
-        0.99
-    )
+    target_decay: Annotated[float, between(0, 1), Help("tau of Eq. 3, the decay rate of the target's EMA")] = 0.99

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, MinLen
 from pydantic import AfterValidator, StringConstraints
 
 from ra_icl.datasets.options import Casme2Options, Casme3Options, OwnOptions, SammOptions, SmicOptions
@@ -12,7 +11,7 @@ from ra_icl.datasets.public_flow import PublishedOptions
 from ra_icl.faces.options import FaceOptions
 from ra_icl.flow.options import FlowOptions
 from ra_icl.flow.sampling import Mode, Sampling
-from ra_icl.options import Help, Options
+from ra_icl.options import Help, Options, at_least, min_length
 from ra_icl.training.method import MethodOptions
 from ra_icl.twins.plan import TwinOptions
 
@@ -26,7 +25,7 @@ def _distinct(values: Sequence) -> Sequence:
 
 
 Distinct = AfterValidator(_distinct)
-Text = Annotated[str, MinLen(1)]
+Text = Annotated[str, min_length(1)]
 # Names become parts of paths, of rules and of titles.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 ProtocolName = Literal["cde", "casme3_3", "casme3_4", "casme3_7", "own"]
@@ -92,10 +91,10 @@ class Method(MethodOptions):
 class Sweep(Options):
     """One key of a method over several values."""
 
-    figure: Annotated[int, Ge(1), Help("number of the figure")]
+    figure: Annotated[int, at_least(1), Help("number of the figure")]
     method: Annotated[str, Help("the method to start from")]
     key: Annotated[str, Help("key of a method, such as model.regions.queries")]
-    values: Annotated[tuple[Any, ...], MinLen(1), Help("the values")]
+    values: Annotated[tuple[Any, ...], min_length(1), Help("the values")]
 
 
 @dataclass(frozen=True)
@@ -119,19 +118,22 @@ class Config(Options):
     public_flow: Annotated[dict[Name, PublishedOptions], Help("published flow maps, a name for each clone")]
     faces: Annotated[FaceOptions, Help("how faces are found and cut")]
     flow: Annotated[FlowOptions, Help("how optical flow is computed")]
-    protocols: Annotated[tuple[ProtocolName, ...], MinLen(1), Distinct, Help("the evaluation protocols to run")]
+    protocols: Annotated[tuple[ProtocolName, ...], min_length(1), Distinct, Help("the evaluation protocols to run")]
     seeds: Annotated[
-        tuple[Annotated[int, Ge(0)], ...], MinLen(1), Distinct, Help("several: tables show mean and deviation")
+        tuple[Annotated[int, at_least(0)], ...],
+        min_length(1),
+        Distinct,
+        Help("several: tables show mean and deviation"),
     ]
     folds_per_gpu: Annotated[
         int,
-        Ge(1),
+        at_least(1),
         Help("folds that share one GPU; each holds its own copy of the maps: lower it when out of memory"),
     ]
     keep_networks: Annotated[Names, Help("methods whose trained networks are kept, one file per fold")]
     base: Annotated[Method, Help("what every method starts from")]
     methods: Annotated[
-        dict[Name, dict[str, Any] | None], MinLen(1), Help("overrides of base per method; null removes a method")
+        dict[Name, dict[str, Any] | None], min_length(1), Help("overrides of base per method; null removes a method")
     ]
     sweeps: Annotated[dict[Name, Sweep | None] | None, Help("Figures 6-10; null removes one, or all of them")]
     tables: Annotated[TableMethods, Help("the methods that each table shows")]

@@ -3,12 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Interval, Le
-
 from ra_icl.model.options import ModelOptions
-from ra_icl.options import Help, Options
+from ra_icl.options import Help, Options, above, at_least, at_most, between
 
-Probability = Interval(ge=0, le=1)
+Probability = between(0, 1)
 
 
 @dataclass(frozen=True)
@@ -28,14 +26,16 @@ class InputOptions(Options):
 class LossOptions(Options):
     """The weights of Eq. 15, and terms that the paper does not have."""
 
-    classification: Annotated[float, Ge(0), Help("lambda 1")] = 0.5
-    attention: Annotated[float, Ge(0), Help("lambda 2; 0 turns the IRC module off")] = 0.5
-    regions: Annotated[float, Ge(0), Help("lambda 3; 0 turns the MRD module off")] = 0.5
+    classification: Annotated[float, at_least(0), Help("lambda 1")] = 0.5
+    attention: Annotated[float, at_least(0), Help("lambda 2; 0 turns the IRC module off")] = 0.5
+    regions: Annotated[float, at_least(0), Help("lambda 3; 0 turns the MRD module off")] = 0.5
     class_weights: Annotated[
         Literal["none", "balanced"],
         Help("none: Eq. 4; balanced: inverse class frequency of the training subjects"),
     ] = "none"
-    entropy: Annotated[float, Ge(0), Help("weight of a mean-entropy term that spreads the regions; the paper: 0")] = 0.0
+    entropy: Annotated[
+        float, at_least(0), Help("weight of a mean-entropy term that spreads the regions; the paper: 0")
+    ] = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class AugmentationOptions(Options):
     saturation: Annotated[float, Probability, Help("the same, about the mean of the channels")] = 0.2
     blur: Annotated[float, Probability, Help("probability of a Gaussian blur")] = 0.5
     blur_sigma: Annotated[
-        tuple[Annotated[float, Gt(0)], Annotated[float, Gt(0)]],
+        tuple[Annotated[float, above(0)], Annotated[float, above(0)]],
         Help("smallest and largest standard deviation of the blur, in pixels"),
     ] = (0.1, 2.0)
     flip: Annotated[float, Probability, Help("probability of flipping a whole sequence; the paper: 0")] = 0.0
-    shift: Annotated[int, Ge(0), Help("largest translation of a whole sequence in pixels; the paper: 0")] = 0
+    shift: Annotated[int, at_least(0), Help("largest translation of a whole sequence in pixels; the paper: 0")] = 0
     flip_negates_u: Annotated[
         bool, Help("a flip also reverses horizontal motion, as a mirror does; the paper flips the image alone")
     ] = False
@@ -72,11 +72,11 @@ class AugmentationOptions(Options):
 class OptimiserOptions(Options):
     """Adam, with a learning rate that decays exponentially per epoch."""
 
-    epochs: Annotated[int, Ge(1), Help("epochs")] = 100
-    batch: Annotated[int, Ge(1), Help("sequences per step")] = 32
-    learning_rate: Annotated[float, Gt(0), Help("learning rate of the first epoch")] = 0.001
-    weight_decay: Annotated[float, Ge(0), Help("weight decay")] = 0.0001
-    gamma: Annotated[float, Gt(0), Le(1), Help("factor on the learning rate after each epoch")] = 0.9
+    epochs: Annotated[int, at_least(1), Help("epochs")] = 100
+    batch: Annotated[int, at_least(1), Help("sequences per step")] = 32
+    learning_rate: Annotated[float, above(0), Help("learning rate of the first epoch")] = 0.001
+    weight_decay: Annotated[float, at_least(0), Help("weight decay")] = 0.0001
+    gamma: Annotated[float, above(0), at_most(1), Help("factor on the learning rate after each epoch")] = 0.9
     precision: Annotated[
         Literal["auto", "bf16", "fp32"],
         Help("bf16: autocast; auto: bf16 on devices that support it natively, else fp32"),

@@ -12,15 +12,14 @@ from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 import pandas as pd
-from annotated_types import Ge, Interval
 
 from ra_icl.datasets.index import index_frame
 from ra_icl.datasets.protocols import PROTOCOLS
-from ra_icl.options import Help, Options
+from ra_icl.options import Help, Options, at_least, between
 from ra_icl.twins.census import census
 
-FrameCount = Annotated[int, Interval(ge=8, le=400)]
-Displacement = Annotated[float, Interval(ge=0, le=6)]
+FrameCount = Annotated[int, between(8, 400)]
+Displacement = Annotated[float, between(0, 6)]
 
 
 @dataclass(frozen=True)
@@ -32,22 +31,22 @@ class TwinOptions(Options):
         Literal["demo", "full"],
         Help("demo: by `subjects` and `per_class`; full: subjects and class counts of Tables 4 and 5, 442 + 801 clips"),
     ] = "demo"
-    subjects: Annotated[int, Ge(2), Help("subjects per dataset")] = 2
+    subjects: Annotated[int, at_least(2), Help("subjects per dataset")] = 2
     per_class: Annotated[
         int,
-        Ge(1),
+        at_least(1),
         Help("clips per subject and class of the 3-class protocol; CAS(ME)³ has half as many for each of its 7"),
     ] = 2
     frames: Annotated[
         tuple[FrameCount, FrameCount],
         Help("shortest and longest clip of CASME II and SAMM; those of SMIC-HS and CAS(ME)³ are shorter"),
     ] = (20, 30)
-    scale: Annotated[float, Interval(ge=0.2, le=1), Help("of the official frame size")] = 0.5
+    scale: Annotated[float, between(0.2, 1), Help("of the official frame size")] = 0.5
     strength: Annotated[
         tuple[Displacement, Displacement],
         Help("peak displacement in pixels of a 128-pixel face crop, weakest and strongest"),
     ] = (0.3, 1.4)
-    noise: Annotated[float, Interval(ge=0, le=16), Help("standard deviation of the sensor noise in grey levels")] = 1.0
+    noise: Annotated[float, between(0, 16), Help("standard deviation of the sensor noise in grey levels")] = 1.0
     excluded: Annotated[bool, Help("also write clips that no protocol uses")] = True
 
     def __post_init__(self) -> None:

@@ -60,7 +60,7 @@ def test_cde_runs_on_the_datasets_that_have_a_root(tmp_path, caplog):
     """Two of three, with the paper's counts: the plan is made of these two, and only they are compared."""
     options = TwinOptions(census="full", frames=(8, 9))
     values = change(change(config(), "protocols", ["cde"]), "faces.size", 48)
-    indexes = {name: twin_plan.plan(name, tmp_path / name, options) for name in ("casme2", "smic")}
+    indexes = {name: twin_plan.plan(name, options) for name in ("casme2", "smic")}
     for name in indexes:
         values = change(values, f"datasets.{name}.root", str(tmp_path / name))
     with pytest.MonkeyPatch.context() as patch:
