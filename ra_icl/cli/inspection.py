@@ -19,19 +19,28 @@ def check(
     dataset: Annotated[list[str] | None, typer.Option(help="only this dataset; may be given several times")] = None,
     decode: Annotated[bool, typer.Option(help="also read every frame")] = True,
     results: Annotated[bool, typer.Option("--results", help="also verify every tensor of the results folder")] = False,
+    estimate: Annotated[bool, typer.Option(help="without faults, also measure what the run will need")] = True,
 ) -> None:
     """Find all faults of the data before a run: annotation, frames, counts; afterwards, frames that have changed.
 
     Prints one line per fault and exits with status 1 if there are any. Of published flow maps, the clones are compared
-    with the checksums in the config.
+    with the checksums in the config. Without faults, prints device, hours, disk and GPU memory that the run will need,
+    estimated from a few training steps.
 
     Example: ra-icl check --configfile mine.yaml --dataset samm
     """
-    from ra_icl.planning.check import check_config
+    from ra_icl.planning.check import CONFIG, check_config
 
     faults = check_config(configfile or [], dataset or [], decode, results)
     for fault in faults:
         print(fault)
+    if estimate and not faults and not dataset:
+        from ra_icl.planning.config import load_config
+        from ra_icl.planning.estimate import estimate as needs
+        from ra_icl.planning.plan import make_plan
+
+        for line in needs(make_plan(load_config([CONFIG, *(configfile or [])]))):
+            print(line)
     sys.exit(1 if faults else 0)
 
 

@@ -111,9 +111,28 @@ class Plan:
         rows = pd.concat(self.selected.values())[["dataset", "subject"]].drop_duplicates()
         return {name: sorted(group["subject"]) for name, group in rows.groupby("dataset")}
 
+    def class_names(self, protocol: str) -> tuple[str, ...]:
+        """The classes of a protocol in label order."""
+        return tuple(protocol_in(self.config, protocol).classes)
+
     def classes(self, protocol: str) -> str:
         """The classes of a protocol in label order, as JSON."""
-        return json.dumps(protocol_in(self.config, protocol).classes)
+        return json.dumps(self.class_names(protocol))
+
+    def score_tables(self) -> dict[str, tuple[list[str], list[str]]]:
+        """{table: (its protocols, its methods)} of the tables of scores that this run can print."""
+        kinds = {"table1": "cde", "table2": "casme3", "table3": "cde", "table_own": "own"}
+        shown = {
+            table: ([name for name in self.selected if name.split("_")[0] == kind], self.config["tables"][table])
+            for table, kind in kinds.items()
+        }
+        return {table: found for table, found in shown.items() if all(found)}
+
+    def runs(self) -> list[tuple[str, str]]:
+        """(protocol, method) of everything that is trained for the tables and confusion matrices."""
+        tables = self.score_tables().values()
+        found = {(protocol, method) for protocols, methods in tables for protocol in protocols for method in methods}
+        return sorted(found | {(protocol, self.config["confusion"]) for protocol in self.selected})
 
     def frames(self, dataset: str, subject: str) -> list[str]:
         """The frame folders and video files of a subject's sequences that exist on disk, each once.

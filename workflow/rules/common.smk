@@ -78,13 +78,6 @@ def own():
     return [name for name in plan.selected if name == "own"]
 
 
-def score_tables():
-    """{table: (its protocols, its methods)} of the tables of scores that this run can print."""
-    protocols = {"table1": cde(), "table2": casme3(), "table3": cde(), "table_own": own()}
-    tables = {name: (found, config["tables"][name]) for name, found in protocols.items()}
-    return {name: shown for name, shown in tables.items() if all(shown)}
-
-
 def ablation_tables():
     """The same of one method each: `ablation_m1` to `ablation_m10` and whatever the config adds."""
     return {f"ablation_{method}": (cde(), [method]) for method in plan.config["methods"] if cde()}
@@ -122,7 +115,7 @@ def stem(wildcards, output):
 
 
 def shown_tables():
-    return [f"<results>/tables/{name}.md" for name in (*score_tables(), *count_tables())]
+    return [f"<results>/tables/{name}.md" for name in (*plan.score_tables(), *count_tables())]
 
 
 def shown_figures():
@@ -131,9 +124,7 @@ def shown_figures():
 
 def shown_folds():
     """The CSV of every fold behind those tables and figures."""
-    runs = {(p, m) for protocols, methods in score_tables().values() for p in protocols for m in methods}
-    runs |= {(protocol, config["confusion"]) for protocol in plan.selected}
-    return [f"<results>/folds/{path}" for run in sorted(runs) for path in plan.fold_files(*run)]
+    return [f"<results>/folds/{path}" for run in plan.runs() for path in plan.fold_files(*run)]
 
 
 def announce_results():

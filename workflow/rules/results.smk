@@ -20,7 +20,7 @@ rule metrics:
         "--classes {params.classes:q} --out {output:q} 2> {log:q}"
 
 
-SCORE_TABLES = score_tables() | ablation_tables()
+SCORE_TABLES = plan.score_tables() | ablation_tables()
 
 
 rule scores:

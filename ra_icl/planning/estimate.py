@@ -1,0 +1,130 @@
+"""What a run will need before it is started: device, hours, disk and GPU memory, from a few measured steps."""
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ra_icl.model.siamese import Siamese
+from ra_icl.planning.options import from_mapping
+from ra_icl.planning.plan import TRAINING_KEYS, Plan, sampling_of
+from ra_icl.training.device import device_name, fix_kernels, resolve_device, stream_of
+from ra_icl.training.gpus import visible_gpus
+from ra_icl.training.instances import InstanceSets
+from ra_icl.training.method import MethodOptions
+from ra_icl.training.step import WARM_STEPS, Stepper
+
+GIB = 2**30
+PUBLISHED_SIZE, PUBLISHED_INSTANCES = 28, 2  # of the published flow maps, at most
+CPU_PIXELS = 4 * 224**2  # of a measured step on a CPU: from there on, time is proportional to the batch
+TIMED_STEPS = 3
+
+
+def estimate(plan: Plan) -> list[str]:
+    """Lines that say what the tables and figures of a plan will need: device, hours, disk and GPU memory.
+
+    Each kind of step that the plan's methods take is measured on random maps of the plan's size; folds that are
+    finished already are not subtracted. Raises InputError if the device of a method cannot be used.
+    """
+    seconds, devices, memory, kinds = 0.0, set(), 0, {}
+    for protocol, method in plan.runs():
+        options = from_mapping(MethodOptions, _training(plan, method), f"methods.{method}")
+        kind = json.dumps([_training(plan, method), len(plan.class_names(protocol))], sort_keys=True)
+        if kind not in kinds:
+            kinds[kind] = measured_step(options, len(plan.class_names(protocol)), _size(plan))
+        per_step, bytes_of_step, device = kinds[kind]
+        seconds += per_step * steps_of(plan, protocol, options)
+        devices.add(device)
+        memory = max(memory, bytes_of_step + 2 * 3 * _size(plan) ** 2 * _instances(plan, protocol, method))
+    return [*_device_lines(devices), *_need_lines(plan, seconds, devices, memory)]
+
+
+def steps_of(plan: Plan, protocol: str, options: MethodOptions) -> int:
+    """Optimiser steps of all folds and seeds of a method under a protocol."""
+    held_out = plan.selected[protocol].groupby(["dataset", "subject"]).size()
+    per_epoch = [math.ceil((held_out.sum() - own) / options.training.batch) for own in held_out]
+    return int(sum(per_epoch)) * options.training.epochs * len(plan.config["seeds"])
+
+
+def disk_bytes(plan: Plan) -> int:
+    """Bytes of crops and flow of a plan; of published maps, the flow alone."""
+    faces = plan.config["faces"]
+    used = pd.concat(plan.selected.values()).drop_duplicates(["dataset", "subject", "sequence"])
+    frames = (used["offset"] - used["onset"] + 1).sum()
+    crops = 0 if plan.source == "public_flow" else frames * faces["size"] ** 2 * (1 if faces["grey"] else 3)
+    flow = {(plan.sampling(method), protocol): _instances(plan, protocol, method) for protocol, method in plan.runs()}
+    return int(crops + sum(flow.values()) * 3 * 2 * _size(plan) ** 2)
+
+
+def measured_step(options: MethodOptions, classes: int, size: int) -> tuple[float, int, str]:
+    """(seconds per step, peak bytes of GPU memory or 0, device) of a method on random maps of `size` pixels."""
+    device = resolve_device(options.training.device)
+    batch = options.training.batch if device == "cuda" else min(options.training.batch, math.ceil(CPU_PIXELS / size**2))
+    fix_kernels()
+    with torch.cuda.stream(stream_of(device)):  # None, on a CPU, does nothing
+        model = Siamese(classes, options.model, discover=options.loss.regions > 0)
+        model = model.to(device, memory_format=torch.channels_last).train()
+        generator = torch.Generator(device=device).manual_seed(0)
+        stepper = Stepper(model, _random_sets(batch, classes, size, device), classes, options, generator)
+        rows = torch.arange(batch, device=device)
+        for _ in range(1 if device == "cpu" else WARM_STEPS + 1):
+            stepper(rows)
+        stepper.take_means()  # waits for the device
+        start = time.perf_counter()
+        for _ in range(TIMED_STEPS):
+            stepper(rows)
+        stepper.take_means()
+        seconds = (time.perf_counter() - start) / TIMED_STEPS * options.training.batch / batch
+    return seconds, torch.cuda.max_memory_allocated() if device == "cuda" else 0, device
+
+
+def _random_sets(sequences: int, classes: int, size: int, device: str) -> InstanceSets:
+    """Two random instances per sequence."""
+    maps = torch.rand(2 * sequences, 3, size, size, generator=torch.Generator().manual_seed(0)).half().to(device)
+    labels = torch.arange(sequences) % classes
+    counts = torch.full((sequences,), 2)
+    tensors = [tensor.to(device) for tensor in (2 * torch.arange(sequences), counts, labels)]
+    return InstanceSets(maps, *tensors, pd.DataFrame({"label": labels.numpy()}), np.zeros((sequences, 3, 3)))
+
+
+def _training(plan: Plan, method: str) -> dict[str, Any]:
+    return {key: plan.methods[method][key] for key in TRAINING_KEYS}
+
+
+def _size(plan: Plan) -> int:
+    return PUBLISHED_SIZE if plan.source == "public_flow" else plan.config["faces"]["size"]
+
+
+def _instances(plan: Plan, protocol: str, method: str) -> int:
+    """Instances of all sequences of a protocol."""
+    rows, sampling = plan.selected[protocol], plan.methods[method]["sampling"]
+    if sampling["mode"] == "published":
+        return PUBLISHED_INSTANCES * len(rows)
+    return int((rows["offset"] - rows["onset"]).map(sampling_of(sampling).pairs).sum())
+
+
+def _device_lines(devices: set[str]) -> Iterator[str]:
+    for device in sorted(devices):
+        yield f"device: {device_name(device)}, PyTorch {torch.__version__}, CUDA {torch.version.cuda or 'not built in'}"
+    for gpu in visible_gpus():
+        yield f"GPU {gpu.index}: {gpu.name}, driver {gpu.driver}"
+
+
+def _need_lines(plan: Plan, seconds: float, devices: set[str], memory: int) -> Iterator[str]:
+    folds = sum(len(plan.folds(protocol)) for protocol, _ in plan.runs()) * len(plan.config["seeds"])
+    if devices == {"cpu"}:
+        cores = os.cpu_count() or 1
+        spread = f"{seconds / 3600:.1f} core hours, {seconds / 3600 / cores:.1f} h on {cores} cores"
+    else:
+        spread = f"{seconds / 3600:.1f} h if they run one after another on one GPU; side by side they take less"
+    yield f"training: {folds} folds, {spread}"
+    yield f"disk: {disk_bytes(plan) / GIB:.2g} GiB of crops and flow"
+    if memory and "cuda" in devices:
+        per_gpu = plan.config["folds_per_gpu"]
+        yield f"GPU memory: {memory / GIB:.1f} GiB per fold, {per_gpu} folds per GPU (folds_per_gpu)"
