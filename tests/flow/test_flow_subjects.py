@@ -213,10 +213,10 @@ os.replace = lambda *paths: (rename(*paths), next(calls) == 1 and kill())
 }
 
 
-def flow_command(folder, start=""):
+def flow_command(folder, start="", out="flow"):
     """Run `ra-icl flow` for the first subject, after the Python in `start`."""
     options = ["--sampling", json.dumps({"mode": "middle", "instances": 2}), "--subject", "sub01"]
-    files_of = ["--crops", folder / "crops" / "sub01.safetensors", "--out", folder / "flow" / "sub01.safetensors"]
+    files_of = ["--crops", folder / "crops" / "sub01.safetensors", "--out", folder / out / "sub01.safetensors"]
     command = ["flow", "--index", folder / "casme2.csv", *options, *files_of]
     program = start + "\nfrom ra_icl.cli import main; main()"
     return subprocess.run([sys.executable, "-c", program, *map(str, command)], capture_output=True, check=False)
@@ -225,9 +225,10 @@ def flow_command(folder, start=""):
 @pytest.mark.parametrize(("moment", "finished"), list(zip(MOMENTS, (0, 0, 0, 1), strict=True)))
 def test_a_killed_process_leaves_a_whole_file_or_none(three, tmp_path, moment, finished):
     assert flow_command(tmp_path, KILL + MOMENTS[moment]).returncode == -signal.SIGKILL
-    expected = tmp_path / "expected.safetensors"
-    rows = three[three["subject"] == "sub01"]
-    flow_subject(tmp_path / "crops" / "sub01.safetensors", rows, expected, Sampling("middle", 2), FlowOptions())
+    # In a process of its own too: in this one, other tests have compiled the kernels for other types, which Numba may
+    # take and which round differently.
+    assert flow_command(tmp_path, out="undisturbed").returncode == 0
+    expected = tmp_path / "undisturbed" / "sub01.safetensors"
     assert [path.read_bytes() for path in (tmp_path / "flow").glob("[!.]*")] == [expected.read_bytes()] * finished
     assert flow_command(tmp_path).returncode == 0
     assert [path.read_bytes() for path in (tmp_path / "flow").iterdir()] == [expected.read_bytes()]
