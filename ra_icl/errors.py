@@ -39,6 +39,6 @@ class Faults(list[str]):
             self.extend(error.faults)
 
     def raise_any(self) -> None:
-        """Raise ManyFaultsError where there is any fault."""
+        """Raise ManyFaultsError if there is any fault."""
         if self:
             raise ManyFaultsError(self)

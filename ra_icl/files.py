@@ -29,7 +29,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
     Parent folders are made. On any exception the temporary file is removed and `path` is untouched; what a killed
     process left is removed by the next one that writes the same file, which no two do at once.
-    Raises InputError where the disk takes no more.
+    Raises InputError if the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file. Raises InputError where it is missing or not JSON."""
+    """Read a JSON file. Raises InputError if it is missing or not JSON."""
     try:
         return json.loads(Path(path).read_text())
     except (OSError, ValueError) as error:

@@ -15,7 +15,10 @@ from ra_icl.errors import InputError
 
 @app.command()
 def twins(dataset: Dataset, out: Out, options: Options = "{}") -> None:
-    """Render the synthetic twin of a dataset in its official layout into the folder --out."""
+    """Render the synthetic twin of a dataset in its official layout into the folder --out.
+
+    Example: ra-icl twins --dataset samm --out twins/samm
+    """
     from ra_icl.planning.options import parse
     from ra_icl.twins.plan import TwinOptions
     from ra_icl.twins.render import render

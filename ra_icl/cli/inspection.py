@@ -46,7 +46,10 @@ def check(
 
 @app.command("config-schema")
 def config_schema() -> None:
-    """Print the JSON schema of a config, with every key's type, range and meaning: for an editor, or to read."""
+    """Print the JSON schema of a config, with every key's type, range and meaning: for an editor, or to read.
+
+    Example: ra-icl config-schema > config.schema.json
+    """
     from ra_icl.planning import config
 
     print(json.dumps(config.config_schema(), indent=2, ensure_ascii=False))

@@ -35,7 +35,11 @@ def fold(
     ] = False,
     options: Options = "{}",
 ) -> None:
-    """Train one leave-one-subject-out fold and predict its held-out subject."""
+    """Train one leave-one-subject-out fold and predict its held-out subject.
+
+    Example: ra-icl fold --out folds/samm-006.csv --index casme2.csv --index samm.csv
+    --index smic.csv --flow flow/middle-16
+    """
     if out.suffix != ".csv":
         raise InputError(f"{out}: name the fold by its file, {{dataset}}-{{subject}}.csv")
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))

@@ -28,6 +28,19 @@ def test_every_step_is_a_sub_command():
         assert f" {name} " in shown
 
 
+def test_every_command_has_an_example_of_its_own():
+    from ra_icl.cli import app
+
+    for command in app.registered_commands:
+        name = command.name or command.callback.__name__
+        assert f"Example: ra-icl {name} " in command.callback.__doc__, name
+
+
+def test_help_names_snakemake_and_the_version_is_printed():
+    assert "snakemake" in run("--help").stdout
+    assert run("--version").stdout.startswith("ra-icl ")
+
+
 def test_the_schema_of_the_config_is_printed():
     printed = json.loads(run("config-schema").stdout)
     assert printed["$defs"]["OptimiserOptions"]["properties"]["epochs"]["minimum"] == 1
