@@ -7,7 +7,7 @@ BIN := .venv/bin
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-long test-slurm lint clean
+.PHONY: demo test test-slurm lint clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -15,9 +15,6 @@ demo: .venv/installed
 
 test: .venv/installed
 	pytest
-
-test-long: .venv/installed
-	pytest -m slow
 
 test-slurm: .venv/installed
 	pytest -m slurm -rs tests/slurm
