@@ -1,5 +1,5 @@
-# make demo: the whole benchmark on synthetic twins. make test: every test except the long ones (make test-long) and those
-# of the cluster profile (make test-slurm: root, Debian's Slurm). All make their own environment in .venv.
+# make demo: the whole benchmark on synthetic twins. make test: every test except those of the cluster profile, which
+# make test-slurm runs (root, Debian's Slurm). All make their own environment in .venv.
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
   $$python $(NEW_ENOUGH) 2>/dev/null && echo $$python && break; done)

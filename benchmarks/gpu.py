@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from flow import agreement, gpu_flow
 from torch.profiler import ProfilerActivity, profile
 from training import CLASSES, M6, TINY, compare, epoch_of, noise_sets, wait, warm_up
 
@@ -178,7 +179,7 @@ def one_fold(number: int, device: str, sizes: Sizes, reports: Any) -> None:
 
 
 def flow(device: str, sizes: Sizes) -> Iterator[dict[str, Any]]:
-    """TV-L1 with strain, eager and compiled, and its agreement with Numba (whose backend needs OpenCV)."""
+    """TV-L1 with strain, eager and compiled, and its agreement with Numba."""
     found = {"eager": attempt(gpu_flow, device, sizes.flow_pairs, sizes.flow_size, False)}
     yield found
     found["agreement"] = attempt(agreement, device, sizes.agreement_pairs, sizes.flow_size)
@@ -188,20 +189,6 @@ def flow(device: str, sizes: Sizes) -> Iterator[dict[str, Any]]:
     else:
         found["compiled"] = attempt(gpu_flow, device, sizes.flow_pairs, sizes.flow_size, True)
     yield found
-
-
-def gpu_flow(device: str, pairs: int, size: int, compiled: bool) -> dict[str, Any]:
-    """`benchmarks/flow.py`'s, imported here because OpenCV may be missing."""
-    from flow import gpu_flow as measure
-
-    return measure(device, pairs, size, compiled)
-
-
-def agreement(device: str, pairs: int, size: int) -> dict[str, Any]:
-    """`benchmarks/flow.py`'s, imported here because OpenCV may be missing."""
-    from flow import agreement as measure
-
-    return measure(device, pairs, size)
 
 
 def profile_step(device: str, sizes: Sizes) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Options that several commands share, and how they are read."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -36,3 +37,16 @@ def json_object(text: str) -> dict:
     if not isinstance(value, dict):
         raise InputError(f"options: give a JSON object, not {text}")
     return value
+
+
+def use_gpu(device: str) -> None:
+    """Claim a GPU before PyTorch looks for one. Raises InputError if PyTorch cannot use it."""
+    from ra_icl.training.gpus import claim_gpu
+
+    # cuBLAS repeats its sums bit for bit only with a workspace of a fixed size.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    gpu = claim_gpu(device)
+    if gpu:
+        from ra_icl.training.device import require_usable
+
+        require_usable(gpu)

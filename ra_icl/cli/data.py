@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Dataset, Index, Options, Out, Subject, json_object, rows_of
+from ra_icl.cli.arguments import Dataset, Index, Options, Out, Subject, json_object, rows_of, use_gpu
 from ra_icl.errors import InputError
 
 
@@ -95,13 +95,12 @@ def flow(
     from ra_icl.flow.sampling import Sampling
     from ra_icl.flow.subjects import flow_subject
     from ra_icl.planning.options import parse
-    from ra_icl.training.gpus import claim_gpu
 
     chosen = {key: value for key, value in json_object(sampling).items() if key != "source"}
     frames, computed = parse(Sampling, json.dumps(chosen), "sampling"), parse(FlowOptions, options, "options")
     rows = rows_of(index, subject)
     if computed.backend == "torch":  # imported by flow_subject
-        claim_gpu()
+        use_gpu("auto")
     with tqdm(total=len(rows), desc=f"flow {subject}", unit="sequence") as bar:
         flow_subject(crops, rows, out, frames, computed, bar.update)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Classes, Options, Protocol
+from ra_icl.cli.arguments import Classes, Options, Protocol, use_gpu
 from ra_icl.errors import InputError
 
 
@@ -48,7 +48,7 @@ def fold(
     from ra_icl.training.method import MethodOptions
 
     method_options = parse(MethodOptions, options, "options")
-    _choose_gpu(method_options.training.device)
+    use_gpu(method_options.training.device)
     import torch
 
     from ra_icl.training.fold import Fold, run_fold
@@ -57,16 +57,3 @@ def fold(
     held_out = Fold(protocol, method, out.stem, seed, data_source, tuple(json.loads(classes)))
     keeping = {"checkpoints": checkpoints, "checkpoint_seconds": checkpoint_seconds, "keep_network": keep_network}
     run_fold(out, held_out, index, flow, method_options, code=code or code_digest("ra_icl.training.fold"), **keeping)
-
-
-def _choose_gpu(device: str) -> None:
-    """Claim a GPU before PyTorch looks for one. Raises InputError if PyTorch cannot use it."""
-    from ra_icl.training.gpus import claim_gpu
-
-    # cuBLAS repeats its sums bit for bit only with a workspace of a fixed size.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    gpu = claim_gpu(device)
-    if gpu:
-        from ra_icl.training.device import require_usable
-
-        require_usable(gpu)

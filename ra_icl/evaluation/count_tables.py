@@ -17,7 +17,7 @@ CAPTIONS = {
 }
 COLUMNS_4 = {name: TITLES[name] for name in PROTOCOLS["cde"].datasets} | {"full": "Full"}
 COLUMNS_5 = {"casme3_3": "3 classes", "casme3_4": "4 classes", "casme3_7": "7 classes"}
-# The 7 classes below those of the 3- and 4-class protocols, as far as they are not the same.
+# The 7 classes below those of the 3- and 4-class protocols, without those that are the same.
 ROWS_5 = dict.fromkeys((*PROTOCOLS["casme3_4"].classes, *PROTOCOLS["casme3_7"].classes))
 RULE_4 = "Left out of CASME II: others, sadness and fear; of SAMM: other"
 RULE_5 = "Left out: rows that break onset < apex ≤ offset; with 3 classes also others"

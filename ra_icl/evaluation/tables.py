@@ -35,6 +35,7 @@ MIDPOINT_NOTES = {
     "cde": "SMIC-HS has no apex annotation: if a method needs an apex, the midpoint of the sequence is used",
     "own": "If a method needs an apex and a sequence has none annotated, the midpoint of the sequence is used",
 }
+SYNTHETIC_NOTE = "Synthetic twins show that every step of the workflow works, and nothing about recognising people"
 MARKS_NOTE = "→X: replaced by X. Apex*: a single onset/apex instance. Apex: sampling in a neighbourhood of the apex"
 
 
@@ -231,7 +232,7 @@ def _require_comparable(number: str, metrics: Sequence[Mapping[str, Any]]) -> No
 
 def _notes(number: str, metrics: Sequence[Mapping[str, Any]], methods: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The notes below the table: midpoints for apexes, the ablation's marks and what ± means."""
-    notes = []
+    notes = [SYNTHETIC_NOTE] if metrics[0]["data_source"] == "twins" else []
     needs_apex = any("Apex" in str(methods[content["method"]].get("mir")) for content in metrics)
     unannotated = "smic" in metrics[0]["scores"] or number == "own"
     # Published flow maps come with the apex that their authors chose.

@@ -1,7 +1,7 @@
 """How Numba compiles the flow.
 
-Compiled code is kept in `__pycache__` beside this file or, if that cannot be written, in the user's cache folder; where
-neither can be, set NUMBA_CACHE_DIR to a folder that can.
+Compiled code is kept in `__pycache__` beside this file or, if that cannot be written, in the user's cache folder; if
+neither can be written, set NUMBA_CACHE_DIR to a folder that can.
 """
 
 import llvmlite.binding

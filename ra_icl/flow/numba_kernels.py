@@ -47,7 +47,7 @@ def _blend(first, second, share, out):
 
 @compiled
 def inner_loop(warped, field, dual, height, width, limit, theta, taut, stop, iterations):
-    """Up to `iterations` of the fixed point; True where the change fell to `stop`.
+    """Up to `iterations` of the fixed point; True if the change fell to `stop`.
 
     warped (4, S), field (2, S), dual (4, S): flat planes of (height + 2) x row, row > width. The row above the image
     and the row and columns beyond it hold values that make the borders need no special case: dual fields and slopes of

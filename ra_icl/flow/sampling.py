@@ -71,7 +71,7 @@ def apex_position(numbers: Sequence[int], apex: int | None) -> int | None:
     """Return the position of the frame numbered `apex` in `numbers`, or of the nearest if it is missing.
 
     numbers: frame numbers of a sequence, ascending, the onset first. Never 0, the onset's position.
-    None where the sequence has no apex annotation, or no frame after the onset.
+    None if the sequence has no apex annotation, or no frame after the onset.
     """
     if apex is None or len(numbers) < 2:
         return None

@@ -39,7 +39,7 @@ def check_config(
     """Check the data that the protocols of a config need; run from the root of a clone.
 
     configfiles: read on top of config/config.yaml. only: names of datasets; all if empty. decode: also read every
-    frame. results: also verify every tensor of the results folder, which is all that can be checked of twins.
+    frame. results: also verify every tensor of the results folder. Twins are rendered and need no other check.
     Datasets: annotation, frames and, if crops exist, whether the frames have changed since; a dataset without a root is
     left out. Published flow: whether the clones have the number of files and the checksum that the config states.
     Counts are compared with Tables 4 and 5 for each protocol whose datasets are all checked.
@@ -54,8 +54,6 @@ def check_config(
                 f"choose from {', '.join(held) or 'none yet'}"
             )
     source, folder = config["data"]["source"], Path(config["pathvars"]["results"])
-    if source == "twins" and not results:
-        raise InputError("config: data.source is twins, which need no check; give --results to verify what a run wrote")
     options = ("--configfile", *map(str, configfiles)) if configfiles else ()
     rerun = shlex.join([*RERUN, *options, "--forcerun"])
     faults = Faults()
@@ -191,10 +189,17 @@ def damaged_results(results: Path, rerun: str) -> list[str]:
     paths = [path for stage in STAGES for path in sorted((results / stage).rglob("[!.]*.safetensors"))]
     faults = []
     for path in tqdm(paths, f"verifying {results}", unit="file"):
-        # A twin is made as a whole folder.
-        made = results.joinpath(*path.relative_to(results).parts[:2]) if "truth" in path.parts else path
+        made = _made_by_a_rule(path, results)
         faults += [f"{path}: {damage}; make it again: {rerun} {shlex.quote(str(made))}" for damage in _damage(path)]
     return faults
+
+
+def _made_by_a_rule(path: Path, results: Path) -> Path:
+    """The output whose rule makes `path`: a twin's folder for its truth, a fold's CSV for its network."""
+    stage, *below = path.relative_to(results).parts
+    if stage == "twins":
+        return results / stage / below[0]
+    return path.with_suffix(".csv") if stage == "folds" else path
 
 
 def _damage(path: Path) -> Iterator[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ra_icl.model.siamese import Siamese
+from ra_icl.model.siamese import Branch, Siamese
 from ra_icl.planning.options import from_mapping
 from ra_icl.planning.plan import TRAINING_KEYS, Plan, sampling_of
 from ra_icl.training.device import device_name, fix_kernels, resolve_device, stream_of
@@ -24,6 +24,7 @@ GIB = 2**30
 PUBLISHED_SIZE, PUBLISHED_INSTANCES = 28, 2  # of the published flow maps, at most
 CPU_PIXELS = 4 * 224**2  # of a measured step on a CPU: from there on, time is proportional to the batch
 TIMED_STEPS = 3
+CONTEXT = 2**29  # bytes of GPU memory that CUDA takes for each process
 
 
 def estimate(plan: Plan) -> list[str]:
@@ -53,18 +54,33 @@ def steps_of(plan: Plan, protocol: str, options: MethodOptions) -> int:
 
 
 def disk_bytes(plan: Plan) -> int:
-    """Bytes of crops and flow of a plan; of published maps, the flow alone."""
+    """Bytes of crops, flow and kept networks of a plan; published maps have no crops."""
     faces = plan.config["faces"]
     used = pd.concat(plan.selected.values()).drop_duplicates(["dataset", "subject", "sequence"])
     frames = (used["offset"] - used["onset"] + 1).sum()
     crops = 0 if plan.source == "public_flow" else frames * faces["size"] ** 2 * (1 if faces["grey"] else 3)
     flow = {(plan.sampling(method), protocol): _instances(plan, protocol, method) for protocol, method in plan.runs()}
-    return int(crops + sum(flow.values()) * 3 * 2 * _size(plan) ** 2)
+    return int(crops + sum(flow.values()) * 3 * 2 * _size(plan) ** 2 + _network_bytes(plan))
+
+
+def _network_bytes(plan: Plan) -> int:
+    """Bytes of all networks that `keep_networks` keeps, in half precision."""
+    total = 0
+    for protocol, method in plan.runs():
+        if method in plan.config["keep_networks"]:
+            options = from_mapping(MethodOptions, _training(plan, method), f"methods.{method}")
+            branch = Branch(len(plan.class_names(protocol)), options.model, options.loss.regions > 0)
+            numbers = sum(tensor.numel() for tensor in branch.state_dict().values())
+            total += 2 * numbers * len(plan.folds(protocol)) * len(plan.config["seeds"])
+    return total
 
 
 def measured_step(options: MethodOptions, classes: int, size: int) -> tuple[float, int, str]:
     """(seconds per step, peak bytes of GPU memory or 0, device) of a method on random maps of `size` pixels."""
     device = resolve_device(options.training.device)
+    torch.set_num_threads(1)  # as a fold
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     batch = options.training.batch if device == "cuda" else min(options.training.batch, math.ceil(CPU_PIXELS / size**2))
     fix_kernels()
     with torch.cuda.stream(stream_of(device)):  # None, on a CPU, does nothing
@@ -81,7 +97,7 @@ def measured_step(options: MethodOptions, classes: int, size: int) -> tuple[floa
             stepper(rows)
         stepper.take_means()
         seconds = (time.perf_counter() - start) / TIMED_STEPS * options.training.batch / batch
-    return seconds, torch.cuda.max_memory_allocated() if device == "cuda" else 0, device
+    return seconds, torch.cuda.max_memory_reserved() + CONTEXT if device == "cuda" else 0, device
 
 
 def _random_sets(sequences: int, classes: int, size: int, device: str) -> InstanceSets:
@@ -124,7 +140,7 @@ def _need_lines(plan: Plan, seconds: float, devices: set[str], memory: int) -> I
     else:
         spread = f"{seconds / 3600:.1f} h if they run one after another on one GPU; side by side they take less"
     yield f"training: {folds} folds, {spread}"
-    yield f"disk: {disk_bytes(plan) / GIB:.2g} GiB of crops and flow"
+    yield f"disk: {disk_bytes(plan) / GIB:.2g} GiB of crops, flow and networks"
     if memory and "cuda" in devices:
         per_gpu = plan.config["folds_per_gpu"]
         yield f"GPU memory: {memory / GIB:.1f} GiB per fold, {per_gpu} folds per GPU (folds_per_gpu)"

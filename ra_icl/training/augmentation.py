@@ -64,7 +64,7 @@ def blur(maps: torch.Tensor, options: AugmentationOptions, generator: torch.Gene
 def share(
     pair: tuple[torch.Tensor, ...], options: AugmentationOptions, generator: torch.Generator
 ) -> tuple[torch.Tensor, ...]:
-    """Mirror and shift every instance of a sequence alike, so that their regions stay aligned."""
+    """Flip and shift every instance of a sequence alike, so that their regions stay aligned."""
     batch, device = len(pair[0]), pair[0].device
     if options.flip:
         chosen = torch.rand(batch, 1, 1, 1, generator=generator, device=device) < options.flip

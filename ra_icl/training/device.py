@@ -11,7 +11,7 @@ from ra_icl.errors import InputError
 
 
 def resolve_device(device: str) -> str:
-    """Return "cuda" or "cpu" for `training.device`; "auto" is CUDA if PyTorch has a GPU.
+    """Return "cuda" or "cpu" for `training.device`; "auto" is CUDA if PyTorch can use a GPU.
 
     Raises InputError for "cuda" if PyTorch has none.
     """
@@ -31,7 +31,10 @@ def require_usable(gpu: Any) -> None:
     Raises InputError if PyTorch cannot.
     """
     try:
-        torch.ones(1, device="cuda").sum().item()
+        with explaining_memory():
+            torch.ones(1, device="cuda").sum().item()
+    except InputError:
+        raise
     except (RuntimeError, AssertionError) as error:  # a CPU build of PyTorch raises AssertionError
         reason = str(error).strip().partition("\n")[0]
         raise InputError(

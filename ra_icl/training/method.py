@@ -88,7 +88,7 @@ class OptimiserOptions(Options):
             "that is kept to show its size (every table then says so)"
         ),
     ] = "last"
-    device: Annotated[Literal["auto", "cuda", "cpu"], Help("auto uses CUDA if nvidia-smi lists a GPU")] = "auto"
+    device: Annotated[Literal["auto", "cuda", "cpu"], Help("auto uses CUDA if PyTorch finds a GPU")] = "auto"
 
 
 @dataclass(frozen=True)

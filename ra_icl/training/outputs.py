@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ra_icl.files import atomic, read_json, write_csv, write_json
+from ra_icl.files import atomic, load_tensors, read_json, write_csv, write_json
 from ra_icl.training.network import save_network
 
 
@@ -30,7 +30,7 @@ def reuse(key: str, out: Path, keep_network: bool) -> bool:
     If so, their modification times become now, and a network that is no longer kept is removed.
     """
     paths = [out, out.with_suffix(".json"), *([_network(out)] if keep_network else [])]
-    if not all(path.is_file() for path in paths) or not _is_whole(out, key):
+    if not all(path.is_file() for path in paths) or not _is_whole(out, key, keep_network):
         return False
     for path in paths:
         os.utime(path)
@@ -39,8 +39,10 @@ def reuse(key: str, out: Path, keep_network: bool) -> bool:
     return True
 
 
-def _is_whole(out: Path, key: str) -> bool:
+def _is_whole(out: Path, key: str, keep_network: bool) -> bool:
     try:
+        if keep_network:
+            load_tensors(_network(out), verify=True)
         record = read_json(out.with_suffix(".json"))
         return record["key"] == key and record["data"]["predicted"] == len(pd.read_csv(out))
     except (ValueError, KeyError, TypeError):  # an unreadable or an older file

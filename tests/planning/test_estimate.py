@@ -1,6 +1,7 @@
 """What a run will need: numbers of steps and bytes against counts by hand, a step that is really taken."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,10 @@ def test_bytes_are_those_of_crops_and_flow(plan):
         for one in samplings.values()
         for row in rows.itertuples()
     )
-    assert disk_bytes(plan) == crops + pairs * 3 * 2 * size**2
+    networks = disk_bytes(plan) - crops - pairs * 3 * 2 * size**2
+    without = replace(plan, config=plan.config | {"keep_networks": []})
+    assert disk_bytes(without) == crops + pairs * 3 * 2 * size**2
+    assert networks == disk_bytes(plan) - disk_bytes(without) > 0
 
 
 def test_a_step_is_measured_and_scaled_to_the_batch(small_method, monkeypatch):
@@ -51,4 +55,4 @@ def test_the_lines_name_device_hours_and_disk(plan, monkeypatch):
     text = "\n".join(estimate(plan))
     assert "device: cpu" in text
     assert "training: 120 folds" in text
-    assert "GiB of crops and flow" in text
+    assert "GiB of crops, flow and networks" in text

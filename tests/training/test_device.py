@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ra_icl.cli.training import fold
 from ra_icl.errors import InputError
 from ra_icl.training.device import explaining_memory, require_usable, resolve_device, resolve_precision
 
@@ -78,6 +77,8 @@ def test_auto_precision_is_bf16_only_if_it_is_native(monkeypatch):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="PyTorch can use the GPU here")
 def test_a_fold_that_was_given_a_gpu_does_not_train_on_the_cpu(tmp_path, monkeypatch):
+    from ra_icl.cli.training import fold
+
     monkeypatch.setattr("ra_icl.training.gpus.claim_gpu", lambda device: GPU)
     with pytest.raises(InputError, match=r"^GPU 2 \(NVIDIA H100, driver 550\.54\): PyTorch [^\n]* cannot use it"):
         fold(tmp_path / "casme2-sub01.csv", [tmp_path / "none.csv"], tmp_path)

@@ -1,4 +1,4 @@
-"""Which units show which emotion, as the sources named in `twin_units` have it, and which way each unit pulls."""
+"""Which units show which emotion, as the sources named in `twins/units.py` have it, and which way each unit pulls."""
 
 import numpy as np
 import pytest

@@ -59,12 +59,12 @@ def write_clip(path, frames):
 def test_the_example_of_own_data_runs(clone, data):
     (clone / "mine.yaml").write_text(example("yaml"))
     small = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
-    (clone / "small.yaml").write_text(yaml.safe_dump({key: small[key] for key in ("faces", "base")}))
-    (clone / "tiny.yaml").write_text("base: {sampling: {instances: 2}, training: {epochs: 1}}")
+    (clone / "own-small.yaml").write_text(yaml.safe_dump({key: small[key] for key in ("faces", "base")}))
+    (clone / "own-tiny.yaml").write_text("base: {sampling: {instances: 2}, training: {epochs: 1}}")
     check = [Path(sys.executable).parent / "ra-icl", "check", "--no-estimate", "--configfile", "mine.yaml"]
     found = subprocess.run(check, cwd=clone, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout
-    done = snakemake(clone, configs=("mine.yaml", "small.yaml", "tiny.yaml"))
+    done = snakemake(clone, configs=("mine.yaml", "own-small.yaml", "own-tiny.yaml"))
     assert done.returncode == 0, done.stderr[-3000:]
     table = pd.read_csv(clone / "results/mine/tables/table_own.csv")
     assert table["title"].tolist() == ["M1", "M6 (ours)"]

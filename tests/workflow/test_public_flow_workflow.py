@@ -1,4 +1,4 @@
-"""config/public-flow.yaml as it stands, on small clones made here."""
+"""config/public-flow.yaml unchanged, on small clones made here."""
 
 import cv2
 import numpy as np
