@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -99,9 +100,13 @@ def flow(
     chosen = {key: value for key, value in json_object(sampling).items() if key != "source"}
     frames, computed = parse(Sampling, json.dumps(chosen), "sampling"), parse(FlowOptions, options, "options")
     rows = rows_of(index, subject)
-    if computed.backend == "torch":  # imported by flow_subject
+    memory = nullcontext()
+    if computed.backend == "torch":
         use_gpu("auto")
-    with tqdm(total=len(rows), desc=f"flow {subject}", unit="sequence") as bar:
+        from ra_icl.training.device import explaining_memory
+
+        memory = explaining_memory()
+    with memory, tqdm(total=len(rows), desc=f"flow {subject}", unit="sequence") as bar:
         flow_subject(crops, rows, out, frames, computed, bar.update)
 
 

@@ -81,6 +81,8 @@ def _sweep(config: Mapping[str, Any], name: str, sweep: Mapping[str, Any], metho
         changed = _replace(origin, sweep["key"], value, f"sweeps.{name}.key")
         _check(config, changed, where)
         label = _label(value)
+        if not label:
+            raise InputError(f"config: {where}: {value!r} cannot name a method; use letters or digits")
         method = sweep["method"] if changed == origin else f"{sweep['method']}_{name}_{label}"
         if label in found or (changed != origin and method in methods):
             raise InputError(f"config: {where}: method {method} is there already; give each value once")

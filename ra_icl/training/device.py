@@ -59,7 +59,7 @@ def explaining_memory() -> Iterator[None]:
     except RuntimeError as error:
         if any(words in str(error) for words in _OUT_OF_MEMORY):
             raise InputError(
-                "the GPU's memory does not hold this fold beside the others; lower folds_per_gpu, or training.batch"
+                "the GPU's memory is full beside the other jobs; lower folds_per_gpu, or training.batch for a fold"
             ) from error
         raise
 
