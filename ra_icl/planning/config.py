@@ -40,6 +40,16 @@ def load_config(paths: Sequence[Path]) -> dict[str, Any]:
     return config
 
 
+def refuse_twice(paths: Sequence[Path]) -> None:
+    """Raise InputError for a key that is given twice in one of the config files, of which a YAML reader takes the last.
+
+    Files that do not exist are passed over: whoever reads them says so.
+    """
+    for path in paths:
+        if Path(path).is_file():
+            _read_yaml(Path(path))
+
+
 def slice_of(values: Any) -> str:
     """A slice of the config as one string that does not depend on the order of keys."""
     return json.dumps(values, sort_keys=True)

@@ -149,6 +149,7 @@ def test_the_snakefile_is_read_without_torch_and_opencv(clone):
         ),
         ("base: {loss: {lamda: 1}}", "config: base.loss.lamda: unknown key; known: classification, attention"),
         ("data: {source: twins}\nconfusion: m11", "confusion: 'm11' is not defined"),
+        ("data: {source: twins}\nseeds: [0]\nseeds: [1]", "wrong.yaml, line 3: seeds is already in line 2; keep one"),
         ("data: {source: twins}\nsweeps: {lambda1: {figure: 4}}", "sweeps.lambda1.figure: 4 is taken"),
     ],
 )

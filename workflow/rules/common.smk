@@ -1,5 +1,6 @@
 # The plan of this run, and what the rules look up in it.
 import re
+from argparse import ArgumentParser
 from importlib.metadata import version as package_version
 from pathlib import Path
 
@@ -7,17 +8,26 @@ from snakemake.exceptions import WorkflowError
 
 from ra_icl.errors import InputError
 from ra_icl.planning.code import code_digest as code
-from ra_icl.planning.config import check_config, slice_of
+from ra_icl.planning.config import check_config, refuse_twice, slice_of
 from ra_icl.planning.plan import make_plan
 from ra_icl.training.gpus import visible_gpus
 
-RESULTS = Path(config["pathvars"]["results"])
+
+def config_files():
+    """config/config.yaml and the files that the command line names; Snakemake has merged them already."""
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="+", action="extend", default=["config/config.yaml"])
+    return parser.parse_known_args()[0].configfile
+
 
 try:
+    refuse_twice(config_files())
     check_config(config)
     plan = make_plan(config)
 except InputError as error:
     raise WorkflowError(str(error)) from None
+
+RESULTS = Path(config["pathvars"]["results"])
 
 # What a job takes of this machine's GPUs, of the 10000 that workflow/profiles/default gives out: `folds_per_gpu` jobs
 # share each GPU. 0 without a GPU, where only the cores limit how many jobs run.
