@@ -169,9 +169,16 @@ class TensorFile:
         """Read a tensor. Raises InputError if it is missing or, with `verify`, if its bytes have changed."""
         self._require(name)
         tensor = self._file.get_tensor(name)
-        if verify and self.checksums.get(name) != checksum(np.asarray(tensor)):
+        if verify and not self._matches(name, tensor):
             raise InputError(f"{self.path}: {name}: its checksum does not match, so the file is damaged; {RERUN}")
         return tensor
+
+    def is_intact(self, name: str) -> bool:
+        """Whether the bytes of a tensor match its checksum."""
+        return self._matches(name, self.get(name))
+
+    def _matches(self, name: str, tensor: Any) -> bool:
+        return self.checksums.get(name) == checksum(np.asarray(tensor))
 
     def _require(self, name: str) -> None:
         if name not in self.names:

@@ -134,7 +134,8 @@ def check_published(tmp_path):
     table.iloc[::-1].to_csv(tmp_path / public_flow.TABLE, index=False)
     options = public_flow.PublishedOptions(root=str(tmp_path), layout="onset_apex_offset")
     index = public_flow.read_index({"x": options}, "samm")
-    public_flow.write_subjects(index, options, tmp_path / "flow" / "samm")
+    for subject, rows in index.groupby("subject"):
+        public_flow.write_subject(rows, options, tmp_path / "flow" / "samm" / f"{subject}.safetensors")
     selected = select(index, PROTOCOLS["cde"])
     sets = load_instances(selected, tmp_path / "flow", InputOptions("none"), "cpu")
     values = planes / 255

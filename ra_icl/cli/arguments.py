@@ -1,6 +1,5 @@
 """Options that several commands share, and how they are read."""
 
-import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -18,25 +17,15 @@ Protocol = Annotated[str, typer.Option(help="cde, casme3_3, casme3_4, casme3_7 o
 Subject = Annotated[str, typer.Option(help="subject, as the index names it")]
 
 
-def rows_of(index: Path, *subjects: str):
+def rows_of(index: Path, subject: str):
+    """The subject's rows of an index CSV. Raises InputError if there are none."""
     from ra_icl.datasets.index import read_index_csv
 
     table = read_index_csv(index)
-    known = set(table["subject"])
-    for subject in subjects:
-        if subject not in known:
-            raise InputError(f"{index}: no subject {subject!r}; known: {', '.join(sorted(known))}")
-    return table[table["subject"].isin(subjects)]
-
-
-def json_object(text: str) -> dict:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"options: not JSON ({error}); give an object such as '{{}}'") from error
-    if not isinstance(value, dict):
-        raise InputError(f"options: give a JSON object, not {text}")
-    return value
+    rows = table[table["subject"] == subject]
+    if rows.empty:
+        raise InputError(f"{index}: no subject {subject!r}; known: {', '.join(sorted(set(table['subject'])))}")
+    return rows
 
 
 def use_gpu(device: str) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Dataset, Index, Options, Out, Subject, json_object, rows_of, use_gpu
+from ra_icl.cli.arguments import Dataset, Index, Options, Out, Subject, rows_of, use_gpu
 from ra_icl.errors import InputError
 
 
@@ -51,9 +51,10 @@ def published_index(dataset: Dataset, out: Out, options: Options) -> None:
     """
     from ra_icl.datasets.public_flow import read_index
     from ra_icl.files import write_csv
+    from ra_icl.planning.options import json_object
     from ra_icl.planning.plan import published_options
 
-    write_csv(out, read_index(published_options({"public_flow": json_object(options)}), dataset))
+    write_csv(out, read_index(published_options({"public_flow": json_object(options, "options")}), dataset))
 
 
 @app.command()
@@ -95,9 +96,9 @@ def flow(
     from ra_icl.flow.options import FlowOptions
     from ra_icl.flow.sampling import Sampling
     from ra_icl.flow.subjects import flow_subject
-    from ra_icl.planning.options import parse
+    from ra_icl.planning.options import json_object, parse
 
-    chosen = {key: value for key, value in json_object(sampling).items() if key != "source"}
+    chosen = {key: value for key, value in json_object(sampling, "sampling").items() if key != "source"}
     frames, computed = parse(Sampling, json.dumps(chosen), "sampling"), parse(FlowOptions, options, "options")
     rows = rows_of(index, subject)
     memory = nullcontext()
@@ -117,10 +118,10 @@ def published_flow(index: Index, subject: Subject, out: Out, options: Options) -
     Example: ra-icl published-flow --index samm.csv --subject 006 --options '{"root": "public/HTNet"}'
     --out flow/published-htnet/samm/006.safetensors
     """
-    from ra_icl.datasets.public_flow import PublishedOptions, write_subjects
+    from ra_icl.datasets.public_flow import PublishedOptions, write_subject
     from ra_icl.planning.options import parse
 
-    write_subjects(rows_of(index, subject), parse(PublishedOptions, options, "options"), out.parent)
+    write_subject(rows_of(index, subject), parse(PublishedOptions, options, "options"), out)
 
 
 @app.command("flow-set")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Classes, Out, Protocol, json_object
+from ra_icl.cli.arguments import Classes, Out, Protocol
 from ra_icl.errors import InputError
 
 
@@ -43,8 +43,9 @@ def table(
     Example: ra-icl table 1 results/metrics/cde/m6.json --methods '{"m6": {"title": "M6"}}' --out table1
     """
     from ra_icl.evaluation.tables import write_table
+    from ra_icl.planning.options import json_object
 
-    write_table(name, metrics, published, out, json_object(methods))
+    write_table(name, metrics, published, out, json_object(methods, "methods"))
 
 
 @app.command()

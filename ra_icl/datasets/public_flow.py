@@ -129,8 +129,8 @@ def _read_image(path: Path):
     return image
 
 
-def write_subjects(index: pd.DataFrame, options: PublishedOptions, folder: str | Path) -> None:
-    """Write `folder`/{subject}.safetensors for every subject: a float16 tensor (N, 3, H, W) per sequence.
+def write_subject(index: pd.DataFrame, options: PublishedOptions, out: Path) -> None:
+    """Write the maps of one subject's sequences, the rows of `index`, to `out`: float16 (N, 3, H, W) per sequence.
 
     Raises InputError like `read_maps`.
     """
@@ -139,9 +139,8 @@ def write_subjects(index: pd.DataFrame, options: PublishedOptions, folder: str |
         "units": "0..1 as published, not pixels",
         "reverse_decay": options.reverse_decay,
     }
-    for subject, rows in index.groupby("subject"):
-        maps = {name: read_maps(options, subject, name) for name in rows["sequence"]}
-        save_tensors(Path(folder, f"{subject}.safetensors"), maps, metadata)
+    maps = {row.sequence: read_maps(options, row.subject, row.sequence) for row in index.itertuples()}
+    save_tensors(out, maps, metadata)
 
 
 def clone_checksum(root: str | Path) -> tuple[int, str]:

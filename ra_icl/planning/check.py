@@ -22,7 +22,7 @@ from ra_icl.datasets.frames import (
 from ra_icl.datasets.protocols import check_counts, select
 from ra_icl.datasets.reading import survey
 from ra_icl.errors import Faults, InputError
-from ra_icl.files import checksum, open_tensors
+from ra_icl.files import open_tensors
 from ra_icl.planning.config import load_config
 from ra_icl.planning.plan import all_datasets_of, protocol_in, published_options, require_data
 
@@ -206,7 +206,7 @@ def _damage(path: Path) -> Iterator[str]:
     try:
         with open_tensors(path) as file:
             for name in file.names:
-                if file.checksums.get(name) != checksum(file.get(name)):
+                if not file.is_intact(name):
                     yield f"{name} is damaged: its checksum does not match"
     except InputError:
         yield "cannot be read as a file of tensors"

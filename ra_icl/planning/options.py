@@ -53,13 +53,18 @@ def parse(cls: type[T], text: str, where: str) -> T:
 
     where: the command-line option that the text was given to. Raises InputError like `from_mapping`.
     """
+    return _read(cls, json_object(text, where), f"--{where}")
+
+
+def json_object(text: str, where: str) -> dict[str, Any]:
+    """Read a JSON object given to the command-line option `where`. Raises InputError for anything else."""
     try:
         values = json.loads(text)
     except ValueError as error:
         raise InputError(f"--{where}: not JSON ({error}); give an object such as '{{}}'") from error
-    if not isinstance(values, Mapping):
+    if not isinstance(values, dict):
         raise InputError(f"--{where}: give a JSON object such as '{{}}', not {text}")
-    return _read(cls, values, f"--{where}")
+    return values
 
 
 def json_schema(cls: type) -> dict[str, Any]:

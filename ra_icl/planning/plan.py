@@ -249,16 +249,11 @@ def row_marks(method: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _select(config: Mapping[str, Any], index: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    selected = select_all(config, index)
+    selected = {name: select(index, protocol_in(config, name)) for name in config["protocols"]}
     if config["data"]["source"] != "twins" or config["twins"].get("census") == "full":
         for name, rows in selected.items():
             check_counts(rows, protocol_in(config, name), config["data"]["count_mismatch"])
     return selected
-
-
-def select_all(config: Mapping[str, Any], index: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """{protocol of the config: its sequences with labels}."""
-    return {name: select(index, protocol_in(config, name)) for name in config["protocols"]}
 
 
 def protocol_in(config: Mapping[str, Any], name: str) -> Protocol:

@@ -33,8 +33,6 @@ def require_usable(gpu: Any) -> None:
     try:
         with explaining_memory():
             torch.ones(1, device="cuda").sum().item()
-    except InputError:
-        raise
     except (RuntimeError, AssertionError) as error:  # a CPU build of PyTorch raises AssertionError
         reason = str(error).strip().partition("\n")[0]
         raise InputError(

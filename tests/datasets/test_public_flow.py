@@ -15,7 +15,7 @@ from ra_icl.datasets.public_flow import (
     clone_checksum,
     read_index,
     read_maps,
-    write_subjects,
+    write_subject,
 )
 from ra_icl.errors import InputError
 from ra_icl.files import load_tensors
@@ -77,7 +77,8 @@ def test_the_decay_runs_back_and_is_reversed(clone):
 
 
 def test_a_flow_file_is_written_for_every_subject(clone, tmp_path):
-    write_subjects(read_index({"x": source(clone)}, "casme2"), source(clone), tmp_path / "flow")
+    for subject, rows in read_index({"x": source(clone)}, "casme2").groupby("subject"):
+        write_subject(rows, source(clone), tmp_path / "flow" / f"{subject}.safetensors")
     for number, (_, subject, clip, _) in enumerate(ROWS[:2]):
         tensors, metadata = load_tensors(tmp_path / "flow" / f"{subject}.safetensors")
         assert set(tensors) == {clip}

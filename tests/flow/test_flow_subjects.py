@@ -225,8 +225,8 @@ def flow_command(folder, start="", out="flow"):
 @pytest.mark.parametrize(("moment", "finished"), list(zip(MOMENTS, (0, 0, 0, 1), strict=True)))
 def test_a_killed_process_leaves_a_whole_file_or_none(three, tmp_path, moment, finished):
     assert flow_command(tmp_path, KILL + MOMENTS[moment]).returncode == -signal.SIGKILL
-    # In a process of its own too: in this one, other tests have compiled the kernels for other types, which Numba may
-    # take and which round differently.
+    # In a separate process too: in this one, other tests have compiled the kernels for other types, and Numba may use
+    # those, which round differently.
     assert flow_command(tmp_path, out="undisturbed").returncode == 0
     expected = tmp_path / "undisturbed" / "sub01.safetensors"
     assert [path.read_bytes() for path in (tmp_path / "flow").glob("[!.]*")] == [expected.read_bytes()] * finished

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from ra_icl.errors import InputError
 from ra_icl.planning.code import code_digest as code
-from ra_icl.planning.config import check_config, refuse_twice, slice_of
+from ra_icl.planning.config import refuse_twice, slice_of
 from ra_icl.planning.plan import make_plan
 from ra_icl.training.gpus import visible_gpus
 
@@ -22,7 +22,6 @@ def config_files():
 
 try:
     refuse_twice(config_files())
-    check_config(config)
     plan = make_plan(config)
 except InputError as error:
     raise WorkflowError(str(error)) from None
@@ -89,7 +88,7 @@ def own():
 
 
 def ablation_tables():
-    """The same of one method each: `ablation_m1` to `ablation_m10` and whatever the config adds."""
+    """{table: (its protocols, its method)} of tables of one method each: `ablation_m1` to `ablation_m10` and whatever the config adds."""
     return {f"ablation_{method}": (cde(), [method]) for method in plan.config["methods"] if cde()}
 
 
