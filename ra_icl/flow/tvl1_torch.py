@@ -1,4 +1,4 @@
-"""TV-L1 optical flow of many image pairs at once in PyTorch; on a GPU the steps are compiled by torch.compile.
+"""TV-L1 optical flow of many image pairs at once in PyTorch; on a GPU the inner loop is compiled by torch.compile.
 
 The scheme is that of `tvl1_numba`, step by step. Each pair has its own stopping rule, checked after every iteration as
 there, and takes no further part once it has converged, so no pair's flow depends on the others in its batch.
@@ -38,8 +38,8 @@ def tvl1(
 ) -> np.ndarray:
     """Return the TV-L1 flow from the onset to each of `frames`; with `strain`, that as a third channel.
 
-    onset: (H, W) uint8 for all frames, or (N, H, W), one for each. frames: (N, H, W) uint8. compiled: whether the steps
-    run under torch.compile, by default on a GPU only. parameters: those of `options.Schedule`, gamma 0. Returns
+    onset: (H, W) uint8 for all frames, or (N, H, W), one for each. frames: (N, H, W) uint8. compiled: whether the inner
+    loop runs under torch.compile, by default on a GPU only. parameters: those of `options.Schedule`, gamma 0. Returns
     (N, 2 or 3, H, W) float32, in the units of `tvl1_opencv.tvl1`.
     Memory on a GPU: 4 PLANES bytes per pixel and pair, 30 MB per pair at 224 px; a batch is as large as fits.
     """
@@ -73,9 +73,12 @@ def _pairs_in_a_batch(device: str, height: int, width: int) -> int:
 
 
 @cache
-def _step(function: Callable, compiled: bool) -> Callable:
-    """A step of `torch_kernels`; compiled, if so, once for all sizes of levels and batches."""
-    return torch.compile(function, dynamic=True) if compiled else function
+def _iterate(compiled: bool) -> Callable:
+    """`torch_kernels.iterate`; compiled, if so, once for all sizes of levels and batches.
+
+    The other steps run a hundred times less often, and PyTorch 2.11 fails to compile their padding for all sizes.
+    """
+    return torch.compile(torch_kernels.iterate, dynamic=True) if compiled else torch_kernels.iterate
 
 
 def _filled(batch: Tensor, compiled: bool) -> Tensor:
@@ -108,14 +111,15 @@ def pyramid(images: Tensor, schedule: Schedule) -> list[Tensor]:
 
 def _refine(pairs: Tensor, field: Tensor, schedule: Schedule, compiled: bool) -> None:
     """Refine `field` (P, 2, H, W) in place on one level."""
-    warp, median = (_step(one, compiled) for one in (torch_kernels.warp, torch_kernels.median))
     dual = torch.cat([torch.zeros_like(field)] * 2, dim=1)
     for _ in range(schedule.warps):
-        warped = warp(pairs, field)
+        warped = torch_kernels.warp(pairs, field)
         moving = torch.arange(len(field), device=field.device)
         for _ in range(schedule.outer_iterations):
             moving = _filled(moving, compiled)
-            start = field[moving] if schedule.median_filter == 1 else median(field[moving], schedule.median_filter)
+            start = field[moving]
+            if schedule.median_filter > 1:
+                start = torch_kernels.median(start, schedule.median_filter)
             field[moving], dual[moving], active = inner_loop(warped[moving], start, dual[moving], schedule, compiled)
             moving = moving[active]
             if not len(moving):
@@ -124,7 +128,7 @@ def _refine(pairs: Tensor, field: Tensor, schedule: Schedule, compiled: bool) ->
 
 def inner_loop(warped: Tensor, field: Tensor, dual: Tensor, schedule: Schedule, compiled: bool) -> tuple[Tensor, ...]:
     """At most `schedule.inner_iterations` of `torch_kernels.iterate`: field, dual, and the pairs that still change."""
-    iterate = _step(torch_kernels.iterate, compiled)
+    iterate = _iterate(compiled)
     steps = (schedule.lambda_ * schedule.theta, schedule.theta, schedule.tau / schedule.theta, schedule.epsilon**2)
     active = torch.ones(len(field), dtype=torch.bool, device=field.device)
     every = 1 if field.device.type == "cpu" else LOOK_EVERY

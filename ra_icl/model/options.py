@@ -39,11 +39,26 @@ class RegionOptions(Options):
     feedforward: Annotated[int, at_least(1), Help("width of the decoder's feed-forward layers")] = 256
     hidden: Annotated[int, at_least(1), Help("hidden units of the projector H and the predictor G")] = 512
     embedding: Annotated[int, at_least(1), Help("D: size of the mask embeddings and of the output of H and G")] = 256
+    decoder_input: Annotated[
+        Literal["queries", "zeros"],
+        Help("what the decoder starts from: the queries themselves, or zeros to which they are mere positions"),
+    ] = "queries"
+    dropout: Annotated[float, between(0, 0.9), Help("of the decoder; the paper has none")] = 0.0
+    batch_masks: Annotated[
+        bool,
+        Help("average the mask embeddings over the batch, with a moving average for inference; the paper: per image"),
+    ] = False
+    projectors: Annotated[
+        Literal["shared", "separate"], Help("one H for pixels and regions, as in the paper, or one for each")
+    ] = "shared"
     temperature: Annotated[
-        float, above(0), Help("of the online network's softmax in Eq. 8; the paper has none, which is 1")
+        float, above(0), Help("of the online network's assignment, Eqs. 8-9; the paper has none, which is 1")
     ] = 1.0
     target_temperature: Annotated[
-        float, above(0), Help("the same for the target network; below `temperature` it sharpens")
+        float, above(0), Help("of the target's assignment; below `temperature` it sharpens")
+    ] = 1.0
+    pooling_temperature: Annotated[
+        float, above(0), Help("of the heatmaps under which features are averaged, Eq. 11, in both networks")
     ] = 1.0
     sinkhorn: Annotated[
         int, at_least(0), Help("balancing iterations on the target's assignment; the paper has none")
@@ -61,3 +76,10 @@ class ModelOptions(Options):
     backbone: Annotated[BackboneOptions, Help("residual backbone")] = field(default_factory=BackboneOptions)
     regions: Annotated[RegionOptions, Help("multi-region discovery (MRD)")] = field(default_factory=RegionOptions)
     target_decay: Annotated[float, between(0, 1), Help("tau of Eq. 3, the decay rate of the target's EMA")] = 0.99
+    target_decay_end: Annotated[
+        Annotated[float, between(0, 1)] | None,
+        Help("tau after the last step, approached by a cosine as in BYOL; null: tau is constant, as in the paper"),
+    ] = None
+    detach_classifier: Annotated[
+        bool, Help("no gradient of L_acl reaches the classifier's weights through the attention maps")
+    ] = False

@@ -8,17 +8,21 @@ from torch.nn import functional
 
 from ra_icl.model.options import RegionOptions
 
+MASK_DECAY = 0.9  # of the moving average of mask embeddings, with `batch_masks`
+
 
 class RegionDiscovery(nn.Module):
     """Facial queries that attend to the feature map; each finds a region, as a heatmap and an embedding.
 
-    forward takes F (B, C, h, w) and returns the similarities S (B, N, h, w) of Eq. 7; `embed` takes F and the
-    heatmaps P (B, N, h, w) of Eq. 8 and returns the facial embeddings z (B, N, D) of Eqs. 11-12.
+    forward takes F (B, C, h, w) and returns the similarities S (B, N, h, w) of Eq. 7 and the mask embeddings Q
+    (B, N, D) of unit length; `embed` takes F and the heatmaps P (B, N, h, w) of Eq. 8 and returns the facial embeddings
+    z (B, N, D) of Eqs. 11-12.
     """
 
     def __init__(self, channels: int, options: RegionOptions) -> None:
         super().__init__()
         width = options.width
+        self.options = options
         self.queries = nn.Embedding(options.queries, width)
         self.reduce = nn.Conv2d(channels, width, 1)
         self.decoder = nn.ModuleList(DecoderLayer(options) for _ in range(options.layers))
@@ -28,10 +32,17 @@ class RegionDiscovery(nn.Module):
             nn.Linear(width, options.embedding),
         )
         self.projector = mlp(channels, options.hidden, options.embedding)
+        separate = options.projectors == "separate"
+        self.pixel_projector = mlp(channels, options.hidden, options.embedding) if separate else self.projector
+        if options.batch_masks:
+            self.register_buffer("masks", torch.zeros(options.queries, options.embedding))
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        masks = functional.normalize(self._mask_embeddings(features), dim=-1)  # Q (B, N, D)
-        return torch.einsum("bnd,bdhw->bnhw", masks, functional.normalize(self._dense(features), dim=1))
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        masks = self._mask_embeddings(features)  # (B, N, D)
+        if self.options.batch_masks:
+            masks = self._batch_average(masks)
+        masks = functional.normalize(masks, dim=-1)
+        return torch.einsum("bnd,bdhw->bnhw", masks, functional.normalize(self._dense(features), dim=1)), masks
 
     def embed(self, features: torch.Tensor, heatmaps: torch.Tensor) -> torch.Tensor:
         pooled = weighted_average_pooling(features, heatmaps)  # h (B, N, C)
@@ -42,19 +53,29 @@ class RegionDiscovery(nn.Module):
         memory = keys.flatten(2).transpose(1, 2)  # (B, hw, width)
         position = sine_positions(*keys.shape[1:], device=keys.device).to(memory.dtype)
         query = self.queries.weight.expand(len(memory), -1, -1)
-        decoded = torch.zeros_like(query)
+        # Zeros, MaskFormer's choice, leave all queries so alike that they divide nothing: see docs/method.md.
+        decoded = query if self.options.decoder_input == "queries" else torch.zeros_like(query)
         for layer in self.decoder:
             decoded = layer(decoded, query, memory, memory + position)
         return self.mask_embedding(decoded)
 
+    def _batch_average(self, masks: torch.Tensor) -> torch.Tensor:
+        """The mean over the batch for every image; in evaluation mode the moving average of such means."""
+        if not self.training:
+            return self.masks.expand_as(masks)
+        mean = masks.mean(dim=0)
+        with torch.no_grad():
+            self.masks.lerp_(mean.to(self.masks.dtype), 1 - MASK_DECAY)
+        return mean.expand_as(masks)
+
     def _dense(self, features: torch.Tensor) -> torch.Tensor:
         batch, _, height, width = features.shape
         pixels = features.flatten(2).transpose(1, 2).flatten(0, 1)  # (B hw, C)
-        return self.projector(pixels).view(batch, height, width, -1).permute(0, 3, 1, 2)
+        return self.pixel_projector(pixels).view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
 class DecoderLayer(nn.Module):
-    """A Transformer decoder layer in which the queries are positional embeddings (MaskFormer), without dropout."""
+    """A post-norm Transformer decoder layer to whose queries and keys positions are added (MaskFormer)."""
 
     def __init__(self, options: RegionOptions) -> None:
         super().__init__()
@@ -67,6 +88,7 @@ class DecoderLayer(nn.Module):
             nn.Linear(options.feedforward, width),
         )
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
+        self.dropout = nn.Dropout(options.dropout)
 
     def forward(
         self, decoded: torch.Tensor, query: torch.Tensor, value: torch.Tensor, key: torch.Tensor
@@ -74,10 +96,10 @@ class DecoderLayer(nn.Module):
         """decoded, query: (B, N, width); value, key: (B, hw, width). Returns (B, N, width)."""
         placed = decoded + query
         attended, _ = self.self_attention(placed, placed, decoded, need_weights=False)
-        decoded = self.norms[0](decoded + attended)
+        decoded = self.norms[0](decoded + self.dropout(attended))
         attended, _ = self.cross_attention(decoded + query, key, value, need_weights=False)
-        decoded = self.norms[1](decoded + attended)
-        return self.norms[2](decoded + self.feedforward(decoded))
+        decoded = self.norms[1](decoded + self.dropout(attended))
+        return self.norms[2](decoded + self.dropout(self.feedforward(decoded)))
 
 
 def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

@@ -13,15 +13,17 @@ from ra_icl.model.regions import RegionDiscovery, mlp, region_heatmaps
 
 
 class View(NamedTuple):
-    """The output of a branch for a batch of flow maps; the last two are None without region discovery.
+    """The output of a branch for a batch of flow maps; the last three are None without region discovery.
 
-    logits (B, L); attention M (B, L, h, w), Eq. 5; similarity S (B, N, h, w), Eq. 7; embeddings z (B, N, D), Eq. 12.
+    logits (B, L); attention M (B, L, h, w), Eq. 5; similarity S (B, N, h, w), Eq. 7; embeddings z (B, N, D), Eq. 12;
+    masks Q (B, N, D), the mask embeddings of Eq. 7, of unit length.
     """
 
     logits: torch.Tensor
     attention: torch.Tensor
-    similarity: torch.Tensor | None
-    embeddings: torch.Tensor | None
+    similarity: torch.Tensor | None = None
+    embeddings: torch.Tensor | None = None
+    masks: torch.Tensor | None = None
 
 
 class Branch(nn.Module):
@@ -33,7 +35,7 @@ class Branch(nn.Module):
         self.backbone = Backbone(options.backbone)
         self.classifier = nn.Linear(channels, classes, bias=False)
         self.regions = RegionDiscovery(channels, options.regions) if discover else None
-        self.temperature = options.regions.temperature
+        self.options = options
 
     def classify(self, maps: torch.Tensor) -> torch.Tensor:
         """Logits (B, L) of flow maps (B, 3, H, W): all that inference needs."""
@@ -42,12 +44,13 @@ class Branch(nn.Module):
     def forward(self, maps: torch.Tensor) -> View:
         features = self.backbone(maps)  # F (B, C, h, w)
         logits = self.classifier(features.mean(dim=(2, 3)))  # (B, L)
-        attention = attention_maps(features, self.classifier.weight)  # M (B, L, h, w)
+        weight = self.classifier.weight.detach() if self.options.detach_classifier else self.classifier.weight
+        attention = attention_maps(features, weight)  # M (B, L, h, w)
         if self.regions is None:
-            return View(logits, attention, None, None)
-        similarity = self.regions(features)  # S (B, N, h, w)
-        heatmaps = region_heatmaps(similarity, self.temperature)  # P (B, N, h, w)
-        return View(logits, attention, similarity, self.regions.embed(features, heatmaps))  # z (B, N, D)
+            return View(logits, attention)
+        similarity, masks = self.regions(features)  # S (B, N, h, w), Q (B, N, D)
+        heatmaps = region_heatmaps(similarity, self.options.regions.pooling_temperature)  # P (B, N, h, w)
+        return View(logits, attention, similarity, self.regions.embed(features, heatmaps), masks)
 
 
 class Siamese(nn.Module):
@@ -57,20 +60,20 @@ class Siamese(nn.Module):
         super().__init__()
         self.online = Branch(classes, options, discover)
         self.target = copy.deepcopy(self.online).requires_grad_(False)
-        self.target.temperature = options.regions.target_temperature
         embedding = options.regions.embedding
         self.predictor = mlp(embedding, options.regions.hidden, embedding) if discover else None
-        self.decay = options.target_decay
 
     def predict(self, embeddings: torch.Tensor) -> torch.Tensor:
         """G applied to the online embeddings z (B, N, D)."""
         return self.predictor(embeddings.flatten(0, 1)).unflatten(0, embeddings.shape[:2])
 
     @torch.no_grad()
-    def update_target(self) -> None:
-        """Move the target's parameters by Eq. 3: xi = tau xi + (1 - tau) theta.
+    def update_target(self, decay: torch.Tensor) -> None:
+        """Move the target's parameters by Eq. 3: xi = tau xi + (1 - tau) theta. decay: tau, a scalar tensor.
 
-        The target's BatchNorm always normalises by its own batch, so its running statistics are never read.
+        In training the target's BatchNorm normalises by its own batch; its running statistics follow these batches.
         """
         theta, xi = list(self.online.parameters()), list(self.target.parameters())
-        torch._foreach_lerp_(xi, theta, 1 - self.decay)
+        steps = torch._foreach_sub(theta, xi)
+        torch._foreach_mul_(steps, 1 - decay)
+        torch._foreach_add_(xi, steps)

@@ -40,15 +40,17 @@ def estimate(plan: Plan) -> list[str]:
         if kind not in kinds:
             kinds[kind] = measured_step(options, len(plan.class_names(protocol)), _size(plan))
         per_step, bytes_of_step, device = kinds[kind]
-        seconds += per_step * steps_of(plan, protocol, options)
+        seconds += per_step * steps_of(plan, protocol, method, options)
         devices.add(device)
         memory = max(memory, bytes_of_step + 2 * 3 * _size(plan) ** 2 * _instances(plan, protocol, method))
     return [*_device_lines(devices), *_need_lines(plan, seconds, devices, memory)]
 
 
-def steps_of(plan: Plan, protocol: str, options: MethodOptions) -> int:
+def steps_of(plan: Plan, protocol: str, method: str, options: MethodOptions) -> int:
     """Optimiser steps of all folds and seeds of a method under a protocol."""
-    held_out = plan.selected[protocol].groupby(["dataset", "subject"]).size()
+    rows = plan.selected[protocol]
+    pairs = _pairs_per_epoch(plan, protocol, method, options)
+    held_out = pairs.groupby([rows["dataset"], rows["subject"]]).sum()
     per_epoch = [math.ceil((held_out.sum() - own) / options.training.batch) for own in held_out]
     return int(sum(per_epoch)) * options.training.epochs * len(plan.config["seeds"])
 
@@ -119,10 +121,23 @@ def _size(plan: Plan) -> int:
 
 def _instances(plan: Plan, protocol: str, method: str) -> int:
     """Instances of all sequences of a protocol."""
+    return int(_instances_of_sequences(plan, protocol, method).sum())
+
+
+def _instances_of_sequences(plan: Plan, protocol: str, method: str) -> pd.Series:
     rows, sampling = plan.selected[protocol], plan.methods[method]["sampling"]
     if sampling["mode"] == "published":
-        return PUBLISHED_INSTANCES * len(rows)
-    return int((rows["offset"] - rows["onset"]).map(sampling_of(sampling).pairs).sum())
+        return pd.Series(PUBLISHED_INSTANCES, rows.index)
+    return (rows["offset"] - rows["onset"]).map(sampling_of(sampling).pairs)
+
+
+def _pairs_per_epoch(plan: Plan, protocol: str, method: str, options: MethodOptions) -> pd.Series:
+    """Pairs that an epoch draws from each sequence, as `pairs_of` in training.instances."""
+    if options.training.pairs == "instances":
+        return _instances_of_sequences(plan, protocol, method)
+    rows = plan.selected[protocol]
+    most = 1 if options.training.pairs == "sequences" else options.training.pairs
+    return (rows["offset"] - rows["onset"]).clip(1, most)
 
 
 def _device_lines(devices: set[str]) -> Iterator[str]:

@@ -29,7 +29,7 @@ from ra_icl.twins.plan import TwinOptions
 
 log = logging.getLogger(__name__)
 
-TRAINING_KEYS = ("input", "model", "loss", "augmentation", "training")
+TRAINING_KEYS = ("input", "model", "loss", "augmentation", "training", "inference")
 MIR_MARKS = {
     "middle": "✓",
     "apex": "→Apex*",

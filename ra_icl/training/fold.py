@@ -92,7 +92,7 @@ def run_fold(
         log.info("%s: %d training sequences, %d held out, on %s", fold.name, len(training), len(unseen), device)
         trained = Training(training, unseen, len(fold.class_names), options, fold.training_seed, device, state).run()
         facts["data"] = data_record(sets, training, unseen, stored.digest)
-        network = (trained.model.online, fold.class_names, options, asdict(fold)) if keep_network else None
+        network = (trained.network, fold.class_names, options, asdict(fold)) if keep_network else None
         outputs.write(out, predictions(unseen, trained), record_of(fold, trained, options, device) | facts, network)
     if state:
         keep_result(out, checkpoints)
@@ -147,7 +147,7 @@ def commit_of_code() -> str | None:
 def predictions(held_out: InstanceSets, trained: Trained) -> pd.DataFrame:
     """A row per held-out sequence: dataset, subject, sequence, label, prediction, p0 .. p{L-1}."""
     classes = trained.probabilities.shape[1]
-    table = held_out.table.assign(prediction=trained.probabilities.argmax(axis=1))
+    table = held_out.table.drop(columns="frames").assign(prediction=trained.probabilities.argmax(axis=1))
     columns = [f"p{label}" for label in range(classes)]
     return pd.concat([table, pd.DataFrame(trained.probabilities, columns=columns)], axis=1)
 
@@ -174,6 +174,8 @@ def record_of(fold: Fold, trained: Trained, options: MethodOptions, device: str)
         "data_source": fold.data_source,
         "selection": options.training.select,
         "epoch": trained.epoch,
+        "steps": trained.steps,
+        "images": trained.images,
         "seconds": round(trained.seconds, 3),
         "device": device_name(device),
         "precision": resolve_precision(options.training.precision, device),

@@ -11,7 +11,7 @@ import torch
 from ra_icl.errors import InputError
 from ra_icl.files import TensorFile, open_tensors
 from ra_icl.flow.sampling import middle_instance
-from ra_icl.training.method import InputOptions
+from ra_icl.training.method import InputOptions, OptimiserOptions
 
 CHANNELS = ("u", "v", "strain")
 
@@ -20,7 +20,8 @@ CHANNELS = ("u", "v", "strain")
 class StoredFlow:
     """Flow maps of S sequences as they lie in their files, memory-mapped.
 
-    table: the S rows dataset, subject, sequence, label. tensors: (N, 3, H, W) float16 each, read when they are used.
+    table: the S rows dataset, subject, sequence, label and frames, the number of frames after the onset. tensors:
+    (N, 3, H, W) float16 each, read when they are used.
     checksums: of the tensors, as the files state them.
     """
 
@@ -41,8 +42,8 @@ class InstanceSets:
     """The instance sets of S sequences, M instances in total.
 
     maps: (M, 3, H, W) in half precision. first: (S,) index of each sequence's first instance. count: (S,) number of its
-    instances. labels: (S,). table: the S rows dataset, subject, sequence, label. statistics: (S, 3, 3), mean, minimum
-    and maximum of u, v and strain as stored.
+    instances. labels: (S,). table: the S rows of `StoredFlow`. statistics: (S, 3, 3), mean, minimum and maximum of u, v
+    and strain as stored.
     """
 
     maps: torch.Tensor
@@ -70,10 +71,17 @@ class InstanceSets:
             for number, channel in enumerate(CHANNELS)
         }
 
-    def middle(self) -> torch.Tensor:
-        """The middle instance of every sequence, which inference uses: (S, 3, H, W) float32."""
+    def middle_instances(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Index of the middle instance of every sequence (S,), which inference uses, and its sequence (S,)."""
         offsets = [middle_instance(count) for count in self.count.tolist()]
-        return self.maps[self.first + torch.tensor(offsets, device=self.first.device)].float()
+        instances = self.first + torch.tensor(offsets, device=self.first.device)
+        return instances, torch.arange(len(self), device=self.first.device)
+
+    def all_instances(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Index of every instance of these sequences, and the sequence of each, in order."""
+        owners = torch.arange(len(self), device=self.first.device).repeat_interleave(self.count)
+        before = (self.count.cumsum(0) - self.count)[owners]
+        return self.first[owners] + torch.arange(len(owners), device=owners.device) - before, owners
 
     def draw_pair(self, rows: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Two distinct random instances I_p, I_q of each sequence in `rows` (B,): each (B, 3, H, W) float32.
@@ -88,6 +96,16 @@ class InstanceSets:
         return self.maps[self.first[rows] + p].float(), self.maps[self.first[rows] + q].float()
 
 
+def pairs_of(sets: InstanceSets, options: OptimiserOptions) -> torch.Tensor:
+    """Pairs drawn from each sequence per epoch, (S,): see `OptimiserOptions.pairs`."""
+    if options.pairs == "sequences":
+        return torch.ones_like(sets.count)
+    if options.pairs == "instances":
+        return sets.count
+    frames = torch.tensor(sets.table["frames"].to_numpy(), device=sets.count.device)
+    return frames.clamp(1, options.pairs)
+
+
 def load_instances(table: pd.DataFrame, folder: str | Path, options: InputOptions, device: str) -> InstanceSets:
     """`instance_sets` of `stored_flow`."""
     return instance_sets(stored_flow(table, Path(folder)), options, device)
@@ -98,7 +116,8 @@ def stored_flow(table: pd.DataFrame, folder: Path) -> StoredFlow:
 
     Raises InputError if a file, a sequence or a checksum is missing, or if map sizes differ.
     """
-    rows = table[["dataset", "subject", "sequence", "label"]].reset_index(drop=True)
+    rows = table[["dataset", "subject", "sequence", "label"]].assign(frames=table["offset"] - table["onset"])
+    rows = rows.reset_index(drop=True)
     found: dict[int, tuple[torch.Tensor, str]] = {}
     for (dataset, subject), of_subject in rows.groupby(["dataset", "subject"], sort=False):
         path = folder / dataset / f"{subject}.safetensors"

@@ -10,11 +10,13 @@ import numpy as np
 import torch
 
 from ra_icl.errors import InputError
-from ra_icl.model.siamese import Siamese
+from ra_icl.model.siamese import Branch, Siamese
 from ra_icl.training.checkpoint import Checkpoint, Tensors
-from ra_icl.training.device import autocast, fix_kernels, stream_of
-from ra_icl.training.instances import InstanceSets
+from ra_icl.training.device import fix_kernels, stream_of
+from ra_icl.training.diagnostics import diagnose
+from ra_icl.training.instances import InstanceSets, pairs_of
 from ra_icl.training.method import MethodOptions
+from ra_icl.training.prediction import predict
 from ra_icl.training.step import Stepper
 
 log = logging.getLogger(__name__)
@@ -22,13 +24,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished fold: the network, the mean loss terms of each epoch, and the held-out probabilities (S, L)."""
+    """A finished fold: the network that predicts, the curve and the held-out probabilities (S, L).
 
-    model: Siamese
+    curve: for each epoch the mean loss terms and what `diagnose` tells. steps, images: steps of the optimiser, and
+    instances that were classified in them.
+    """
+
+    network: Branch
     curve: list[dict]
     probabilities: np.ndarray
     epoch: int
     seconds: float
+    steps: int
+    images: int
 
 
 class Training:
@@ -58,6 +66,11 @@ class Training:
         with torch.cuda.stream(self.stream):  # None, on a CPU, does nothing
             self.model = model.to(device, memory_format=torch.channels_last).train()
             self.stepper = Stepper(self.model, training, classes, options, self.generator)
+            # The sequences of an epoch, each as often as pairs are drawn from it.
+            self.rows = torch.arange(len(training), device=device).repeat_interleave(
+                pairs_of(training, options.training)
+            )
+            self.steps_per_epoch = math.ceil(len(self.rows) / options.training.batch)
         # What a checkpoint keeps beside the state of the step.
         self.record: dict[str, Any] = {"curve": [], "best": None, "seconds": 0.0}
         self.best: Tensors = {}
@@ -78,16 +91,19 @@ class Training:
                 self.model.load_state_dict(self.best)
             probabilities = self.predict()
         epoch = self.record["best"]["epoch"] if self.record["best"] else epochs
-        return Trained(self.model, self.record["curve"], probabilities, epoch, self._seconds())
+        steps = len(self.record["curve"]) * self.steps_per_epoch
+        images = len(self.record["curve"]) * len(self.rows) * self.options.classified
+        return Trained(self.network, self.record["curve"], probabilities, epoch, self._seconds(), steps, images)
 
     def epoch(self) -> None:
-        """One pass over the training sequences, in an order drawn on the device; notes the mean loss terms."""
-        settings, count, curve = self.options.training, len(self.stepper.data), self.record["curve"]
+        """One pass over the training pairs, in an order drawn on the device; notes the mean loss terms."""
+        settings, curve = self.options.training, self.record["curve"]
         self.stepper.optimiser.set_rate(settings.learning_rate * settings.gamma ** len(curve))
-        order = torch.randperm(count, generator=self.generator, device=self.stepper.device)
-        for rows in order.tensor_split(math.ceil(count / settings.batch)):
+        order = torch.randperm(len(self.rows), generator=self.generator, device=self.stepper.device)
+        for number, rows in enumerate(self.rows[order].tensor_split(self.steps_per_epoch)):
+            self.stepper.decay.fill_(self.decay(len(curve) * self.steps_per_epoch + number))
             self.stepper(rows)
-        curve.append(self.stepper.take_means())
+        curve.append(self.stepper.take_means() | diagnose(self.stepper, len(curve)))
         log.info("epoch %d/%d %s", len(curve), settings.epochs, _format(curve[-1]))
         loss = curve[-1]["loss"]
         if not math.isfinite(loss):
@@ -97,14 +113,22 @@ class Training:
         if settings.select == "best_on_held_out":
             self._keep_the_best()
 
-    @torch.no_grad()
+    def decay(self, step: int) -> float:
+        """tau of Eq. 3 in a step of the whole training, counted from 0; it may rise along a cosine, as in BYOL."""
+        start, end = self.options.model.target_decay, self.options.model.target_decay_end
+        if end is None:
+            return start
+        progress = step / (self.options.training.epochs * self.steps_per_epoch)
+        return end - (end - start) * (math.cos(math.pi * progress) + 1) / 2
+
     def predict(self) -> np.ndarray:
-        """Class probabilities (S, L) of the online network on the held-out subject's middle instances."""
-        self.model.eval()
-        with autocast(self.options.training.precision, self.stepper.device):
-            logits = [self.model.online.classify(maps) for maps in self.held_out.middle().split(256)]
-        self.model.train()
-        return torch.cat(logits).float().softmax(dim=1).cpu().numpy()
+        """Class probabilities (S, L) of the held-out sequences."""
+        return predict(self.network, self.held_out, self.options)
+
+    @property
+    def network(self) -> Branch:
+        """The branch that predicts."""
+        return self.model.target if self.options.inference.network == "target" else self.model.online
 
     def _keep_the_best(self) -> None:
         """Keep the network with the highest accuracy on the held-out subject: a leak, which `select` turns on."""
@@ -118,9 +142,13 @@ class Training:
         model = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         return model | {f"adam.{name}": tensor for name, tensor in self.stepper.optimiser.tensors.items()}
 
+    def _dropout_state(self) -> torch.Tensor:
+        """State of PyTorch's own generator, from which the decoder's dropout draws."""
+        return torch.cuda.get_rng_state() if self.stepper.device.type == "cuda" else torch.get_rng_state()
+
     def _save(self) -> None:
         best = {f"best.{name}": tensor for name, tensor in self.best.items()}
-        tensors = self._state() | best | {"generator": self.generator.get_state()}
+        tensors = self._state() | best | {"generator": self.generator.get_state(), "dropout": self._dropout_state()}
         self.checkpoint.save(tensors, self.record | {"seconds": self._seconds()})
 
     def _resume(self) -> None:
@@ -131,6 +159,8 @@ class Training:
         for name, tensor in self._state().items():
             tensor.copy_(tensors[name])  # in place: every tensor keeps its memory layout
         self.generator.set_state(tensors["generator"])
+        set_state = torch.cuda.set_rng_state if self.stepper.device.type == "cuda" else torch.set_rng_state
+        set_state(tensors["dropout"])
         self.best = {name[5:]: tensor for name, tensor in tensors.items() if name.startswith("best.")}
         self.start -= self.record["seconds"]
         log.info("resumed after epoch %d", len(self.record["curve"]))
@@ -141,5 +171,7 @@ class Training:
 
 
 def _format(means: dict) -> str:
-    shown = {name: np.round(value, 4).tolist() for name, value in means.items()}
+    pulls = {f"pull_{name}": value for name, value in means["gradients"].items()}
+    plain = {name: value for name, value in means.items() if name != "gradients"} | pulls
+    shown = {name: np.round(value, 4).tolist() for name, value in plain.items()}
     return " ".join(f"{name} {value}" for name, value in shown.items())

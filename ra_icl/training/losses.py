@@ -13,12 +13,18 @@ def classification_loss(
     return functional.cross_entropy(logits.float(), labels, weight=class_weights)
 
 
-def attention_consistency(online: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def attention_consistency(online: torch.Tensor, target: torch.Tensor, form: str = "printed") -> torch.Tensor:
     """Attention-consistency loss (Eq. 6) between M_theta and the flipped-back M_xi, both (B, L, h, w).
 
-    The mean of squared differences over classes, rows, columns and the batch.
+    printed: the Euclidean norms of the differences of the L maps, summed over the classes, divided by L h w and
+    averaged over the batch; where a difference is zero, so is its gradient. squared: the mean of squared differences
+    over classes, rows, columns and the batch, as in the works that the paper cites.
     """
-    return functional.mse_loss(online.float(), target.float())
+    difference = online.float() - target.float()
+    if form == "squared":
+        return difference.square().mean()
+    norms = torch.linalg.vector_norm(difference, dim=(2, 3))  # (B, L)
+    return norms.sum(dim=1).mean() / difference[0].numel()
 
 
 def alignment(similarity: torch.Tensor, target: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
@@ -30,12 +36,14 @@ def alignment(similarity: torch.Tensor, target: torch.Tensor, temperature: float
     return -(target.float() * log_assignment).sum(dim=1).mean()
 
 
-def region_consistency(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """One direction of Eqs. 13-14: 2 - 2 cos between G(z_theta) and z_xi, both (B, N, D), averaged over B and N.
+def region_consistency(prediction: torch.Tensor, target: torch.Tensor, form: str = "printed") -> torch.Tensor:
+    """One direction of Eqs. 13-14: minus the cosine of G(z_theta) and z_xi, both (B, N, D), averaged over B and N.
 
-    Eq. 14 adds the similarity itself to a loss that is minimised, which would push matching regions apart.
+    Eq. 14 adds the similarity itself to a loss that is minimised, which would push matching regions apart: its sign is
+    turned here. byol: 2 - 2 cosines, the squared distance of the unit vectors, with twice the gradient.
     """
-    return 2 - 2 * functional.cosine_similarity(prediction.float(), target.float(), dim=-1).mean()
+    cosine = functional.cosine_similarity(prediction.float(), target.float(), dim=-1).mean()
+    return 2 - 2 * cosine if form == "byol" else -cosine
 
 
 def mean_entropy(similarity: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
@@ -44,13 +52,27 @@ def mean_entropy(similarity: torch.Tensor, temperature: float = 1.0) -> torch.Te
     return (share * share.log()).sum()
 
 
-def objective(terms: dict[str, torch.Tensor], options: LossOptions) -> torch.Tensor:
-    """Eq. 15: lambda_1 L_cls + lambda_2 L_acl + lambda_3 (L_align + L_c); terms that a method lacks are left out."""
-    weights = {
+def decorrelation(embeddings: torch.Tensor) -> torch.Tensor:
+    """Mean squared cosine between different regions of an image; embeddings: z (B, N, D). Off in the paper."""
+    unit = functional.normalize(embeddings.float(), dim=-1)
+    cosines = unit @ unit.transpose(1, 2)  # (B, N, N)
+    others = ~torch.eye(cosines.shape[1], dtype=torch.bool, device=cosines.device)
+    return (cosines.square() * others).sum() / max(others.sum() * len(cosines), 1)
+
+
+def weights_of(options: LossOptions) -> dict[str, float]:
+    """The weight of every term in Eq. 15, and of the terms that the paper does not have."""
+    return {
         "cls": options.classification,
         "acl": options.attention,
-        "align": options.regions,
-        "c": options.regions,
+        "align": options.regions * options.alignment,
+        "c": options.regions * options.consistency,
         "entropy": options.entropy,
+        "decorrelation": options.decorrelation,
     }
+
+
+def objective(terms: dict[str, torch.Tensor], options: LossOptions) -> torch.Tensor:
+    """Eq. 15: lambda_1 L_cls + lambda_2 L_acl + lambda_3 (L_align + L_c); terms that a method lacks are left out."""
+    weights = weights_of(options)
     return sum(weights[name] * term for name, term in terms.items())

@@ -29,12 +29,30 @@ class LossOptions(Options):
     classification: Annotated[float, at_least(0), Help("lambda 1")] = 0.5
     attention: Annotated[float, at_least(0), Help("lambda 2; 0 turns the IRC module off")] = 0.5
     regions: Annotated[float, at_least(0), Help("lambda 3; 0 turns the MRD module off")] = 0.5
+    attention_form: Annotated[
+        Literal["printed", "squared"],
+        Help("Eq. 6 as printed, norms divided by L h w; squared: the mean of squared differences, as the text has it"),
+    ] = "printed"
+    consistency_form: Annotated[
+        Literal["printed", "byol"], Help("Eq. 14: minus one cosine per direction; byol: 2 - 2 cosines, twice the pull")
+    ] = "printed"
+    alignment: Annotated[float, at_least(0), Help("factor of L_align within the region term; the paper: 1")] = 1.0
+    consistency: Annotated[float, at_least(0), Help("factor of L_c within the region term; the paper: 1")] = 1.0
+    alignment_view: Annotated[
+        Literal["cross", "same"],
+        Help(
+            "what the target's assignment is made from: the other instance, as in Eq. 9, or the online network's view"
+        ),
+    ] = "cross"
     class_weights: Annotated[
         Literal["none", "balanced"],
         Help("none: Eq. 4; balanced: inverse class frequency of the training subjects"),
     ] = "none"
     entropy: Annotated[
         float, at_least(0), Help("weight of a mean-entropy term that spreads the regions; the paper: 0")
+    ] = 0.0
+    decorrelation: Annotated[
+        float, at_least(0), Help("weight of the squared cosines between the regions of an image; the paper: 0")
     ] = 0.0
 
 
@@ -73,7 +91,18 @@ class OptimiserOptions(Options):
     """Adam, with a learning rate that decays exponentially per epoch."""
 
     epochs: Annotated[int, at_least(1), Help("epochs")] = 100
-    batch: Annotated[int, at_least(1), Help("sequences per step")] = 32
+    batch: Annotated[int, at_least(1), Help("pairs of instances per step")] = 32
+    pairs: Annotated[
+        Literal["sequences", "instances"] | Annotated[int, at_least(1)],
+        Help(
+            "pairs of a sequence per epoch; sequences: one; instances: one for each of its instances; a number: "
+            "that many, but no more than it has frames after the onset"
+        ),
+    ] = "sequences"
+    classify: Annotated[
+        Literal["one", "both"],
+        Help("how many instances of a pair a classifier without IRC and MRD sees; with them both are classified"),
+    ] = "one"
     learning_rate: Annotated[float, above(0), Help("learning rate of the first epoch")] = 0.001
     weight_decay: Annotated[float, at_least(0), Help("weight decay")] = 0.0001
     gamma: Annotated[float, above(0), at_most(1), Help("factor on the learning rate after each epoch")] = 0.9
@@ -92,6 +121,18 @@ class OptimiserOptions(Options):
 
 
 @dataclass(frozen=True)
+class InferenceOptions(Options):
+    """How a held-out sequence is predicted."""
+
+    instances: Annotated[
+        Literal["middle", "all"],
+        Help("middle: the middle instance, as in the paper; all: the mean of the probabilities over the whole set"),
+    ] = "middle"
+    mirror: Annotated[bool, Help("also average over the mirror image of each instance")] = False
+    network: Annotated[Literal["online", "target"], Help("which network predicts; the paper: online")] = "online"
+
+
+@dataclass(frozen=True)
 class MethodOptions(Options):
     """Everything of a method that training needs; a method of the config is a set of overrides of these."""
 
@@ -102,8 +143,14 @@ class MethodOptions(Options):
         default_factory=AugmentationOptions
     )
     training: Annotated[OptimiserOptions, Help("optimiser and device")] = field(default_factory=OptimiserOptions)
+    inference: Annotated[InferenceOptions, Help("prediction")] = field(default_factory=InferenceOptions)
 
     @property
     def consistent(self) -> bool:
         """Whether a target network takes part: the IRC or the MRD module is on."""
         return self.loss.attention > 0 or self.loss.regions > 0
+
+    @property
+    def classified(self) -> int:
+        """Instances classified per pair, 1 or 2."""
+        return 2 if self.consistent or self.training.classify == "both" else 1

@@ -12,10 +12,22 @@ from ra_icl.training.method import MethodOptions
 
 
 class Terms(NamedTuple):
-    """Loss terms by name and, with region discovery, the share of pixels that each query wins (N,)."""
+    """What a batch gives: loss terms by name, logits of the classified instances, and their labels.
+
+    view: what the online network made of them; None for the plain classifier.
+    """
 
     losses: dict[str, torch.Tensor]
-    wins: torch.Tensor | None = None
+    logits: torch.Tensor
+    labels: torch.Tensor
+    view: View | None = None
+
+    def measures(self) -> dict[str, torch.Tensor]:
+        """Loss terms, the share of instances classified right and, with MRD, that of pixels won by each query (N,)."""
+        found = self.losses | {"accuracy": (self.logits.argmax(dim=1) == self.labels).float().mean()}
+        if self.view is not None and self.view.similarity is not None:
+            found["wins"] = _wins(self.view.similarity.detach())
+        return found
 
 
 def siamese_terms(
@@ -32,36 +44,50 @@ def siamese_terms(
     target the flipped T_xi(I_q) and T_xi(I_p). Eqs. 4 and 6 are averaged over the two directions, Eqs. 10 and 14
     summed as printed.
     """
+    loss = options.loss
     augmentation = options.augmentation
     seen = torch.cat(pair)  # I_p, I_q: (2B, 3, H, W)
     followed = torch.cat(pair[::-1])  # I_q, I_p: (2B, 3, H, W)
     if augmentation.flip_target:
         followed = flip(followed, augmentation.flip_negates_u)
-    online = model.online(transform(seen, augmentation, generator))  # a View of 2B samples
+    seen = transform(seen, augmentation, generator)
+    online = model.online(seen)  # a View of 2B samples
     with torch.no_grad():
         target = model.target(transform(followed, augmentation, generator))
-    terms = {"cls": losses.classification_loss(online.logits, labels.repeat(2), class_weights)}
+    labels = labels.repeat(2)
+    terms = {"cls": losses.classification_loss(online.logits, labels, class_weights)}
     undo = flip if augmentation.flip_target else torch.Tensor.contiguous
-    if options.loss.attention:
-        terms["acl"] = losses.attention_consistency(online.attention, undo(target.attention))  # (2B, L, h, w) both
-    if not options.loss.regions:
-        return Terms(terms)
-    terms |= _region_terms(model, online, target, undo, options)
-    return Terms(terms, _wins(online.similarity.detach()))
+    if loss.attention:  # (2B, L, h, w) both
+        terms["acl"] = losses.attention_consistency(online.attention, undo(target.attention), loss.attention_form)
+    if loss.regions:
+        assigned = undo(target.similarity)  # (2B, N, h, w)
+        if loss.alignment_view == "same":
+            with torch.no_grad():
+                assigned = model.target(seen).similarity
+        terms |= _region_terms(model, online, target, assigned, options)
+    return Terms(terms, online.logits, labels, online)
 
 
-def _region_terms(model: Siamese, online: View, target: View, undo, options: MethodOptions) -> dict[str, torch.Tensor]:
-    """L_align (Eq. 10), L_c (Eq. 14) and, if it has a weight, the entropy term."""
-    regions = options.model.regions
-    heatmaps = undo(region_heatmaps(target.similarity, regions.target_temperature))  # (2B, N, h, w)
+def _region_terms(
+    model: Siamese, online: View, target: View, assigned: torch.Tensor, options: MethodOptions
+) -> dict[str, torch.Tensor]:
+    """L_align (Eq. 10), L_c (Eq. 14) and the terms beyond the paper that have a weight.
+
+    assigned: S of the target network (2B, N, h, w), whose softmax the online network is to match.
+    """
+    regions, loss = options.model.regions, options.loss
+    heatmaps = region_heatmaps(assigned, regions.target_temperature)
     if regions.sinkhorn:
         heatmaps = sinkhorn(heatmaps, regions.sinkhorn)
     directions = 2  # the batch holds both: the mean over it times two is the sum of Eqs. 10 and 14
     align = losses.alignment(online.similarity, heatmaps, regions.temperature)
-    consistency = losses.region_consistency(model.predict(online.embeddings), target.embeddings)  # (2B, N, D) both
+    predicted = model.predict(online.embeddings)  # (2B, N, D), as the target's embeddings
+    consistency = losses.region_consistency(predicted, target.embeddings, loss.consistency_form)
     terms = {"align": directions * align, "c": directions * consistency}
-    if options.loss.entropy:
+    if loss.entropy:
         terms["entropy"] = losses.mean_entropy(online.similarity, regions.temperature)
+    if loss.decorrelation:
+        terms["decorrelation"] = losses.decorrelation(online.embeddings)
     return terms
 
 
@@ -73,9 +99,14 @@ def classifier_terms(
     generator: torch.Generator,
     class_weights: torch.Tensor | None = None,
 ) -> Terms:
-    """Eq. 4 alone, on one instance per sequence: the plain classifier of M1 and M2. Arguments as `siamese_terms`."""
-    logits = model.online.classify(transform(pair[0], options.augmentation, generator))  # (B, L)
-    return Terms({"cls": losses.classification_loss(logits, labels, class_weights)})
+    """Eq. 4 alone, the plain classifier of M1 and M2, on one instance of each pair or, if so asked, on both.
+
+    Arguments as `siamese_terms`.
+    """
+    seen = torch.cat(pair[: options.classified])  # (B or 2B, 3, H, W)
+    labels = labels.repeat(options.classified)
+    logits = model.online.classify(transform(seen, options.augmentation, generator))
+    return Terms({"cls": losses.classification_loss(logits, labels, class_weights)}, logits, labels)
 
 
 def _wins(similarity: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from ra_icl.training.augmentation import share
 from ra_icl.training.device import autocast
 from ra_icl.training.instances import InstanceSets
 from ra_icl.training.method import MethodOptions
-from ra_icl.training.objective import classifier_terms, siamese_terms
+from ra_icl.training.objective import Terms, classifier_terms, siamese_terms
 
 # Eager steps of a batch size before it is recorded as a graph; cuDNN, cuBLAS and Adam allocate their buffers in them.
 WARM_STEPS = 3
@@ -33,6 +33,7 @@ class Stepper:
         self.optimiser = Adam(model, options.training.learning_rate, options.training.weight_decay, self.device)
         balanced = options.loss.class_weights == "balanced"
         self.class_weights = balanced_weights(data.labels, classes) if balanced else None
+        self.decay = torch.tensor(options.model.target_decay, device=self.device)  # tau of the next step
         self.sums: dict[str, torch.Tensor] = {}
         self.steps = 0
         self._eager_steps: dict[int, int] = {}
@@ -55,19 +56,23 @@ class Stepper:
 
     def step(self, rows: torch.Tensor) -> None:
         """Queue one step on the sequences `rows` (B,), and add its loss terms to `sums`."""
-        pair = self.data.draw_pair(rows, self.generator)  # I_p, I_q: (B, 3, H, W) each
-        pair = share(pair, self.options.augmentation, self.generator)
-        labels = self.data.labels[rows]  # (B,)
-        terms_of = siamese_terms if self.options.consistent else classifier_terms
-        with autocast(self.options.training.precision, self.device):
-            terms, wins = terms_of(self.model, pair, labels, self.options, self.generator, self.class_weights)
-        loss = losses.objective(terms, self.options.loss)  # a scalar
+        terms = self.terms(rows, self.generator)
+        loss = losses.objective(terms.losses, self.options.loss)  # a scalar
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
         if self.options.consistent:
-            self.model.update_target()
-        self._add({"loss": loss, **terms} | ({} if wins is None else {"wins": wins}))
+            self.model.update_target(self.decay)
+        self._add({"loss": loss, **terms.measures()})
+
+    def terms(self, rows: torch.Tensor, generator: torch.Generator) -> Terms:
+        """Draw a pair of each sequence in `rows` (B,), and the loss terms of both networks' views of them."""
+        pair = self.data.draw_pair(rows, generator)  # I_p, I_q: (B, 3, H, W) each
+        pair = share(pair, self.options.augmentation, generator)
+        labels = self.data.labels[rows]  # (B,)
+        terms_of = siamese_terms if self.options.consistent else classifier_terms
+        with autocast(self.options.training.precision, self.device):
+            return terms_of(self.model, pair, labels, self.options, generator, self.class_weights)
 
     def take_means(self) -> dict[str, Any]:
         """The mean of every loss term (and of `wins`) over the steps since the last call; waits for the device."""
