@@ -48,9 +48,9 @@ def estimate(plan: Plan) -> list[str]:
 
 def steps_of(plan: Plan, protocol: str, options: MethodOptions) -> int:
     """Optimiser steps of all folds and seeds of a method under a protocol."""
-    held_out = plan.selected[protocol].groupby(["dataset", "subject"]).size()
-    per_epoch = [math.ceil((held_out.sum() - own) / options.training.batch) for own in held_out]
-    return int(sum(per_epoch)) * options.training.epochs * len(plan.config["seeds"])
+    held_out = plan.fold_sizes(protocol)
+    per_epoch = [math.ceil((sum(held_out) - own) / options.training.batch) for own in held_out]
+    return sum(per_epoch) * options.training.epochs * len(plan.config["seeds"])
 
 
 def disk_bytes(plan: Plan) -> int:
