@@ -1,5 +1,6 @@
-# make demo: the whole benchmark on synthetic twins. make test: every test except those of the cluster profile, which
-# make test-slurm runs (root, Debian's Slurm). All make their own environment in .venv.
+# make demo: the whole benchmark on synthetic twins. make study: M1 to M6 and their controls on twins that can tell them
+# apart, hours; the same command continues an interrupted one. make test: every test except those of the cluster profile,
+# which make test-slurm runs (root, Debian's Slurm). All make their own environment in .venv.
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
   $$python $(NEW_ENOUGH) 2>/dev/null && echo $$python && break; done)
@@ -7,11 +8,14 @@ BIN := .venv/bin
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-slurm lint clean
+.PHONY: demo study test test-slurm lint clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
 	snakemake --cores $(CORES) --configfile config/demo.yaml
+
+study: .venv/installed
+	snakemake --cores $(CORES) --configfile config/study.yaml -- table3 table3_controls
 
 test: .venv/installed
 	pytest

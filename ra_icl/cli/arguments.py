@@ -13,7 +13,7 @@ Out = Annotated[Path, typer.Option(help="file to write")]
 Index = Annotated[Path, typer.Option(help="index CSV of the dataset")]
 Dataset = Annotated[str, typer.Option(help="casme2, samm, smic, casme3 or own")]
 Classes = Annotated[str, typer.Option(help="JSON list: the classes of protocol own, in label order")]
-Protocol = Annotated[str, typer.Option(help="cde, casme3_3, casme3_4, casme3_7 or own")]
+Protocol = Annotated[str, typer.Option(help="cde, groups5, casme3_3, casme3_4, casme3_7 or own")]
 Subject = Annotated[str, typer.Option(help="subject, as the index names it")]
 
 

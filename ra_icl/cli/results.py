@@ -32,13 +32,13 @@ def metrics(
 
 @app.command()
 def table(
-    name: Annotated[str, typer.Argument(help="1, 2, 3 or own")],
+    name: Annotated[str, typer.Argument(help="1, 2, 3, 3_controls or own")],
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
     methods: Annotated[str, typer.Option(help="JSON object: title and marks by method name")],
     published: Annotated[Path, typer.Option(help="CSV of published rows")] = Path("config/published.csv"),
 ) -> None:
-    """Write Table 1, 2 or 3 of the paper, or the table of your own data.
+    """Write Table 1, 2 or 3 of the paper, the controls of Table 3, or the table of your own data.
 
     Example: ra-icl table 1 results/metrics/cde/m6.json --methods '{"m6": {"title": "M6"}}' --out table1
     """

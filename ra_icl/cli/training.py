@@ -15,7 +15,11 @@ from ra_icl.errors import InputError
 @app.command()
 def fold(
     out: Annotated[
-        Path, typer.Option(help="{dataset}-{subject}.csv, named after the held-out subject; a .json goes beside it")
+        Path,
+        typer.Option(
+            help="{fold}.csv: {dataset}-{subject} holds that subject out, group1 to group5 a fifth of the subjects "
+            "(protocol groups5); a .json goes beside it"
+        ),
     ],
     index: Annotated[list[Path], typer.Option(help="index CSV; repeat it for each dataset of the protocol")],
     flow: Annotated[Path, typer.Option(help="folder flow/{sampling}")],
@@ -35,13 +39,13 @@ def fold(
     ] = False,
     options: Options = "{}",
 ) -> None:
-    """Train one leave-one-subject-out fold and predict its held-out subject.
+    """Train one fold and predict its held-out subject, or subjects.
 
     Example: ra-icl fold --out folds/samm-006.csv --index casme2.csv --index samm.csv
     --index smic.csv --flow flow/middle-16
     """
     if out.suffix != ".csv":
-        raise InputError(f"{out}: name the fold by its file, {{dataset}}-{{subject}}.csv")
+        raise InputError(f"{out}: name the fold by its file, {{dataset}}-{{subject}}.csv or group1.csv")
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     from ra_icl.planning.code import code_digest
     from ra_icl.planning.options import parse

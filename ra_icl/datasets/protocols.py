@@ -16,15 +16,17 @@ _CLASSES_7 = ("happiness", "surprise", "sadness", "disgust", "fear", "anger", "o
 
 @dataclass(frozen=True)
 class Protocol:
-    """A leave-one-subject-out protocol.
+    """A protocol whose folds hold out subjects.
 
-    classes: in label order. labels: {dataset: {emotion as the dataset names it: class}}.
+    classes: in label order. labels: {dataset: {emotion as the dataset names it: class}}. groups: number of folds among
+    which the subjects are dealt; 0 leaves one subject out at a time (LOSO).
     """
 
     name: str
     datasets: tuple[str, ...]
     classes: tuple[str, ...]
     labels: dict[str, dict[str, str]]
+    groups: int = 0
 
 
 def _labels(**emotions: str) -> dict[str, str]:
@@ -55,6 +57,8 @@ PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
         Protocol("cde", ("casme2", "samm", "smic"), _CLASSES_3, _CDE),
+        # CDE with 5 trainings a seed instead of 68. Its scores are not comparable with those of LOSO.
+        Protocol("groups5", ("casme2", "samm", "smic"), _CLASSES_3, _CDE, groups=5),
         Protocol("casme3_3", ("casme3",), _CLASSES_3, {"casme3": _CASME3_3}),
         Protocol("casme3_4", ("casme3",), (*_CLASSES_3, "others"), {"casme3": _CASME3_4}),
         Protocol("casme3_7", ("casme3",), _CLASSES_7, {"casme3": _CASME3_7}),
@@ -119,13 +123,14 @@ EXPECTED = {
         }
     },
 }
-# Number of subjects, and so of folds: {protocol: {dataset: subjects}}.
+# {protocol: {dataset: subjects}}.
 EXPECTED_SUBJECTS = {
     "cde": {"casme2": 24, "samm": 28, "smic": 16},
     "casme3_3": {"casme3": 87},
     "casme3_4": {"casme3": 93},
     "casme3_7": {"casme3": 93},
 }
+EXPECTED["groups5"], EXPECTED_SUBJECTS["groups5"] = EXPECTED["cde"], EXPECTED_SUBJECTS["cde"]
 
 
 def exclude(index: pd.DataFrame) -> pd.DataFrame:
@@ -194,15 +199,47 @@ def check_counts(
     return differences
 
 
-def folds(selected: pd.DataFrame) -> list[str]:
-    """Name the folds, one per subject, such as "casme2-sub01", in order of dataset and subject number."""
-    pairs = set(zip(selected["dataset"], selected["subject"], strict=True))
-    return [f"{dataset}-{subject}" for dataset, subject in sorted(pairs, key=_fold_order)]
+def folds(selected: pd.DataFrame, protocol: Protocol) -> list[str]:
+    """Name the folds of a protocol's sequences.
+
+    One per subject, such as "casme2-sub01", in order of dataset and subject number; or "group1", "group2" and so on,
+    without those that no subject is left for.
+    """
+    found = _subject_folds(selected, protocol)
+    if protocol.groups:
+        return sorted(set(found.values()))
+    return [found[pair] for pair in sorted(found, key=_fold_order)]
 
 
-def fold_of(rows: pd.DataFrame) -> pd.Series:
-    """Name the fold of each row of an index, such as "casme2-sub01"."""
-    return rows["dataset"] + "-" + rows["subject"]
+def fold_of(selected: pd.DataFrame, protocol: Protocol) -> pd.Series:
+    """Name the fold that holds out each row.
+
+    selected: all sequences of the protocol, as `select` returns them; a subject's group depends on the other subjects.
+    """
+    found = _subject_folds(selected, protocol)
+    pairs = zip(selected["dataset"], selected["subject"], strict=True)
+    return pd.Series([found[pair] for pair in pairs], index=selected.index, dtype=object)
+
+
+def _subject_folds(selected: pd.DataFrame, protocol: Protocol) -> dict[tuple[str, str], str]:
+    """{(dataset, subject): the fold that holds the subject out}.
+
+    Groups are dealt dataset by dataset, the subjects with most sequences first: each to the group with fewest subjects
+    of its dataset and, of those, fewest sequences so far. So the groups depend on the sequences alone, not on their
+    order, and no group has two subjects of a dataset more than another.
+    """
+    sizes = selected.groupby(["dataset", "subject"]).size()
+    if not protocol.groups:
+        return {(dataset, subject): f"{dataset}-{subject}" for dataset, subject in sizes.index}
+    found, sequences = {}, [0] * protocol.groups
+    for dataset in protocol.datasets:
+        subjects = [0] * protocol.groups
+        for pair in sorted((p for p in sizes.index if p[0] == dataset), key=lambda p: (-sizes[p], _fold_order(p))):
+            group = min(range(protocol.groups), key=lambda number: (subjects[number], sequences[number]))
+            subjects[group] += 1
+            sequences[group] += sizes[pair]
+            found[pair] = f"group{group + 1}"
+    return found
 
 
 def _in_order(row) -> bool:

@@ -24,6 +24,7 @@ DATA_SOURCE_CAVEATS = {
     "twins": "SYNTHETIC TWINS: not comparable with any published number",
     "public_flow": "published flow maps",
 }
+FOLDS_CAVEATS = {"groups5": "five folds by subject, not LOSO"}
 SELECTION_CAVEATS = {
     "last": None,
     "best_on_held_out": "best epoch chosen on the held-out subject: optimistic",
@@ -31,15 +32,16 @@ SELECTION_CAVEATS = {
 
 
 def caveats(metrics: Mapping[str, Any]) -> list[str]:
-    """What a title must say about results: data source, missing datasets, how the epoch was chosen.
+    """What a title must say about results: data source, missing datasets, folds, how the epoch was chosen.
 
-    metrics: the content of a metrics JSON. Empty for real data, all of a protocol's datasets and the last epoch.
+    metrics: the content of a metrics JSON. Empty for real data, all of a protocol's datasets, LOSO and the last epoch.
     Raises InputError for an unknown data source, selection or protocol.
     """
     if metrics["selection"] not in SELECTION_CAVEATS:
         raise InputError(f"selection {metrics['selection']!r} is none of {', '.join(SELECTION_CAVEATS)}")
     missing = missing_datasets(metrics["protocol"], metrics["scores"])
-    return [*data_caveats(metrics["data_source"]), *missing, *filter(None, [SELECTION_CAVEATS[metrics["selection"]]])]
+    rules = [FOLDS_CAVEATS.get(metrics["protocol"]), SELECTION_CAVEATS[metrics["selection"]]]
+    return [*data_caveats(metrics["data_source"]), *missing, *filter(None, rules)]
 
 
 def data_caveats(data_source: str) -> list[str]:

@@ -9,22 +9,30 @@ import pandas as pd
 
 from ra_icl.datasets.index import TITLES
 from ra_icl.errors import InputError
-from ra_icl.evaluation.metrics import DATA, caveats, read_metrics
+from ra_icl.evaluation.metrics import DATA, FOLDS_CAVEATS, caveats, read_metrics
 from ra_icl.evaluation.table_formats import EMPTY, STRONG, Table, write_formats
 
 CAPTIONS = {
     "1": "Comparison under the CDE setting, UF1 and UAR in %",
     "2": "Comparison on CAS(ME)³, UF1 and UAR in %",
     "3": "Ablation of the components of Ra-ICL under the CDE setting, UF1 and UAR in %",
+    "3_controls": "Controls of the ablation of Ra-ICL under the CDE setting, UF1 and UAR in %",
     "own": "Own data, leave-one-subject-out, UF1 and UAR in %",
 }
-PROTOCOLS = {"1": ("cde",), "2": ("casme3_3", "casme3_4", "casme3_7"), "3": ("cde",), "own": ("own",)}
+PROTOCOLS = {
+    "1": ("cde",),
+    "2": ("casme3_3", "casme3_4", "casme3_7"),
+    "3": ("cde", "groups5"),
+    "3_controls": ("cde", "groups5"),
+    "own": ("own",),
+}
 MARKS = {"mir": "MIR", "irc": "IRC", "mrd": "MRD"}
 # The columns before the scores: {column of the CSV: title for people}.
 LEADING = {
     "1": {"title": "Method", "source": "Source", "data": "Data"},
     "2": {"title": "Method", "source": "Source", "data": "Data", "classes": "Classes"},
     "3": {"title": "Method", **MARKS, "data": "Data"},
+    "3_controls": {"title": "Method", **MARKS, "data": "Data"},
     "own": {"title": "Method", **MARKS, "data": "Data"},
 }
 IDS = ["data", "method", "title", "source", "protocol", "classes", "seeds", "selection"]
@@ -33,6 +41,7 @@ CDE_SUBSETS = {"composite": "Composite"} | {name: TITLES[name] for name in ("cas
 NUMERIC = [f"{subset}_{score}" for subset in CDE_SUBSETS for score in SCORES]
 MIDPOINT_NOTES = {
     "cde": "SMIC-HS has no apex annotation: if a method needs an apex, the midpoint of the sequence is used",
+    "groups5": "SMIC-HS has no apex annotation: if a method needs an apex, the midpoint of the sequence is used",
     "own": "If a method needs an apex and a sequence has none annotated, the midpoint of the sequence is used",
 }
 SYNTHETIC_NOTE = "Synthetic twins show that every step of the workflow works, and nothing about recognising people"
@@ -46,7 +55,7 @@ def write_table(
     out_stem: Path,
     methods: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    """Write table `number` ("1", "2", "3" or "own") as `out_stem`.csv, .md, .tex and .notes.md.
+    """Write table `number` ("1", "2", "3", "3_controls" or "own") as `out_stem`.csv, .md, .tex and .notes.md.
 
     See `build_table` for `methods` and for what raises InputError.
     """
@@ -64,9 +73,9 @@ def build_table(
 
     `methods` maps a method's name to its "title" and, for Table 3, its marks "mir", "irc" and "mrd"
     (text, or true/false for ✓/×); measured rows keep its order. Published rows come first, and are
-    left out altogether if the data are synthetic.
+    left out altogether if the data are synthetic or the folds are not LOSO.
     Raises InputError for another number, no metrics, metrics of another protocol, a method without
-    a title, and rows that differ in their data source or datasets.
+    a title, and rows that differ in their data source, datasets or folds.
     """
     if number not in CAPTIONS:
         raise InputError(f"table {number}: no such table; choose one of {', '.join(CAPTIONS)}")
@@ -75,7 +84,8 @@ def build_table(
     to_say = [caveat for content in metrics for caveat in caveats(content)]
     order = list(methods)
     ordered = sorted(metrics, key=lambda m: (len(m["classes"]), order.index(m["method"])))
-    quoted = published[published["table"] == number] if DATA[metrics[0]["data_source"]] == "real" else published[:0]
+    comparable = DATA[metrics[0]["data_source"]] == "real" and metrics[0]["protocol"] not in FOLDS_CAVEATS
+    quoted = published[published["table"] == number] if comparable else published[:0]
     rows = [_published_row(number, row) for row in quoted.to_dict("records")]
     rows += [_measured_row(number, content, methods[content["method"]]) for content in ordered]
     data = pd.DataFrame(rows, columns=_columns(number)).astype({"classes": "Int64", "seeds": "Int64"})
@@ -218,12 +228,15 @@ def _require_metrics(
 
 
 def _require_comparable(number: str, metrics: Sequence[Mapping[str, Any]]) -> None:
-    """Raise InputError if rows differ in their data source or in the datasets that they were scored on."""
+    """Raise InputError if rows differ in their data source, their folds or the datasets that they were scored on."""
     sources = sorted({content["data_source"] for content in metrics})
     if len(sources) > 1:
         raise InputError(f"table {number}: rows from {' and '.join(sources)} in one table; make one of each")
     first = metrics[0]
     for content in metrics:
+        if FOLDS_CAVEATS.get(content["protocol"]) != FOLDS_CAVEATS.get(first["protocol"]):
+            protocols = f"{content['protocol']} and {first['protocol']}"
+            raise InputError(f"table {number}: rows of {protocols} in one table; make one of each")
         if set(content["scores"]) != set(first["scores"]):
             datasets = [", ".join(sorted(set(one["scores"]) - {"composite"})) for one in (content, first)]
             where = f"table {number}: {content['method']} was scored on {datasets[0]}"

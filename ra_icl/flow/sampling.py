@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 from ra_icl.errors import InputError
 from ra_icl.options import Help, Options, at_least
 
-Mode = Literal["middle", "apex", "apex_neighbourhood", "full", "random", "uniform"]
+Mode = Literal["middle", "apex", "apex_neighbourhood", "full", "random", "uniform", "onset_to_apex", "apex_to_offset"]
 MODES = get_args(Mode)
 
 
@@ -21,7 +21,7 @@ class Sampling(Options):
         Help(
             "middle: consecutive frames from the middle, the paper's choice; apex: the one onset/apex instance; "
             "apex_neighbourhood: consecutive frames around the apex; full: every frame; random: distinct frames; "
-            "uniform: evenly spaced frames"
+            "uniform: evenly spaced frames; onset_to_apex, apex_to_offset: evenly spaced frames of that part"
         ),
     ] = "middle"
     instances: Annotated[
@@ -40,7 +40,10 @@ class Sampling(Options):
         return f"{self.mode}-{self.instances}{suffix}"
 
     def pairs(self, frames: int) -> int:
-        """How many pairs of frames it takes from a sequence of `frames` frames after the onset."""
+        """How many pairs of frames it takes from a sequence of `frames` frames after the onset.
+
+        At most, for the two modes that take frames before or after the apex alone.
+        """
         return {"apex": min(1, frames), "full": frames}.get(self.mode, min(self.instances, frames))
 
 
@@ -48,7 +51,8 @@ def sample(length: int, apex: int | None, sampling: Sampling, key: str) -> list[
     """Return the positions of the sampled frames, ascending, each in 1..length-1.
 
     length: number of frames T, the onset (position 0) included. The onset itself is never sampled:
-        its flow against itself is no motion. Fewer than N frames after it: all of them.
+        its flow against itself is no motion. Fewer than N frames after it, or in the part that the mode takes: all
+        of them.
     apex: position of the apex; None stands for the midpoint (SMIC has no apex annotation).
     key: names the sequence, in messages and as part of the random mode's seed.
     Raises InputError if no frame follows the onset or the apex is outside 1..length-1.
@@ -62,8 +66,12 @@ def sample(length: int, apex: int | None, sampling: Sampling, key: str) -> list[
         raise InputError(f"{key}: apex at position {apex} of 1..{after}; check its annotation")
     if sampling.mode == "apex":
         return [apex]
-    if sampling.mode == "full" or after <= sampling.instances:
-        return list(range(1, after + 1))
+    first, last = {"onset_to_apex": (1, apex), "apex_to_offset": (apex, after)}.get(sampling.mode, (1, after))
+    count = last - first + 1
+    if sampling.mode == "full" or count <= sampling.instances:
+        return list(range(first, last + 1))
+    if sampling.mode in ("uniform", "onset_to_apex", "apex_to_offset"):
+        return [first - 1 + position for position in _uniform(count, sampling.instances)]
     return _choose(after, apex, sampling, key)
 
 
@@ -94,8 +102,6 @@ def _choose(after: int, apex: int, sampling: Sampling, key: str) -> list[int]:
         # The apex is the window's middle instance, unless the window has to move to stay inside.
         start = apex - middle_instance(count)
         return _window(min(max(start, 1), after - count + 1), count)
-    if sampling.mode == "uniform":
-        return _uniform(after, count)
     return _random(after, count, f"{sampling.seed}/{key}")
 
 
@@ -104,7 +110,7 @@ def _window(start: int, count: int) -> list[int]:
 
 
 def _uniform(after: int, count: int) -> list[int]:
-    """Evenly spaced, both ends included; rounded half up, which keeps them distinct."""
+    """N of the positions 1..after, evenly spaced, both ends included; rounded half up, which keeps them distinct."""
     if count == 1:
         return [max(1, after // 2)]
     steps = count - 1

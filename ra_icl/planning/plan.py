@@ -16,7 +16,7 @@ import pandas as pd
 
 from ra_icl.datasets import public_flow
 from ra_icl.datasets.index import NAMES
-from ra_icl.datasets.protocols import PROTOCOLS, Protocol, check_counts, folds, protocol_of, select
+from ra_icl.datasets.protocols import PROTOCOLS, Protocol, check_counts, fold_of, folds, protocol_of, select
 from ra_icl.datasets.public_flow import PublishedOptions
 from ra_icl.datasets.reading import build_index
 from ra_icl.errors import InputError
@@ -30,6 +30,8 @@ from ra_icl.twins.plan import TwinOptions
 log = logging.getLogger(__name__)
 
 TRAINING_KEYS = ("input", "model", "loss", "augmentation", "training", "inference")
+CDE = ("cde", "groups5")  # the protocols of Table 3, its controls and ablations, Figures 4 and 6-10: a run has one
+CASME3 = ("casme3_3", "casme3_4", "casme3_7")
 MIR_MARKS = {
     "middle": "✓",
     "apex": "→Apex*",
@@ -37,6 +39,8 @@ MIR_MARKS = {
     "full": "→Full",
     "random": "→Random",
     "uniform": "→Uniform",
+    "onset_to_apex": "→Onset to Apex",
+    "apex_to_offset": "→Apex to Offset",
     "published": "published",
 }
 
@@ -92,7 +96,11 @@ class Plan:
 
     def folds(self, protocol: str) -> list[str]:
         """The fold names of a protocol."""
-        return folds(self.selected[protocol])
+        return folds(self.selected[protocol], PROTOCOLS[protocol])
+
+    def fold_of(self, protocol: str) -> pd.Series:
+        """The fold that holds out each sequence of a protocol."""
+        return fold_of(self.selected[protocol], PROTOCOLS[protocol])
 
     def datasets(self, protocol: str) -> list[str]:
         """The datasets of a protocol that this run has, in the protocol's order."""
@@ -121,9 +129,9 @@ class Plan:
 
     def score_tables(self) -> dict[str, tuple[list[str], list[str]]]:
         """{table: (its protocols, its methods)} of the tables of scores that this run can print."""
-        kinds = {"table1": "cde", "table2": "casme3", "table3": "cde", "table_own": "own"}
+        kinds = {"table1": ("cde",), "table2": CASME3, "table3": CDE, "table_own": ("own",)}
         shown = {
-            table: ([name for name in self.selected if name.split("_")[0] == kind], self.config["tables"][table])
+            table: ([name for name in self.selected if name in kind], self.config["tables"][table])
             for table, kind in kinds.items()
         }
         return {table: found for table, found in shown.items() if all(found)}

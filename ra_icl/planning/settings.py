@@ -24,11 +24,18 @@ def _distinct(values: Sequence) -> Sequence:
     return values
 
 
+def _one_of_cde(names: Sequence[str]) -> Sequence[str]:
+    """Raise ValueError for both protocols over the CDE datasets: each would print its Table 3 into the same file."""
+    if {"cde", "groups5"} <= set(names):
+        raise ValueError("holds cde and groups5, which fill the same tables; run one of them, with results of its own")
+    return names
+
+
 Distinct = AfterValidator(_distinct)
 Text = Annotated[str, min_length(1)]
 # Names become parts of paths, of rules and of titles.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-ProtocolName = Literal["cde", "casme3_3", "casme3_4", "casme3_7", "own"]
+ProtocolName = Literal["cde", "groups5", "casme3_3", "casme3_4", "casme3_7", "own"]
 Names = Annotated[tuple[Text, ...], Distinct]
 
 
@@ -104,6 +111,7 @@ class TableMethods(Options):
     table1: Annotated[Names, Help("Table 1, CDE")]
     table2: Annotated[Names, Help("Table 2, CAS(ME)³")]
     table3: Annotated[Names, Help("Table 3, ablations under CDE")]
+    table3_controls: Annotated[Names, Help("controls beside Table 3, a target of its own")]
     table_own: Annotated[Names, Help("the table of your own data")]
 
 
@@ -118,7 +126,13 @@ class Config(Options):
     public_flow: Annotated[dict[Name, PublishedOptions], Help("published flow maps, a name for each clone")]
     faces: Annotated[FaceOptions, Help("how faces are found and cut")]
     flow: Annotated[FlowOptions, Help("how optical flow is computed")]
-    protocols: Annotated[tuple[ProtocolName, ...], min_length(1), Distinct, Help("the evaluation protocols to run")]
+    protocols: Annotated[
+        tuple[ProtocolName, ...],
+        min_length(1),
+        Distinct,
+        AfterValidator(_one_of_cde),
+        Help("the evaluation protocols to run; groups5: CDE in five folds by subject instead of LOSO"),
+    ]
     seeds: Annotated[
         tuple[Annotated[int, at_least(0)], ...],
         min_length(1),

@@ -1,4 +1,4 @@
-"""One LOSO fold as a step of the workflow: read flow, train on the other subjects, predict, write the files."""
+"""One fold as a step of the workflow: read flow, train on the other subjects, predict, write the files."""
 
 import logging
 import platform
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fold:
-    """A fold: protocol, method, held-out `{dataset}-{subject}`, seed, and where its data came from.
+    """A fold: protocol, method, name as `protocols.folds` gives it, seed, and where its data came from.
 
     classes: those of protocol "own", in label order; the other protocols define theirs.
     """
@@ -66,17 +66,17 @@ def run_fold(
     code: str = "",
     keep_network: bool = False,
 ) -> None:
-    """Train one fold and predict its held-out subject, unless `out` already holds the result.
+    """Train one fold and predict its held-out subjects, unless `out` already holds the result.
 
     out: the CSV file of predictions; the record goes beside it as .json and, with `keep_network`, the online network as
     .safetensors. indexes: the index CSV of every dataset of the protocol. flow: the folder flow/{sampling}.
     checkpoints: folder for {fold}.safetensors, the state from which an interrupted training resumes, written every
     `checkpoint_seconds` at most. code: a digest of the code that trains.
-    Raises InputError if the held-out subject is unknown, flow is missing, the loss diverges or the device is unusable.
+    Raises InputError if the protocol has no such fold, flow is missing, the loss diverges or the device is unusable.
     """
     device = resolve_device(options.training.device)
     table = read_rows(fold, indexes)
-    held_out = held_out_rows(table, fold.name)
+    held_out = held_out_rows(table, fold)
     stored = stored_flow(table, Path(flow))
     key = key_of(identity_of(fold, stored, options, device, code))
     if checkpoints:
@@ -105,13 +105,15 @@ def read_rows(fold: Fold, indexes: list[Path]) -> pd.DataFrame:
     return select(index, protocol_of(fold.protocol, fold.classes))
 
 
-def held_out_rows(table: pd.DataFrame, name: str) -> np.ndarray:
-    """Which rows (dataset, subject) the fold `name` holds out. Raises InputError if it is none or all of them."""
-    held_out = (fold_of(table) == name).to_numpy()
+def held_out_rows(table: pd.DataFrame, fold: Fold) -> np.ndarray:
+    """Which of the protocol's rows a fold holds out, bool. Raises InputError if it is none or all of them."""
+    held_out = (fold_of(table, protocol_of(fold.protocol, fold.classes)) == fold.name).to_numpy()
     if not held_out.any():
-        raise InputError(f"fold {name}: no such subject in the index; run `snakemake -n` for the list of folds")
+        raise InputError(
+            f"fold {fold.name}: {fold.protocol} has no such fold in the index; run `snakemake -n` for the list of folds"
+        )
     if held_out.all():
-        raise InputError(f"fold {name}: no other subject to train on; a protocol needs at least two")
+        raise InputError(f"fold {fold.name}: no other subject to train on; a protocol needs at least two")
     return held_out
 
 

@@ -67,8 +67,8 @@ def test_bad_input_is_one_line(index, tmp_path, arguments, words):
 
 def test_a_fold_is_named_by_its_file_and_looked_up_before_any_flow_is_read(index, tmp_path):
     for name, words in {
-        "casme2-sub77.csv": "fold casme2-sub77: no such subject",
-        "casme2-sub77": "-{subject}.csv",
+        "casme2-sub77.csv": "fold casme2-sub77: cde has no such fold",
+        "casme2-sub77": "-{subject}.csv or group1.csv",
     }.items():
         done = run("fold", "--out", tmp_path / name, "--index", index, "--flow", tmp_path / "none")
         assert done.returncode == 2

@@ -47,6 +47,9 @@ def test_expected_counts_add_up_to_the_tables_totals():
         ("cde", "casme2"): 145,
         ("cde", "samm"): 133,
         ("cde", "smic"): 164,
+        ("groups5", "casme2"): 145,
+        ("groups5", "samm"): 133,
+        ("groups5", "smic"): 164,
         ("casme3_3", "casme3"): 670,
         ("casme3_4", "casme3"): 801,
         ("casme3_7", "casme3"): 801,
@@ -135,7 +138,8 @@ def test_an_empty_selection_keeps_the_label_column():
     selected = select(rows("casme3", ("spNO.1", "a_1", "fear")), PROTOCOLS["cde"])
     assert len(selected) == 0
     assert selected["label"].dtype == "int64"
-    assert folds(selected) == []
+    for protocol in PROTOCOLS.values():
+        assert folds(selected, protocol) == []
 
 
 def small_selection():
@@ -187,9 +191,78 @@ def test_folds_are_one_a_subject_by_dataset_then_number():
         ],
         ignore_index=True,
     )
-    assert folds(index) == ["casme2-sub01", "casme2-sub02", "smic-s02", "smic-s11"]
-    assert folds(rows("casme3", ("spNO.10", "a_1", "fear"), ("spNO.9", "a_1", "fear"))) == [
-        "casme3-spNO.9",
-        "casme3-spNO.10",
+    assert folds(index, PROTOCOLS["cde"]) == ["casme2-sub01", "casme2-sub02", "smic-s02", "smic-s11"]
+    casme3 = rows("casme3", ("spNO.10", "a_1", "fear"), ("spNO.9", "a_1", "fear"))
+    assert folds(casme3, PROTOCOLS["casme3_7"]) == ["casme3-spNO.9", "casme3-spNO.10"]
+    assert list(fold_of(index, PROTOCOLS["cde"]))[:3] == ["smic-s11", "smic-s02", "smic-s02"]
+
+
+GROUPS = ["group1", "group2", "group3", "group4", "group5"]
+COUNTS = {"casme2": 24, "samm": 28, "smic": 16}  # subjects of CDE
+
+
+def sequences_of(**counts):
+    """CDE sequences: for each dataset the number of sequences of its subjects s1, s2, .."""
+    emotions = {"casme2": "disgust", "samm": "fear", "smic": "negative"}
+    parts = [
+        rows(
+            dataset,
+            *[(f"s{n}", f"q{n}_{i}", emotions[dataset]) for n, size in enumerate(sizes, 1) for i in range(size)],
+        )
+        for dataset, sizes in counts.items()
     ]
-    assert list(fold_of(index))[:3] == ["smic-s11", "smic-s02", "smic-s02"]
+    return select(pd.concat(parts, ignore_index=True), PROTOCOLS["groups5"])
+
+
+def subjects_of(selected):
+    """{group: {(dataset, subject)}}"""
+    named = selected.assign(fold=fold_of(selected, PROTOCOLS["groups5"]))
+    return {fold: set(zip(part["dataset"], part["subject"], strict=True)) for fold, part in named.groupby("fold")}
+
+
+@pytest.fixture
+def skewed():
+    """As many subjects as in CDE, a few of which have most sequences."""
+    sizes = {name: [1 + 30 // (1 + (7 * n) % count) for n in range(count)] for name, count in COUNTS.items()}
+    return sequences_of(**sizes)
+
+
+def test_groups_part_the_subjects_of_every_dataset_evenly(skewed):
+    groups = subjects_of(skewed)
+    assert sorted(groups) == folds(skewed, PROTOCOLS["groups5"]) == GROUPS
+    assert sum(map(len, groups.values())) == len(set().union(*groups.values())) == 68  # disjoint by subject
+    for dataset, count in COUNTS.items():
+        sizes = [sum(name == dataset for name, _ in group) for group in groups.values()]
+        assert set(sizes) <= {count // 5, count // 5 + 1}
+    sequences = fold_of(skewed, PROTOCOLS["groups5"]).value_counts()
+    assert sequences.sum() == len(skewed)
+    # Dealt in the order of their numbers alone, one group would hold 2.4 times as many sequences as another.
+    assert sequences.max() / sequences.min() < 1.1
+
+
+def test_groups_are_dealt_by_hand():
+    """Largest first: s2 (5), s1 (3), s3 (3), s4 (2), s5 (1); s6 (1) again, to the group with fewest sequences."""
+    selected = sequences_of(casme2=[3, 5, 3, 2, 1, 1], smic=[4, 4])
+    # The groups then hold 5, 3, 3, 2 and 2 sequences: the next dataset begins at the emptiest.
+    assert subjects_of(selected) == {
+        "group1": {("casme2", "s2")},
+        "group2": {("casme2", "s1")},
+        "group3": {("casme2", "s3")},
+        "group4": {("casme2", "s4"), ("smic", "s1")},
+        "group5": {("casme2", "s5"), ("casme2", "s6"), ("smic", "s2")},
+    }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_groups_do_not_depend_on_the_order_of_the_rows(skewed, seed):
+    shuffled = skewed.sample(frac=1, random_state=seed)
+    assert shuffled["sequence"].tolist() != skewed["sequence"].tolist()
+    assert subjects_of(shuffled) == subjects_of(skewed)
+    labels = fold_of(shuffled, PROTOCOLS["groups5"])
+    assert labels.index.equals(shuffled.index)  # row by row
+    assert labels.sort_index().tolist() == fold_of(skewed, PROTOCOLS["groups5"]).tolist()
+
+
+def test_a_group_without_subjects_is_no_fold():
+    few = sequences_of(casme2=[2, 1], smic=[1])
+    assert folds(few, PROTOCOLS["groups5"]) == ["group1", "group2", "group3"]

@@ -59,6 +59,15 @@ def test_figure4_leaves_out_a_dataset_that_was_not_run_and_says_so(tmp_path, dra
     assert suptitle.endswith("\nCDE without CASME II and SMIC-HS")
 
 
+def test_figure4_and_sweeps_say_that_groups_are_not_loso(tmp_path, drawn, monkeypatch):
+    path = write_metrics(tmp_path / "m.json", "groups5")
+    figures.figure4(path, tmp_path / "figure4")
+    assert drawn[0][2] == "M6, CDE: % of the true class (count)\nfive folds by subject, not LOSO"
+    monkeypatch.setattr(figures, "_save", lambda figure, _: drawn.append(figure.get_suptitle()))
+    figures.sweep_figure([1], [path], "model.regions.queries", tmp_path / "figure7")
+    assert drawn[1] == "CDE over model.regions.queries\nfive folds by subject, not LOSO"
+
+
 def test_figure11_orders_its_panels_by_the_number_of_classes(tmp_path, drawn):
     paths = [write_metrics(tmp_path / f"{number}.json", f"casme3_{number}") for number in (7, 3, 4)]
     figures.figure11(paths, tmp_path / "figure11")

@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
 from ra_icl import files
+from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.errors import InputError
 from ra_icl.evaluation import metrics
 
@@ -293,12 +294,18 @@ def test_caveats_name_the_data_the_selection_and_missing_datasets():
     assert caveats("public_flow", "best_on_held_out", datasets=("samm", "smic")) == [
         *("published flow maps", "CDE without CASME II", "best epoch chosen on the held-out subject: optimistic")
     ]
+    assert caveats("datasets", protocol="groups5") == ["five folds by subject, not LOSO"]
     with pytest.raises(InputError, match="data_source 'photos'"):
         caveats("photos")
     with pytest.raises(InputError, match="selection 'best'"):
         caveats("twins", "best")
     with pytest.raises(InputError, match="protocol 'loso'"):
         caveats("twins", protocol="loso")
+
+
+def test_every_protocol_that_is_not_loso_has_a_caveat():
+    grouped = {name for name, protocol in PROTOCOLS.items() if protocol.groups}
+    assert grouped == set(metrics.FOLDS_CAVEATS)
 
 
 def test_importing_metrics_and_tables_stays_cheap():

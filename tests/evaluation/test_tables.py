@@ -163,6 +163,23 @@ def test_the_record_says_what_each_row_was_computed_from():
     assert table.record.iloc[0]["u"] == "1.5 (-9 to 12)"
 
 
+@pytest.mark.parametrize("number", ["3", "3_controls"])
+def test_groups_are_named_in_the_title_and_stand_beside_no_published_row(number):
+    table = build(number, metrics("m1", "groups5"), metrics("m6", "groups5"))
+    assert table.title.endswith("under the CDE setting, UF1 and UAR in %; five folds by subject, not LOSO")
+    assert table.data["data"].tolist() == ["real", "real"]
+    assert table.data["protocol"].tolist() == ["groups5"] * 2
+    assert "SMIC-HS has no apex annotation" in table.notes[0]
+
+
+def test_the_controls_have_the_columns_of_table_3_and_no_published_row():
+    controls, third = (build(number, metrics("m1"), metrics("m6")) for number in ("3_controls", "3"))
+    assert controls.title == "Controls of the ablation of Ra-ICL under the CDE setting, UF1 and UAR in %"
+    assert controls.data.equals(third.data.tail(2).reset_index(drop=True))
+    assert controls.printed.equals(third.printed.tail(2).reset_index(drop=True))
+    assert controls.notes == third.notes
+
+
 def test_several_seeds_are_explained():
     assert build("1", metrics("m6", seeds=(0, 1, 2))).notes == ("±: sample standard deviation over 3 seeds",)
     assert build("1", metrics("m6")).notes == ()
@@ -200,6 +217,8 @@ def test_equal_values_are_equally_strong():
         ("1", [], "table 1: no metrics given"),
         ("1", [metrics("m6", "casme3_3")], "table 1: m6 has protocol casme3_3; it takes cde"),
         ("2", [metrics()], "table 2: m6 has protocol cde"),
+        ("1", [metrics("m6", "groups5")], "table 1: m6 has protocol groups5; it takes cde"),
+        ("3", [metrics("m1"), metrics("m6", "groups5")], "table 3: rows of groups5 and cde in one table"),
         ("1", [metrics("m11")], "method m11 has no title; set methods.m11.title"),
         ("1", [metrics("m1"), metrics("m6", source="twins")], "rows from datasets and twins in one table"),
         ("1", [metrics("m6", source="photos")], "data_source 'photos' is none of datasets, twins, public_flow"),

@@ -26,13 +26,23 @@ def test_middle_takes_consecutive_frames_around_the_middle(length, count, expect
     assert sample(length, None, Sampling("middle", count), "s") == expected
 
 
+# The frames of a part, given the apex and the last frame.
+PARTS = {
+    "onset_to_apex": lambda apex, last: [p for p in range(last + 1) if 0 < p <= apex],
+    "apex_to_offset": lambda apex, last: [p for p in range(last + 1) if p >= apex],
+}
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("length", [2, 3, 7, 16, 17, 18, 33, 68, 277])
 def test_every_mode_gives_distinct_ascending_frames_after_the_onset(mode, length):
     for count in (1, 4, 16, 32):
         positions = sample(length, 1 + (length - 2) // 3, Sampling(mode, count), "s")
         wanted = {"apex": 1, "full": length - 1}.get(mode, min(count, length - 1))
-        assert len(positions) == wanted == Sampling(mode, count).pairs(length - 1)
+        assert wanted == Sampling(mode, count).pairs(length - 1)
+        if mode in PARTS:  # which have no more than that
+            wanted = min(count, len(PARTS[mode](1 + (length - 2) // 3, length - 1)))
+        assert len(positions) == wanted
         assert positions == sorted(set(positions))
         assert positions[0] >= 1
         assert positions[-1] <= length - 1
@@ -69,6 +79,33 @@ def test_uniform_spans_the_sequence_evenly():
         assert max(gaps, default=1) - min(gaps, default=1) <= 1
 
 
+@pytest.mark.parametrize("mode", PARTS)
+@pytest.mark.parametrize("count", [1, 2, 4, 16])
+def test_a_part_gives_all_its_frames_or_n_evenly_spaced_ones(mode, count):
+    for length in (2, 5, 20, 41):
+        for apex in range(1, length):
+            part = PARTS[mode](apex, length - 1)
+            found = sample(length, apex, Sampling(mode, count), "s")
+            if len(part) <= count:
+                assert found == part
+                continue
+            assert len(found) == count
+            if count == 1:
+                assert found == [part[max(1, len(part) // 2) - 1]]
+                continue
+            ideal = [part[0] + i * (len(part) - 1) / (count - 1) for i in range(count)]
+            assert (found[0], found[-1]) == (part[0], part[-1])
+            assert max(abs(a - b) for a, b in zip(found, ideal, strict=True)) <= 0.5
+
+
+def test_the_parts_meet_at_the_apex_or_at_the_midpoint():
+    assert sample(12, 4, Sampling("onset_to_apex"), "s") == [1, 2, 3, 4]
+    assert sample(12, 4, Sampling("apex_to_offset"), "s") == [4, 5, 6, 7, 8, 9, 10, 11]
+    assert sample(12, 4, Sampling("apex_to_offset", 3), "s") == [4, 8, 11]
+    assert sample(12, None, Sampling("onset_to_apex"), "s") == [1, 2, 3, 4, 5]
+    assert sample(12, None, Sampling("apex_to_offset", 2), "s") == [5, 11]
+
+
 def test_random_depends_on_seed_and_sequence_and_covers_every_frame():
     def draw(seed, key):
         return tuple(sample(60, None, Sampling("random", 8, seed), key))
@@ -100,6 +137,8 @@ def test_random_is_the_same_in_another_process():
         (Sampling("full", seed=2), "full"),
         (Sampling("random", 8, 0), "random-8-seed0"),
         (Sampling("uniform", 4), "uniform-4"),
+        (Sampling("onset_to_apex"), "onset_to_apex-16"),
+        (Sampling("apex_to_offset", 4), "apex_to_offset-4"),
     ],
 )
 def test_name(sampling, name):

@@ -95,6 +95,8 @@ FAULTS = [
     ("folds_per_gpu: 0", r"folds_per_gpu: is 0; give at least 1$"),
     ("data: {source: files}", r"data\.source: is 'files'; choose 'datasets', 'twins' or 'public_flow'$"),
     ("protocols: [mde]", r"protocols\.0: is 'mde'; choose 'cde', "),
+    ("protocols: [groups5, casme3_3, cde]", r"protocols: holds cde and groups5, which fill the same tables; run one"),
+    ("tables: {table3_controls: [m6, m13]}", r"tables\.table3_controls: 'm13' is not defined; known: m1, m2"),
     ("protocols: cde", r"protocols: is 'cde'; give a list"),
     ("seeds: []", r"seeds: is \[\]; give a list of at least 1$"),
     ("seeds: [0, 1, 0]", r"seeds: holds 0 twice"),
@@ -178,7 +180,7 @@ def test_an_empty_file_changes_nothing_and_a_merged_mapping_may_be_overridden(tm
 def test_null_removes_methods_and_sweeps(tmp_path):
     (tmp_path / "mine.yaml").write_text("methods: {m10: null}\nsweeps: null\ntables: {table3: [m1]}\n")
     plan = make_plan(load_config([CONFIG, DEMO, tmp_path / "mine.yaml"]))
-    assert list(plan.methods) == [f"m{number}" for number in range(1, 10)]
+    assert list(plan.methods) == [f"m{number}" for number in (*range(1, 10), 11, 12)]
     assert plan.sweeps == {}
 
 

@@ -29,6 +29,14 @@ def test_steps_are_those_of_every_fold(plan, small_method):
     assert steps_of(plan, "cde", small_method) == steps
 
 
+def test_steps_of_groups_are_those_of_five_trainings(plan, small_method):
+    groups = make_plan(plan.config | {"protocols": ["groups5"]})
+    sizes = {"group1": 24, **{f"group{number}": 12 for number in range(2, 6)}}  # six subjects with 12 sequences each
+    assert len(groups.selected["groups5"]) == sum(sizes.values())
+    epochs = [math.ceil((sum(sizes.values()) - own) / small_method.training.batch) for own in sizes.values()]
+    assert steps_of(groups, "groups5", small_method) == 2 * small_method.training.epochs * sum(epochs)
+
+
 def test_bytes_are_those_of_crops_and_flow(plan):
     rows, size = plan.selected["cde"], plan.config["faces"]["size"]
     crops = sum((row.offset - row.onset + 1) * size**2 for row in rows.itertuples())

@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from ra_icl.errors import InputError
+from ra_icl.flow.sampling import MODES
 from ra_icl.planning.config import merge, slice_of
 from ra_icl.planning.methods import resolve
-from ra_icl.planning.plan import make_plan
+from ra_icl.planning.plan import MIR_MARKS, make_plan
 from ra_icl.twins import plan as twin_plan
 from ra_icl.twins.plan import TwinOptions
 
@@ -96,6 +97,18 @@ def test_methods_are_table_3s_rows():
     assert mrd == [3, 4, 6, 7, 8, 9, 10]
 
 
+def test_the_controls_of_frames_are_m6_with_another_sampling(demo):
+    plan = make_plan(demo)
+    assert {plan.training_slice(name) for name in ("m11", "m12")} == {plan.training_slice("m6")}
+    assert [plan.sampling(name) for name in ("m11", "m12")] == ["onset_to_apex-4", "apex_to_offset-4"]
+    rows = json.loads(plan.row_slice(["m11", "m12"]))
+    assert [row["mir"] for row in rows.values()] == ["→Onset to Apex", "→Apex to Offset"]
+
+
+def test_every_sampling_mode_has_a_mark():
+    assert set(MIR_MARKS) == {*MODES, "published"}
+
+
 def test_three_lines_of_yaml_add_a_method(demo):
     added = yaml.safe_load("methods:\n  m6_no_blur:\n    title: M6 without blur\n    augmentation: {blur: 0}")
     values = merge(demo, added)
@@ -142,6 +155,47 @@ def test_the_plan_counts_folds_and_flow_files(demo):
     assert len(make_plan(change(demo, "seeds", [0, 1])).fold_files("cde", "m6")) == 12
     assert "middle-4/casme2/sub01.safetensors" in plan.flow_files("cde", "middle-4")
     assert plan.flow_files("casme3_7", plan.sampling("m6"))[0].startswith("middle-4/casme3/")
+
+
+def test_groups_are_five_folds_for_every_method_and_seed(demo):
+    values = change(change(demo, "protocols", ["groups5", "casme3_3"]), "seeds", [1, 2])
+    plan = make_plan(values)
+    groups = [f"group{number}" for number in range(1, 6)]
+    assert plan.folds("groups5") == groups
+    assert plan.fold_files("groups5", "m2") == [
+        f"groups5/m2/seed{seed}/{fold}.csv" for seed in (1, 2) for fold in groups
+    ]
+    assert len(plan.fold_of("groups5")) == len(plan.selected["groups5"])
+    assert plan.flow_files("groups5", "apex") == make_plan(change(demo, "protocols", ["cde"])).flow_files("cde", "apex")
+    # Table 1 compares with published numbers, which are of LOSO.
+    assert plan.score_tables() == {
+        "table2": (["casme3_3"], ["m6"]),
+        "table3": (["groups5"], [f"m{number}" for number in range(1, 11)]),
+    }
+
+
+def test_groups_have_the_counts_of_cde(tmp_path):
+    """Real data: the same sequences as in Table 4, or the run stops."""
+    options = TwinOptions(census="full", frames=(8, 9))
+    values = change(config(), "protocols", ["groups5"])
+    indexes = {name: twin_plan.plan(name, options) for name in ("casme2", "samm", "smic")}
+    for name in indexes:
+        values = change(values, f"datasets.{name}.root", str(tmp_path / name))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ra_icl.planning.plan.build_index", lambda name, _: indexes[name])
+        plan = make_plan(values)
+        indexes["samm"] = indexes["samm"].iloc[1:]
+        with pytest.raises(
+            InputError, match=r"groups5: the data differ .*: samm [a-z]+ [0-9]+ instead of [0-9]+; check"
+        ):
+            make_plan(values)
+    sizes = plan.fold_of("groups5").value_counts().tolist()
+    assert (len(sizes), sum(sizes)) == (5, 442)
+
+
+def test_controls_are_trained_on_request_alone(demo):
+    plan = make_plan(demo)
+    assert not {"m11", "m12"} & {method for _, method in plan.runs()}
 
 
 def test_the_samplings_are_those_of_all_methods(demo):

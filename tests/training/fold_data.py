@@ -39,10 +39,10 @@ def write_workspace(folder, subjects=2, sequences=3, instances=2, size=8):
     return maps
 
 
-def train_fold(workspace, options, name="casme2-sub01", folder="folds", seed=0, **keeping):
+def train_fold(workspace, options, name="casme2-sub01", folder="folds", seed=0, protocol="cde", **keeping):
     """Run a fold of a workspace; returns the path of its predictions."""
     out = workspace / folder / f"{name}.csv"
-    fold = Fold("cde", "m6", name, seed, "twins")
+    fold = Fold(protocol, "m6", name, seed, "twins")
     run_fold(out, fold, [workspace / "casme2.csv"], workspace / "flow", options, **keeping)
     return out
 

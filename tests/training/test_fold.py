@@ -87,6 +87,27 @@ def test_training_and_held_out_subjects_are_disjoint(tmp_path, small_method, mon
     assert seen == {"training": {"sub01", "sub03"}, "held_out": {"sub02"}}
 
 
+def test_a_group_holds_out_all_sequences_of_its_subjects(tmp_path, small_method, monkeypatch):
+    write_workspace(tmp_path, subjects=7)
+    seen = {}
+
+    def spy(training, held_out, *_):
+        sets = {"training": training.table, "held_out": held_out.table}
+        seen.update({name: [*zip(table["subject"], table["sequence"], strict=True)] for name, table in sets.items()})
+        raise Retrained
+
+    monkeypatch.setattr(module, "Training", spy)
+    with pytest.raises(Retrained):
+        train_fold(tmp_path, small_method, "group2", protocol="groups5")
+    assert seen["held_out"] == [(subject, f"EP{n:02d}") for subject in ("sub02", "sub07") for n in range(3)]
+    assert {subject for subject, _ in seen["training"]} == {f"sub{n:02d}" for n in (1, 3, 4, 5, 6)}
+    assert len(seen["training"]) == 15
+    with pytest.raises(InputError, match="fold group6: groups5 has no such fold"):
+        train_fold(tmp_path, small_method, "group6", protocol="groups5")
+    with pytest.raises(InputError, match="fold casme2-sub01: groups5 has no such fold"):
+        train_fold(tmp_path, small_method, protocol="groups5")
+
+
 def test_a_fold_that_fails_leaves_nothing(tmp_path, small_method, monkeypatch):
     def full_disk(*_):
         raise OSError("No space left on device")
@@ -179,7 +200,7 @@ def test_seeds_differ_between_folds_but_not_between_methods():
 
 def test_an_unknown_or_an_only_subject_is_refused(tmp_path, small_method):
     write_workspace(tmp_path, subjects=1)
-    with pytest.raises(InputError, match="fold casme2-sub77: no such subject"):
+    with pytest.raises(InputError, match="fold casme2-sub77: cde has no such fold"):
         train_fold(tmp_path, small_method, "casme2-sub77")
     with pytest.raises(InputError, match="fold casme2-sub01: no other subject to train on"):
         train_fold(tmp_path, small_method, "casme2-sub01")

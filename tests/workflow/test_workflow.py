@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from workflow_runs import ROOT, SNAKEMAKE, branch, environment, run, snakemake
+from workflow_runs import ROOT, SNAKEMAKE, branch, config_file, environment, run, snakemake
 
 
 @pytest.mark.workflow
@@ -122,7 +123,25 @@ def test_a_network_is_kept_for_the_methods_that_the_config_names(clone, results)
 def test_every_target_of_the_paper_has_a_name(clone):
     shown = snakemake(clone, "--list-target-rules").stdout.split()
     wanted = {"all", "qc", "confusion", "sweep_instances", "sweep_lambda3", *(f"table{n}" for n in range(1, 6))}
-    assert wanted | {f"ablation_m{number}" for number in range(1, 11)} <= set(shown)
+    wanted |= {"table3_controls", *(f"ablation_m{number}" for number in range(1, 13))}
+    assert wanted <= set(shown)
+
+
+def test_groups_are_five_folds_per_method_and_seed_and_controls_a_target_of_their_own(clone):
+    values = {
+        "pathvars": {"results": "results/groups"},
+        "protocols": ["groups5"],
+        "seeds": [1, 2],
+        "tables": {"table3": ["m1", "m6"], "table3_controls": ["m6", "m11", "m12"]},
+    }
+    configs = config_file(clone, "groups.yaml", **values)
+    for targets, methods in {(): ("m1", "m6"), ("table3_controls",): ("m6", "m11", "m12")}.items():
+        shown = snakemake(clone, *targets, "--dry-run", configs=configs)
+        folds = re.findall(
+            r"Fold (\w+) of (\w+) under (\w+), seed ([0-9]+)$", shown.stdout + shown.stderr, re.MULTILINE
+        )
+        wanted = product([f"group{number}" for number in range(1, 6)], methods, ["groups5"], "12")
+        assert sorted(folds) == sorted(wanted)
 
 
 def test_the_snakefile_is_read_without_torch_and_opencv(clone):
@@ -148,7 +167,7 @@ def test_the_snakefile_is_read_without_torch_and_opencv(clone):
             "datasets.casme2.root: folder /nowhere does not exist",
         ),
         ("base: {loss: {lamda: 1}}", "config: base.loss.lamda: unknown key; known: classification, attention"),
-        ("data: {source: twins}\nconfusion: m11", "confusion: 'm11' is not defined"),
+        ("data: {source: twins}\nconfusion: m99", "confusion: 'm99' is not defined"),
         ("data: {source: twins}\nseeds: [0]\nseeds: [1]", "wrong.yaml, line 3: seeds is already in line 2; keep one"),
         ("data: {source: twins}\nsweeps: {lambda1: {figure: 4}}", "sweeps.lambda1.figure: 4 is taken"),
     ],

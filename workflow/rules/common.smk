@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 from ra_icl.errors import InputError
 from ra_icl.planning.code import code_digest as code
 from ra_icl.planning.config import refuse_twice, slice_of
-from ra_icl.planning.plan import make_plan
+from ra_icl.planning.plan import CASME3, CDE, make_plan
 from ra_icl.training.gpus import visible_gpus
 
 
@@ -34,14 +34,14 @@ GPUS = visible_gpus()
 GPU_SHARE = 10000 // (config["folds_per_gpu"] * len(GPUS)) if GPUS else 0
 
 
-# Datasets have no dash in their names and subjects may have, so `{dataset}-{subject}` is never ambiguous.
 wildcard_constraints:
     dataset="casme2|samm|smic|casme3|own",
-    protocol="cde|casme3_3|casme3_4|casme3_7|own",
+    protocol="cde|groups5|casme3_3|casme3_4|casme3_7|own",
     subject="[^/]+",
     sampling="[^/]+",
     method="[^/]+",
     seed="[0-9]+",
+    fold="[^/]+",
 
 
 def one_of(names):
@@ -76,25 +76,31 @@ def frames_of(wildcards):
 
 
 def cde():
-    return [name for name in plan.selected if name == "cde"]
+    """`cde` or `groups5`, of which a run has one at most."""
+    return [name for name in plan.selected if name in CDE]
 
 
 def casme3():
-    return [name for name in plan.selected if name.startswith("casme3")]
+    return [name for name in plan.selected if name in CASME3]
 
 
 def own():
     return [name for name in plan.selected if name == "own"]
 
 
-def ablation_tables():
-    """{table: (its protocols, its method)} of tables of one method each: `ablation_m1` to `ablation_m10` and whatever the config adds."""
-    return {f"ablation_{method}": (cde(), [method]) for method in plan.config["methods"] if cde()}
+def further_tables():
+    """{table: (its protocols, its methods)} of the tables of scores that are made on request alone.
+
+    `table3_controls`, and one method each: `ablation_m1` to `ablation_m10` and whatever the config adds.
+    """
+    tables = {f"ablation_{method}": [method] for method in plan.config["methods"]}
+    tables |= {"table3_controls": plan.config["tables"]["table3_controls"]}
+    return {table: (cde(), methods) for table, methods in tables.items() if cde() and methods}
 
 
 def count_tables():
     """{table: its datasets} of the tables of counts; Table 5 takes all CAS(ME)³ protocols from the one index."""
-    datasets = {"table4": plan.datasets("cde") if cde() else [], "table5": ["casme3"] if casme3() else []}
+    datasets = {"table4": plan.datasets(cde()[0]) if cde() else [], "table5": ["casme3"] if casme3() else []}
     return {name: found for name, found in datasets.items() if found}
 
 

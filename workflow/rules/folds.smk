@@ -1,4 +1,4 @@
-# Folds: train on all subjects but one, predict that one.
+# Folds: train on all subjects but those of the fold, predict them.
 
 
 rule fold:
@@ -6,12 +6,12 @@ rule fold:
         index=lambda wildcards: [f"<results>/index/{name}.csv" for name in plan.datasets(wildcards.protocol)],
         flow=lambda wildcards: f"<results>/flow/{plan.sampling(wildcards.method)}/{wildcards.protocol}.sha256",
     output:
-        csv="<results>/folds/{protocol}/{method}/seed{seed}/{dataset}-{subject}.csv",
-        json="<results>/folds/{protocol}/{method}/seed{seed}/{dataset}-{subject}.json",
+        csv="<results>/folds/{protocol}/{method}/seed{seed}/{fold}.csv",
+        json="<results>/folds/{protocol}/{method}/seed{seed}/{fold}.json",
     log:
-        "<logs>/folds/{protocol}/{method}/seed{seed}/{dataset}-{subject}.log",
+        "<logs>/folds/{protocol}/{method}/seed{seed}/{fold}.log",
     benchmark:
-        "<benchmarks>/folds/{protocol}/{method}/seed{seed}/{dataset}-{subject}.tsv"
+        "<benchmarks>/folds/{protocol}/{method}/seed{seed}/{fold}.tsv"
     threads: 1
     resources:
         gpu_share=lambda wildcards: GPU_SHARE * (plan.device(wildcards.method) != "cpu"),
@@ -28,7 +28,7 @@ rule fold:
         # interrupted fold resumes, and one whose data, options and code have not changed has its result again.
         checkpoints=f"{RESULTS}/checkpoints/{{protocol}}/{{method}}/seed{{seed}}",
     message:
-        "Fold {wildcards.dataset}-{wildcards.subject} of {wildcards.method} under {wildcards.protocol}, seed {wildcards.seed}"
+        "Fold {wildcards.fold} of {wildcards.method} under {wildcards.protocol}, seed {wildcards.seed}"
     # exec: a signal (a time limit, pre-emption) reaches the fold itself, which saves its state before it ends.
     shell:
         "exec ra-icl fold --out {output.csv:q} {params.index:q} --flow {params.flow:q} "

@@ -20,7 +20,7 @@ rule metrics:
         "--classes {params.classes:q} --out {output:q} 2> {log:q}"
 
 
-SCORE_TABLES = plan.score_tables() | ablation_tables()
+SCORE_TABLES = plan.score_tables() | further_tables()
 
 
 rule scores:
@@ -124,7 +124,7 @@ rule confusion:
         shown_figures(),
 
 
-# Targets that can be typed: table1 to table5, table_own, ablation_m1 to ablation_m10, sweep_instances and so on.
+# Targets that can be typed: table1 to table5, table3_controls, table_own, ablation_m1 to ablation_m10, sweep_instances and so on.
 for name in (*SCORE_TABLES, *count_tables()):
 
     rule:
