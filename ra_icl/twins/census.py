@@ -45,9 +45,7 @@ def study_census(dataset: str, emotions: dict[str, tuple[str, ...]], rng: random
     in each dataset and 100 over all three. emotions: as `census`. Raises InputError for a dataset that no study has.
     """
     if dataset not in _STUDY_DATASETS:
-        raise InputError(
-            f"twins.census: a study has no {dataset}; set protocols to those of {', '.join(_STUDY_DATASETS)}"
-        )
+        raise InputError(f"twins.census: a study has no {dataset}; leave its protocols out of `protocols`")
     more = [2] * _STUDY_SURPLUS + [1] * (_STUDY_SUBJECTS - _STUDY_SURPLUS)
     rng.shuffle(more)
     names = list(emotions)
