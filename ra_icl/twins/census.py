@@ -1,7 +1,8 @@
-"""How many clips each subject of a full-size twin has: exactly the subjects and class counts of Tables 4 and 5.
+"""How many clips each subject of a twin has: those of the full size, and those of the study.
 
-Clips per subject and class are not published. It is known that subjects of the CDE protocol have from 1 to 39 clips
-with a median of 4, and that 8 of the 68 have a single one. The twins reproduce that; the rest is made up.
+A full-size twin has exactly the subjects and class counts of Tables 4 and 5. Clips per subject and class are not
+published. It is known that subjects of the CDE protocol have from 1 to 39 clips with a median of 4, and that 8 of the
+68 have a single one. The twins reproduce that; the rest is made up.
 """
 
 import random
@@ -9,9 +10,15 @@ from collections.abc import Iterator
 from itertools import cycle
 
 from ra_icl.datasets.protocols import EXPECTED, EXPECTED_SUBJECTS
+from ra_icl.errors import InputError
 
 # dataset -> clips of its most frequent subject, and subjects with a single clip
 _EXTREMES = {"casme2": (28, 3), "samm": (26, 4), "smic": (39, 1), "casme3": (48, 0)}
+
+STUDIES = ("study", "study_control")
+_STUDY_DATASETS = ("casme2", "samm", "smic")
+_STUDY_SUBJECTS = 24
+_STUDY_SURPLUS = 4  # subjects with five clips; the others have four
 
 
 def census(dataset: str, emotions: dict[str, tuple[str, ...]], rng: random.Random) -> list[list[str]]:
@@ -29,6 +36,28 @@ def census(dataset: str, emotions: dict[str, tuple[str, ...]], rng: random.Rando
     if dataset != "casme3":
         return [[deck.pop() for _ in range(size)] for size in sizes]
     return _with_subjects_of_others(deck, sizes, subjects - EXPECTED_SUBJECTS["casme3_3"]["casme3"])
+
+
+def study_census(dataset: str, emotions: dict[str, tuple[str, ...]], rng: random.Random) -> list[list[str]]:
+    """The emotions of every subject's clips in a study: 100 clips of 24 subjects, in the subject's order.
+
+    Every subject has a clip of each class and one or two more, of different classes; the classes have 33 or 34 clips
+    in each dataset and 100 over all three. emotions: as `census`. Raises InputError for a dataset that no study has.
+    """
+    if dataset not in _STUDY_DATASETS:
+        raise InputError(f"twins.census: a study has no {dataset}; leave its protocols out of `protocols`")
+    more = [2] * _STUDY_SURPLUS + [1] * (_STUDY_SUBJECTS - _STUDY_SURPLUS)
+    rng.shuffle(more)
+    names = list(emotions)
+    first = _STUDY_DATASETS.index(dataset)
+    extra = cycle(names[first:] + names[:first])
+    turns = {name: cycle(shown) for name, shown in emotions.items()}
+    subjects = []
+    for count in more:
+        clips = [next(turns[name]) for name in [*names, *(next(extra) for _ in range(count))]]
+        rng.shuffle(clips)
+        subjects.append(clips)
+    return subjects
 
 
 def subject_sizes(subjects: int, total: int, largest: int, singles: int) -> list[int]:

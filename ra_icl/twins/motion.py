@@ -23,7 +23,7 @@ class Motion:
 
     fields: (K, 2, h, w) in pixels at full intensity, on every fourth pixel of the frame. intensity: (K, T), 0 at onset.
     gain: (T,) factor of brightness, 1 at onset. units: the action units shown, as an annotation writes them. size:
-    (width, height) of the frame.
+    (width, height) of the frame. parts: of the study's twins, the role and the unit of each field (see `study`).
     """
 
     fields: np.ndarray
@@ -31,6 +31,7 @@ class Motion:
     gain: np.ndarray
     units: tuple[str, ...]
     size: tuple[int, int]
+    parts: tuple[tuple[str, str], ...] = ()
 
     def flow(self, position: int) -> np.ndarray:
         """True displacement (H, W, 2), right and down in pixels, from onset to `position`."""
@@ -66,10 +67,10 @@ def draw_motion(face: Face, ways: Ways, length: int, apex: int, strength: float,
     """
     pixel = CROP_WIDTH * face.width / 128  # a pixel of the crop, in pixels of the frame
     units = ways[rng.integers(len(ways))]
-    fields = _scaled([_unit_field(face, unit, rng) for unit in units], strength * pixel)
+    fields = scaled([unit_field(face, unit, rng) for unit in units], strength * pixel)
     rise = envelope(length, apex, rng.uniform(0.0, 0.3))
     curves = [rise ** rng.uniform(0.8, 1.3) for _ in units]
-    for other in (_stray, _drift, _blink):
+    for other in (_stray, drift, blink):
         for field, curve in other(face, rise, rng):
             fields.append(np.multiply(field, pixel))
             curves.append(curve)
@@ -107,8 +108,11 @@ def _places(look: Look) -> dict[str, tuple[float, float]]:
     }
 
 
-def _unit_field(face: Face, unit: str, rng: np.random.Generator) -> np.ndarray:
-    """Displacement (2, h, w) by one action unit, unscaled; L and R name the subject's side."""
+def unit_field(face: Face, unit: str, rng: np.random.Generator, turn: float = 0.0) -> np.ndarray:
+    """Displacement (2, h, w) by one action unit, unscaled; L and R name the subject's side.
+
+    turn: degrees by which the unit pulls off its direction, the same on both sides of the face, as in a mirror.
+    """
     x, y = _face_grid(face)
     total = np.zeros((2, *x.shape))
     places = _places(face.look)
@@ -116,7 +120,8 @@ def _unit_field(face: Face, unit: str, rng: np.random.Generator) -> np.ndarray:
         if unit[0] in "LR" and unit[0] != only:
             continue
         gain = rng.uniform(0.75, 1.0)  # no face is quite symmetric
-        for place, (out, down), radius in ACTION_UNITS[unit.lstrip("LR")]:
+        for place, pull, radius in ACTION_UNITS[unit.lstrip("LR")]:
+            out, down = _turned(np.array(pull), turn) if turn else pull
             px, py = places[place]
             # a bump on the midline is drawn once for both sides
             weight = gain * (0.5 if px == 0 and unit[0] not in "LR" else 1)
@@ -141,7 +146,7 @@ def _turned(vectors: np.ndarray, degrees: float) -> np.ndarray:
     return np.stack([cos * vectors[0] + sin * vectors[1], -sin * vectors[0] + cos * vectors[1]])
 
 
-def _scaled(fields: list[np.ndarray], peak: float) -> list[np.ndarray]:
+def scaled(fields: list[np.ndarray], peak: float) -> list[np.ndarray]:
     """The fields times a common factor, such that the largest displacement of their sum is `peak`."""
     largest = np.linalg.norm(np.sum(fields, axis=0), axis=0).max()
     return [field * (peak / largest) for field in fields]
@@ -151,11 +156,11 @@ def _stray(face: Face, rise: np.ndarray, rng: np.random.Generator) -> Iterator:
     """In half of the clips, a weak unit unrelated to the emotion; in pixels of the crop."""
     if rng.random() < 0.5:
         unit = rng.choice([unit for unit in ACTION_UNITS if unit != "blink"])
-        [field] = _scaled([_unit_field(face, unit, rng)], rng.uniform(0.2, 0.8))
+        [field] = scaled([unit_field(face, unit, rng)], rng.uniform(0.2, 0.8))
         yield field, rise ** rng.uniform(0.5, 2)
 
 
-def _drift(face: Face, rise: np.ndarray, rng: np.random.Generator) -> Iterator:
+def drift(face: Face, rise: np.ndarray, rng: np.random.Generator) -> Iterator:
     """Sub-pixel drift of the head, right and down, in pixels of the crop: a smooth random walk from 0."""
     walk = np.cumsum(rng.standard_normal((2, len(rise))), axis=1)
     walk = cv2.GaussianBlur(walk, (0, 0), 2.0, sigmaY=0.01, borderType=cv2.BORDER_REPLICATE)
@@ -167,11 +172,11 @@ def _drift(face: Face, rise: np.ndarray, rng: np.random.Generator) -> Iterator:
     yield np.stack([0 * head, head]), walk[1]
 
 
-def _blink(face: Face, rise: np.ndarray, rng: np.random.Generator) -> Iterator:
+def blink(face: Face, rise: np.ndarray, rng: np.random.Generator) -> Iterator:
     """In one of six clips, a twitch of the lids by 1.5 pixels of the crop."""
     if rng.random() < 1 / 6:
         middle = rng.uniform(0.25, 0.95) * len(rise)
         curve = np.exp(-0.5 * ((np.arange(len(rise)) - middle) / 1.5) ** 2)
         curve[0] = 0
-        [field] = _scaled([_unit_field(face, "blink", rng)], 1.5)
+        [field] = scaled([unit_field(face, "blink", rng)], 1.5)
         yield field, curve

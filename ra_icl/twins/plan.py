@@ -16,7 +16,7 @@ import pandas as pd
 from ra_icl.datasets.index import index_frame
 from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.options import Help, Options, at_least, between
-from ra_icl.twins.census import census
+from ra_icl.twins.census import STUDIES, census, study_census
 
 FrameCount = Annotated[int, between(8, 400)]
 Displacement = Annotated[float, between(0, 6)]
@@ -28,8 +28,12 @@ class TwinOptions(Options):
 
     seed: Annotated[int, Help("of everything that is drawn")] = 0
     census: Annotated[
-        Literal["demo", "full"],
-        Help("demo: by `subjects` and `per_class`; full: subjects and class counts of Tables 4 and 5, 442 + 801 clips"),
+        Literal["demo", "full", "study", "study_control"],
+        Help(
+            "demo: by `subjects` and `per_class`; full: subjects and class counts of Tables 4 and 5, 442 + 801 clips; "
+            "study: 300 clips of 72 subjects on which the paper's claims can be true or false; study_control: the same "
+            "without what they rest on"
+        ),
     ] = "demo"
     subjects: Annotated[int, at_least(2), Help("subjects per dataset")] = 2
     per_class: Annotated[
@@ -54,6 +58,8 @@ class TwinOptions(Options):
             low, high = getattr(self, key)
             if low > high:
                 raise ValueError(f"{key} is [{low}, {high}]; give the smaller value first")
+        if self.census in STUDIES and self.frames[0] < 28:  # times the pace of SMIC-HS: an onset and 16 instances
+            raise ValueError(f"frames begins with {self.frames[0]}; census {self.census} needs 28 or more")
 
 
 @dataclass(frozen=True)
@@ -203,10 +209,11 @@ def _subject_clips(dataset: str, subject: int, shown: list[tuple[str, bool]], op
 def _emotions_of_subjects(dataset: str, options: TwinOptions) -> list[list[tuple[str, bool]]]:
     """For each subject, its clips: emotion, and whether a protocol uses the clip."""
     layout = LAYOUTS[dataset]
-    if options.census == "full":
+    if options.census != "demo":
         names = PROTOCOLS["casme3_7" if dataset == "casme3" else "cde"].classes
         classes = dict(zip(names, layout.emotions, strict=True))
-        shown = census(dataset, classes, stream(options, dataset, "census"))
+        deal = study_census if options.census in STUDIES else census
+        shown = deal(dataset, classes, stream(options, dataset, "census"))
     else:
         count = -(-options.per_class // 2) if dataset == "casme3" else options.per_class
         shown = [
@@ -217,7 +224,7 @@ def _emotions_of_subjects(dataset: str, options: TwinOptions) -> list[list[tuple
             ]
             for subject in range(options.subjects)
         ]
-    excluded = layout.excluded if options.excluded else ()
+    excluded = layout.excluded if options.excluded and options.census not in STUDIES else ()
     return [
         [*((emotion, True) for emotion in mine), *((excluded[subject % len(excluded)], False) for _ in excluded[:1])]
         for subject, mine in enumerate(shown)

@@ -16,10 +16,13 @@ import numpy as np
 from openpyxl import Workbook
 from tqdm import tqdm
 
+from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.errors import InputError
+from ra_icl.twins.census import STUDIES
 from ra_icl.twins.faces import FACE_WIDTH, Face, draw_face, draw_look, pose
 from ra_icl.twins.motion import Motion, draw_motion
 from ra_icl.twins.plan import LAYOUTS, Clip, Layout, TwinOptions, clips, stream
+from ra_icl.twins.study import draw_study_motion
 from ra_icl.twins.truth import truth_file, write_truth
 from ra_icl.twins.units import EMOTIONS, objective_class
 
@@ -57,6 +60,10 @@ def clip_motion(face: Face, clip: Clip, options: TwinOptions) -> tuple[Face, Mot
     own = stream(options, clip.dataset, clip.subject, "strength").random()
     strength = low + (high - low) * (own + rng.random()) / 2
     length = clip.offset - clip.onset + 1
+    if options.census in STUDIES:
+        name = PROTOCOLS["cde"].labels[clip.dataset][clip.emotion]
+        shared = options.census == "study"
+        return face, draw_study_motion(face, name, length, clip.apex - clip.onset, strength, rng, shared)
     ways = EMOTIONS[clip.dataset][clip.emotion]
     return face, draw_motion(face, ways, length, clip.apex - clip.onset, strength, rng)
 
