@@ -126,14 +126,16 @@ def interval_notes(methods: Sequence[str], subjects: Sequence[Subjects | None]) 
     enough = [str(count) for count in counts if count >= LEAST_SUBJECTS]
     few = [str(count) for count in counts if count < LEAST_SUBJECTS]
     old = ", ".join(dict.fromkeys(name for name, found in zip(methods, subjects, strict=True) if found is None))
-    notes = {
-        f"[ ]: 95 % interval over subjects, from {RESAMPLES:,} resamples of {' or '.join(enough)} subjects, "
-        "each within its dataset": enough,
-        f"No interval where there are {' or '.join(few)} subjects: fewer than {LEAST_SUBJECTS} tell too little "
-        "about others": few,
-        f"No interval for {old}: an older version wrote the metrics, without results by subject": old,
-    }
-    return [note for note, said in notes.items() if said]
+    notes = []
+    if enough:
+        drawn = f"{' or '.join(enough)} of them, each resampled within its dataset"
+        notes.append(f"[ ]: 95 % bootstrap interval over subjects, {drawn}")
+    if few:
+        reason = f"fewer than {LEAST_SUBJECTS} tell too little about others"
+        notes.append(f"No interval where there are {' or '.join(few)} subjects: {reason}")
+    if old:
+        notes.append(f"No interval for {old}: an older version wrote the metrics, without results by subject")
+    return notes
 
 
 def _scores(matrices: np.ndarray) -> np.ndarray:

@@ -132,14 +132,17 @@ def _latex_cells(cells: pd.DataFrame, strong: pd.DataFrame | None) -> pd.DataFra
 
 
 def _latex_cell(text: str, strong: str) -> str:
-    """A cell as LaTeX: the value, emphasised with the command `strong` if given; what follows it in small print."""
+    """A cell as LaTeX: the value, emphasised with the command `strong` if given; the rest in small print."""
     number = NUMBER.fullmatch(text)
     if number is None:
         return latex(text)
     value, deviation, interval = number.groups()
     value = rf"\{strong}{{{latex(value)}}}" if strong else latex(value)
-    small = (rf"$\pm${deviation}" if deviation else "") + (rf"\,{latex(interval)}" if interval else "")
-    return rf"{value}{{\tiny{small}}}" if small else value
+    cell = rf"{value}{{\tiny$\pm${deviation}}}" if deviation else value
+    if interval is None:
+        return cell
+    # Below the value, because beside it four pairs of scores are wider than a page.
+    return rf"\begin{{tabular}}[t]{{@{{}}l@{{}}}}{cell}\\[-3pt]{{\tiny{latex(interval)}}}\end{{tabular}}"
 
 
 def _tabular(cells: pd.DataFrame, blocks: pd.Series | None) -> list[str]:

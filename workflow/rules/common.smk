@@ -26,6 +26,7 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
+REFERENCE = "m6"  # the method that the tables of differences compare with every other
 RESULTS = Path(config["pathvars"]["results"])
 
 # What a job takes of this machine's GPUs, of the 10000 that workflow/profiles/default gives out: `folds_per_gpu` jobs
@@ -92,6 +93,19 @@ def ablation_tables():
     return {f"ablation_{method}": (cde(), [method]) for method in plan.config["methods"] if cde()}
 
 
+def difference_tables():
+    """{table: ([its protocol], its methods)}: M6 against the methods of Table 3 and its controls, a table per protocol.
+
+    `differences` is that of the first such protocol, `differences_{protocol}` of any other.
+    """
+    methods = {}
+    for table, (protocols, shown) in plan.score_tables().items():
+        for protocol in protocols if table.startswith("table3") else []:
+            methods.setdefault(protocol, {}).update(dict.fromkeys(shown))
+    compared = [([name], list(shown)) for name, shown in methods.items() if REFERENCE in shown and len(shown) > 1]
+    return {f"differences_{found[0][0]}" if place else "differences": found for place, found in enumerate(compared)}
+
+
 def count_tables():
     """{table: its datasets} of the tables of counts; Table 5 takes all CAS(ME)³ protocols from the one index."""
     datasets = {"table4": plan.datasets("cde") if cde() else [], "table5": ["casme3"] if casme3() else []}
@@ -124,7 +138,7 @@ def stem(wildcards, output):
 
 
 def shown_tables():
-    return [f"<results>/tables/{name}.md" for name in (*plan.score_tables(), *count_tables())]
+    return [f"<results>/tables/{name}.md" for name in (*plan.score_tables(), *difference_tables(), *count_tables())]
 
 
 def shown_figures():
