@@ -93,17 +93,16 @@ def ablation_tables():
     return {f"ablation_{method}": (cde(), [method]) for method in plan.config["methods"] if cde()}
 
 
-def difference_tables():
-    """{table: ([its protocol], its methods)}: M6 against the methods of Table 3 and its controls, a table per protocol.
+def difference_tables(tables):
+    """{table: (its protocols, its methods)} of the tables that compare M6 with the other methods of a Table 3.
 
-    `differences` is that of the first such protocol, `differences_{protocol}` of any other.
+    tables: of scores. `differences` goes with `table3`, `differences_controls` with `table3_controls`.
     """
-    methods = {}
-    for table, (protocols, shown) in plan.score_tables().items():
-        for protocol in protocols if table.startswith("table3") else []:
-            methods.setdefault(protocol, {}).update(dict.fromkeys(shown))
-    compared = [([name], list(shown)) for name, shown in methods.items() if REFERENCE in shown and len(shown) > 1]
-    return {f"differences_{found[0][0]}" if place else "differences": found for place, found in enumerate(compared)}
+    return {
+        name.replace("table3", "differences"): (protocols, methods)
+        for name, (protocols, methods) in tables.items()
+        if name.startswith("table3") and REFERENCE in methods and len(methods) > 1
+    }
 
 
 def count_tables():
@@ -138,7 +137,8 @@ def stem(wildcards, output):
 
 
 def shown_tables():
-    return [f"<results>/tables/{name}.md" for name in (*plan.score_tables(), *difference_tables(), *count_tables())]
+    tables = plan.score_tables()
+    return [f"<results>/tables/{name}.md" for name in (*tables, *difference_tables(tables), *count_tables())]
 
 
 def shown_figures():

@@ -21,7 +21,7 @@ rule metrics:
 
 
 SCORE_TABLES = plan.score_tables() | ablation_tables()
-DIFFERENCE_TABLES = difference_tables()
+DIFFERENCE_TABLES = difference_tables(SCORE_TABLES)
 
 
 rule scores:
