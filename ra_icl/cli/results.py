@@ -49,6 +49,23 @@ def table(
 
 
 @app.command()
+def differences(
+    metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files, one per method")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
+    reference: Annotated[str, typer.Option(help="method that the others are compared with")] = "m6",
+    methods: Annotated[str, typer.Option(help="JSON object: title by method name")] = "{}",
+) -> None:
+    """Compare every method with one of them: differences with intervals and p-values.
+
+    Example: ra-icl differences results/metrics/cde/m6.json results/metrics/cde/m2.json --out differences
+    """
+    from ra_icl.evaluation.differences import write_differences
+    from ra_icl.planning.options import json_object
+
+    write_differences(metrics, out, reference, json_object(methods, "methods"))
+
+
+@app.command()
 def counts(
     number: Annotated[str, typer.Argument(help="4 (CDE) or 5 (CAS(ME)³)")],
     index: Annotated[list[Path], typer.Argument(help="index CSV of each dataset of the table")],

@@ -73,26 +73,26 @@ def confusion(label: Sequence[int], prediction: Sequence[int], classes: int) -> 
     return matrix
 
 
-def uf1(matrix: np.ndarray) -> float:
-    """Unweighted F1 (Eqs. 18-19) of a confusion matrix (C, C), in 0..1.
+def uf1(matrix: np.ndarray) -> float | np.ndarray:
+    """Unweighted F1 (Eqs. 18-19) of one confusion matrix (C, C), or of each in a stack (..., C, C), in 0..1.
 
     The mean runs over the classes that have samples; one that is never predicted counts as 0.
-    Raises InputError if the matrix is empty.
+    Raises InputError if a matrix is empty.
     """
     matrix, present = _present(matrix)
-    correct = np.diag(matrix)[present]
-    errors = (matrix.sum(0) + matrix.sum(1))[present] - 2 * correct  # FP + FN
-    return float(np.mean(2 * correct / (2 * correct + errors)))
+    correct = np.diagonal(matrix, axis1=-2, axis2=-1)
+    # True and predicted samples of a class: TP counts twice, FP and FN once.
+    return _mean_over(present, 2 * correct, matrix.sum(-2) + matrix.sum(-1))
 
 
-def uar(matrix: np.ndarray) -> float:
-    """Unweighted average recall (Eq. 20) of a confusion matrix (C, C), in 0..1.
+def uar(matrix: np.ndarray) -> float | np.ndarray:
+    """Unweighted average recall (Eq. 20) of one confusion matrix (C, C), or of each in a stack (..., C, C), in 0..1.
 
     The mean runs over the classes that have samples: with n_c = 0 there is no recall.
-    Raises InputError if the matrix is empty.
+    Raises InputError if a matrix is empty.
     """
     matrix, present = _present(matrix)
-    return float(np.mean(np.diag(matrix)[present] / matrix.sum(1)[present]))
+    return _mean_over(present, np.diagonal(matrix, axis1=-2, axis2=-1), matrix.sum(-1))
 
 
 def accuracy(matrix: np.ndarray) -> float:
@@ -130,15 +130,30 @@ def summarise(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, An
     }
 
 
+def by_subject(predictions: pd.DataFrame, classes: int) -> list[dict[str, Any]]:
+    """What `intervals` resamples: a confusion matrix (C, C) per subject and seed, in the order of the sorted seeds.
+
+    An entry is {"dataset", "subject", "confusion"}; subject ids repeat across datasets and are different people.
+    """
+    return [
+        {
+            "dataset": str(dataset),
+            "subject": str(subject),
+            "confusion": [_confusion_of(of_seed, classes).tolist() for _, of_seed in rows.groupby("seed")],
+        }
+        for (dataset, subject), rows in predictions.groupby(["dataset", "subject"])
+    ]
+
+
 def aggregate(
     fold_csvs: Sequence[Path], out: Path, *, classes: Sequence[str], protocol: str, method: str
 ) -> dict[str, Any]:
     """Pool the folds of one method (CSV files, each with its .json beside it) into a metrics JSON.
 
-    Writes `out` and returns its content: that of `summarise` with title, protocol, method, selection, data_source,
-    the number of folds, and what they were fed and made by. Raises InputError, naming the file, if a fold lacks a
-    column or a prediction, if it belongs to another method or protocol, was trained under other rules or on other
-    flow than the rest, or if a sequence is not predicted exactly once per seed.
+    Writes `out` and returns its content: that of `summarise`, `by_subject` under "subjects", title, protocol, method,
+    selection, data_source, the number of folds, and what they were fed and made by. Raises InputError, naming the
+    file, if a fold lacks a column or a prediction, if it belongs to another method or protocol, was trained under
+    other rules or on other flow than the rest, or if a sequence is not predicted exactly once per seed.
     """
     if not fold_csvs:
         raise InputError(f"{out}: no folds given for {method} under {protocol}; name their CSV files")
@@ -155,6 +170,7 @@ def aggregate(
         "folds": len({metadata["fold"] for _, metadata in folds}),
         **_origin([metadata for _, metadata in folds]),
         **summarise(predictions, classes),
+        "subjects": by_subject(predictions, len(classes)),
     }
     content = {"title": "; ".join([f"{method.upper()}, protocol {protocol}", *caveats(content)]), **content}
     files.write_json(out, content)
@@ -267,9 +283,16 @@ def _scores(matrices: list[np.ndarray]) -> dict[str, Any]:
 
 
 def _present(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The matrix and a mask of the classes that have samples."""
+    """The matrices (..., C, C) and a mask (..., C) of the classes that have samples."""
     matrix = np.asarray(matrix)
-    present = matrix.sum(1) > 0
-    if not present.any():
+    present = matrix.sum(-1) > 0
+    if not present.any(-1).all():
         raise InputError("confusion matrix: no samples to score; check which sequences were predicted")
     return matrix, present
+
+
+def _mean_over(present: np.ndarray, hits: np.ndarray, total: np.ndarray) -> float | np.ndarray:
+    """The mean of hits / total over the classes that are present, all (..., C)."""
+    ratios = np.divide(hits, total, out=np.zeros(present.shape), where=present)
+    means = ratios.sum(-1) / present.sum(-1)
+    return means if means.ndim else float(means)

@@ -1,5 +1,6 @@
 """A table as CSV for programs, as Markdown and LaTeX for people, and its notes."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ RECORD_NOTE = (
     "Flow: the first digits of the digest of all flow that was read; "
     "u, v and strain: mean (smallest to largest) over all sequences, as stored"
 )
+# A value, its deviation over seeds and the ends of its interval.
+NUMBER = re.compile(r"([+−]?[0-9]+\.[0-9]+)(?: ± ([0-9.]+))?(?: (\[[^]]+\]))?")
 # Characters per line: above the first, a table spans both columns of a page; above the second, its print is smaller.
 WIDE, CROWDED = 50, 110
 LATEX = {
@@ -30,7 +33,7 @@ LATEX = {
 class Table:
     """A table ready to write.
 
-    number: 1 to 5, "3_controls" or "own". data: the CSV, plain values with a column `data`. printed: the cells for
+    number: 1 to 5, "3_controls", "own" or "differences". data: the CSV, plain values with a column `data`. printed: the cells for
     people, all text. strong: shaped like `printed`, "textbf" or "underline" where LaTeX emphasises a value, else "".
     record: a row per measured row, all text, with what it was computed from; it goes into the notes.
     """
@@ -129,16 +132,23 @@ def _latex_cells(cells: pd.DataFrame, strong: pd.DataFrame | None) -> pd.DataFra
 
 
 def _latex_cell(text: str, strong: str) -> str:
-    """A cell as LaTeX: the mean, emphasised with the command `strong` if given, then the deviation in small print."""
-    mean, _, deviation = map(latex, text.partition(" ± "))
-    mean = rf"\{strong}{{{mean}}}" if strong else mean
-    return rf"{mean}{{\tiny$\pm${deviation}}}" if deviation else mean
+    """A cell as LaTeX: the value, emphasised with the command `strong` if given; the rest in small print."""
+    number = NUMBER.fullmatch(text)
+    if number is None:
+        return latex(text)
+    value, deviation, interval = number.groups()
+    value = rf"\{strong}{{{latex(value)}}}" if strong else latex(value)
+    cell = rf"{value}{{\tiny$\pm${deviation}}}" if deviation else value
+    if interval is None:
+        return cell
+    # Below the value, because beside it four pairs of scores are wider than a page.
+    return rf"\begin{{tabular}}[t]{{@{{}}l@{{}}}}{cell}\\[-3pt]{{\tiny{latex(interval)}}}\end{{tabular}}"
 
 
 def _tabular(cells: pd.DataFrame, blocks: pd.Series | None) -> list[str]:
     scores = [column for column in cells if column.endswith(("UF1", "UAR"))]
-    # On the left, means line up even if only some of them are followed by a deviation.
-    side = "l" if cells[scores].map(lambda cell: r"\pm" in cell).any(axis=None) else "r"
+    # On the left, values line up even if only some of them are followed by small print.
+    side = "l" if cells[scores].map(lambda cell: r"\tiny" in cell).any(axis=None) else "r"
     columns = "".join(side if column in scores else "l" for column in cells)
     lines = [rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}", r"\toprule", *_latex_header(list(cells)), r"\midrule"]
     rows = [" & ".join(row) + r" \\" for row in cells.itertuples(index=False)]

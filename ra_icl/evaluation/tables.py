@@ -9,6 +9,7 @@ import pandas as pd
 
 from ra_icl.datasets.index import TITLES
 from ra_icl.errors import InputError
+from ra_icl.evaluation.intervals import Subjects, interval_notes, score_intervals, subjects_of
 from ra_icl.evaluation.metrics import DATA, FOLDS_CAVEATS, caveats, read_metrics
 from ra_icl.evaluation.table_formats import EMPTY, STRONG, Table, write_formats
 
@@ -87,12 +88,12 @@ def build_table(
     comparable = DATA[metrics[0]["data_source"]] == "real" and metrics[0]["protocol"] not in FOLDS_CAVEATS
     quoted = published[published["table"] == number] if comparable else published[:0]
     rows = [_published_row(number, row) for row in quoted.to_dict("records")]
-    rows += [_measured_row(number, content, methods[content["method"]]) for content in ordered]
+    subjects = [subjects_of(content) if "subjects" in content else None for content in ordered]
+    rows += [_measured_row(number, *row, methods[row[0]["method"]]) for row in zip(ordered, subjects, strict=True)]
     data = pd.DataFrame(rows, columns=_columns(number)).astype({"classes": "Int64", "seeds": "Int64"})
     caption = "; ".join([CAPTIONS[number], *dict.fromkeys(to_say)])
-    notes = tuple(_notes(number, ordered, methods))
-    record = pd.DataFrame([_record_row(content) for content in ordered])
-    return Table(number, caption, notes, data, _printed(number, data), _strong(number, data), record)
+    notes = (*_notes(number, ordered, methods), *interval_notes([m["method"] for m in ordered], subjects))
+    return Table(number, caption, notes, data, _printed(number, data), _strong(number, data), record(ordered))
 
 
 def read_published(path: Path) -> pd.DataFrame:
@@ -117,11 +118,20 @@ def read_published(path: Path) -> pd.DataFrame:
     return rows
 
 
-def percent(mean: float, std: float) -> str:
-    """A score in % as "mean" or "mean ± std", two decimals; "–" for no mean (NaN)."""
+def percent(mean: float, std: float, low: float = nan, high: float = nan) -> str:
+    """A score in % as "mean", "mean ± std", each with " [low, high]" if there is an interval; "–" for no mean (NaN).
+
+    Two decimals, the interval's ends one.
+    """
     if isnan(mean):
         return EMPTY
-    return f"{mean:.2f}" if isnan(std) else f"{mean:.2f} ± {std:.2f}"
+    deviation = "" if isnan(std) else f" ± {std:.2f}"
+    return f"{mean:.2f}{deviation}{bracketed(low, high)}"
+
+
+def bracketed(low: float, high: float) -> str:
+    """The ends of an interval as " [low, high]", one decimal; "" if there is none (NaN)."""
+    return "" if isnan(low) else f" [{low:.1f}, {high:.1f}]".replace("-", "−")
 
 
 def _subsets(number: str) -> dict[str, str]:
@@ -136,7 +146,12 @@ def _score_columns(number: str) -> dict[str, str]:
 
 def _columns(number: str) -> list[str]:
     marks = [name for name in MARKS if name in LEADING[number]]
-    return [*IDS, *marks, *(f"{column}{end}" for column in _score_columns(number) for end in ("", "_std"))]
+    return [*IDS, *marks, *(name for column in _score_columns(number) for name in (column, *_spread(column)))]
+
+
+def _spread(column: str) -> list[str]:
+    """The columns of the CSV that tell how certain a score is; only those of all datasets have an interval."""
+    return [f"{column}{end}" for end in ("_std", *(("_low", "_high") if column.startswith("composite_") else ()))]
 
 
 def _published_row(number: str, row: Mapping[str, str]) -> dict[str, Any]:
@@ -147,8 +162,10 @@ def _published_row(number: str, row: Mapping[str, str]) -> dict[str, Any]:
     return ids | marks | {column: float(row[column] or nan) for column in _score_columns(number)}
 
 
-def _measured_row(number: str, metrics: Mapping[str, Any], method: Mapping[str, Any]) -> dict[str, Any]:
-    """Metrics as a row of the CSV: means and deviations in %."""
+def _measured_row(
+    number: str, metrics: Mapping[str, Any], subjects: Subjects | None, method: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Metrics as a row of the CSV: means, deviations and intervals in %."""
     ids = {key: metrics[key] for key in ("method", "protocol", "selection")}
     ids |= {"data": DATA[metrics["data_source"]], "title": method["title"], "source": "this run"}
     row = ids | {"classes": len(metrics["classes"]), "seeds": len(metrics["seeds"])}
@@ -158,6 +175,8 @@ def _measured_row(number: str, metrics: Mapping[str, Any], method: Mapping[str, 
             found = metrics["scores"][subset][score]
             row[f"{subset}_{score}"] = round(100 * found["mean"], 4)
             row[f"{subset}_{score}_std"] = nan if found["std"] is None else round(100 * found["std"], 4)
+    for score, ends in (score_intervals(subjects) if subjects else {}).items():
+        row |= {f"composite_{score}_{end}": round(100 * v, 4) for end, v in zip(("low", "high"), ends, strict=True)}
     return row
 
 
@@ -173,7 +192,7 @@ def _printed(number: str, data: pd.DataFrame) -> pd.DataFrame:
         title: data[column].map(str, na_action="ignore").fillna(EMPTY) for column, title in LEADING[number].items()
     }
     scores = {
-        title: [percent(*pair) for pair in zip(data[column], data[f"{column}_std"], strict=True)]
+        title: [percent(*values) for values in data[[column, *_spread(column)]].itertuples(index=False)]
         for column, title in _score_columns(number).items()
     }
     return pd.DataFrame(leading | scores)
@@ -193,8 +212,12 @@ def _strong(number: str, data: pd.DataFrame) -> pd.DataFrame:
     return strong
 
 
+def record(metrics: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """A row for each metrics JSON's content with what it was computed from, all text: `Table.record`."""
+    return pd.DataFrame([_record_row(content) for content in metrics])
+
+
 def _record_row(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """What a measured row was computed from, all text."""
     datasets = [TITLES[name] for name in TITLES if name in metrics["scores"]]
     return {
         "Method": metrics["method"],

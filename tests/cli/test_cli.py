@@ -24,7 +24,7 @@ def index(tmp_path):
 
 def test_every_step_is_a_sub_command():
     shown = run("--help").stdout
-    for name in ("twins", "index", "crop", "flow", "fold", "metrics", "table", "confusion", "sweep"):
+    for name in ("twins", "index", "crop", "flow", "fold", "metrics", "table", "differences", "confusion", "sweep"):
         assert f" {name} " in shown
 
 

@@ -22,12 +22,14 @@ def matrix(classes: int, subset: int) -> list[list[int]]:
     return (10 * (subset + 1) + np.arange(classes**2)).reshape(classes, classes).tolist()
 
 
-def metrics(method="m6", protocol="cde", *, datasets=None, source="datasets", selection="last", seeds=(0,)):
-    """The content of a metrics JSON; several seeds give deviations."""
+def metrics(
+    method="m6", protocol="cde", *, datasets=None, source="datasets", selection="last", seeds=(0,), subjects=None
+):
+    """The content of a metrics JSON; several seeds give deviations. Without `subjects` it is of an older version."""
     known = PROTOCOLS[protocol]
     classes = list(known.classes) or ["one", "two"]
     subsets = ["composite", *(datasets or known.datasets)]
-    return {
+    content = {
         "method": method,
         "protocol": protocol,
         "classes": classes,
@@ -38,6 +40,29 @@ def metrics(method="m6", protocol="cde", *, datasets=None, source="datasets", se
         "selection": selection,
         "data": {"flow": FLOW, "values": values(int(method[1]))},
     }
+    if subjects is not None:
+        content["subjects"] = subjects
+        content["confusion"]["composite"] = np.sum([one["confusion"] for one in subjects], axis=(0, 1)).tolist()
+    return content
+
+
+def people(hits: float, counts=None, *, seeds=1, classes=3, method=0) -> list[dict]:
+    """Entries of a metrics JSON's `subjects`: 15 people of three datasets, or `counts` = {dataset: people}.
+
+    Their labels are the same whatever the other arguments; a share of `hits` is predicted right, at random of `method`.
+    """
+    labels, guesses = np.random.default_rng(1), np.random.default_rng([2, method])
+    found = []
+    for dataset, count in (counts or {"casme2": 6, "samm": 5, "smic": 4}).items():
+        for number in range(count):
+            label = labels.integers(classes, size=labels.integers(2, 9))
+            matrices = np.zeros((seeds, classes, classes), dtype=int)
+            for one in matrices:
+                right = guesses.random(len(label)) < hits
+                guess = np.where(right, label, (label + guesses.integers(1, classes, size=len(label))) % classes)
+                np.add.at(one, (label, guess), 1)
+            found.append({"dataset": dataset, "subject": f"s{number:02}", "confusion": matrices.tolist()})
+    return found
 
 
 def values(seed: int) -> dict:

@@ -57,9 +57,18 @@ def test_uf1_and_uar_follow_the_equations_by_hand():
     assert metrics.accuracy(matrix) == pytest.approx(7 / 10)
 
 
+def test_a_stack_of_matrices_scores_like_each_alone():
+    stack = np.stack([metrics.confusion(*CASES[case], 7) for case in CASES]).reshape(2, 3, 7, 7)
+    for name in ("uf1", "uar"):
+        score = metrics.SCORES[name]
+        assert score(stack).tolist() == [[score(matrix) for matrix in row] for row in stack]
+        assert type(score(stack[0, 0])) is float
+
+
 def test_an_empty_matrix_has_no_score():
-    with pytest.raises(InputError, match="no samples"):
-        metrics.uf1(np.zeros((3, 3), dtype=int))
+    for matrices in (np.zeros((3, 3), dtype=int), np.stack([np.eye(3), np.zeros((3, 3))])):
+        with pytest.raises(InputError, match="no samples"):
+            metrics.uf1(matrices)
 
 
 def predictions(rows):
@@ -137,6 +146,26 @@ def test_aggregate_pools_folds_and_seeds_and_writes_the_json(tmp_path):
     assert content["seeds"] == [0, 1]
     assert content["confusion"]["composite"] == [[2, 0, 0], [2, 0, 0], [0, 0, 2]]
     assert content["scores"]["composite"]["samples"] == 3
+
+
+def test_aggregate_keeps_a_matrix_per_subject_and_seed_in_the_order_of_the_seeds(tmp_path):
+    later = [("samm", "006", "006_1_2", 0, 1), ("samm", "006", "006_1_3", 1, 2)]
+    twice = [("smic", "006", "a", 1, 1)]  # another person of the same name
+    folds = {10: (later, CASME2, twice), 2: (SAMM, CASME2, twice)}
+    names = ("samm-006", "casme2-sub01", "smic-006")
+    paths = [
+        write_fold(tmp_path / f"seed{seed}", name, rows, seed=seed)
+        for seed, found in folds.items()
+        for name, rows in zip(names, found, strict=True)
+    ]
+    content = run(paths, tmp_path / "m6.json")
+    assert content["seeds"] == [2, 10]
+    found = {(one["dataset"], one["subject"]): one["confusion"] for one in content["subjects"]}
+    assert list(found) == [("casme2", "sub01"), ("samm", "006"), ("smic", "006")]
+    assert found["samm", "006"] == [[[1, 0, 0], [1, 0, 0], [0, 0, 0]], [[0, 1, 0], [0, 0, 1], [0, 0, 0]]]
+    assert found["smic", "006"] == [[[0, 0, 0], [0, 1, 0], [0, 0, 0]]] * 2
+    assert np.sum(list(found.values()), axis=(0, 1)).tolist() == content["confusion"]["composite"]
+    assert files.read_json(tmp_path / "m6.json")["subjects"] == content["subjects"]
 
 
 def test_subject_ids_keep_their_zeros_and_may_repeat_across_datasets(tmp_path):

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from metrics_content import metrics
+from metrics_content import metrics, people
 
 from ra_icl.datasets.index import index_frame
 from ra_icl.evaluation import table_formats as formats
 from ra_icl.evaluation.count_tables import build_counts
+from ra_icl.evaluation.differences import build_differences
 from ra_icl.evaluation.tables import build_table, read_published
 
 PUBLISHED = Path(__file__).parents[2] / "config" / "published.csv"
@@ -40,16 +41,20 @@ def counts(number, source="datasets"):
 
 def every_kind():
     """A table of every kind that a run can write, by the stem of its files."""
-    several = {"seeds": (0, 1, 2)}
+    several = {"seeds": (0, 1, 2), "subjects": people(0.6, seeds=3)}
+    seven = people(0.6, {"casme3": 12}, seeds=3, classes=7)
     short = {name: method | {"title": name.upper()} for name, method in METHODS.items()}
     return {
         "table1": scores("1", metrics("m1", **several), metrics("m6", **several)),
-        "table2": scores("2", *(metrics("m6", f"casme3_{n}", **several) for n in (3, 4, 7))),
-        "table3": scores("3", metrics("m1", **several), metrics("m6", selection="best_on_held_out"), methods=short),
+        "table2": scores("2", metrics("m6", "casme3_7", seeds=(0, 1, 2), subjects=seven), metrics("m6", "casme3_3")),
+        "table3": scores(
+            "3", metrics("m1", **several), metrics("m6", selection="best_on_held_out", **several), methods=short
+        ),
         "ablation_m6_low": scores("3", metrics("m6", source="twins")),
         "table_own": scores("own", metrics("m1", "own"), metrics("m6", "own")),
         "table4": counts("4"),
         "table5": counts("5", "twins"),
+        "differences": build_differences([metrics("m6", **several), metrics("m1", **several)], "m6", METHODS),
     }
 
 
@@ -112,6 +117,15 @@ def test_latex_holds_the_printed_cells_with_the_source_behind_the_name():
         assert plain == [text.split(" ± ")[0] for text in table.printed.iloc[number, 3:]]
 
 
+def test_latex_prints_the_deviation_behind_the_value_and_the_interval_below():
+    start, end = r"\begin{tabular}[t]{@{}l@{}}", r"\end{tabular}"
+    assert formats._latex_cell("61.25 ± 0.11 [52.1, 70.3]", "textbf") == (
+        start + r"\textbf{61.25}{\tiny$\pm$0.11}\\[-3pt]{\tiny[52.1, 70.3]}" + end
+    )
+    assert formats._latex_cell("−4.50 [−9.1, 0.3]", "") == start + r"$-$4.50\\[-3pt]{\tiny[$-$9.1, 0.3]}" + end
+    assert formats._latex_cell("M6 [ours] ± 2", "") == r"M6 [ours] $\pm$ 2"  # a title is no number
+
+
 def test_latex_has_a_header_over_each_pair_of_scores_and_a_heading_over_each_block():
     lines = formats.latex_text(scores("3", metrics("m1"), metrics("m6")), "table3").splitlines()
     groups = [rf"\multicolumn{{2}}{{c}}{{{name}}}" for name in ("Composite", "CASME II", "SAMM", "SMIC-HS")]
@@ -125,7 +139,7 @@ def test_latex_has_a_header_over_each_pair_of_scores_and_a_heading_over_each_blo
 def test_latex_is_wide_where_its_columns_are_many():
     texts = {stem: formats.latex_text(table, stem) for stem, table in every_kind().items()}
     wide = [stem for stem, text in texts.items() if r"\begin{table*}" in text]
-    assert wide == ["table1", "table2", "table3", "ablation_m6_low", "table_own"]
+    assert wide == ["table1", "table2", "table3", "ablation_m6_low", "table_own", "differences"]
     assert r"\label{tab:ablation_m6_low}" in texts["ablation_m6_low"]
     assert r"\caption{Ablation of the components" in texts["table3"]  # LaTeX numbers it
     assert r"optimistic.}" in texts["table3"]

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from metrics_content import deviation, metrics, percents
+from metrics_content import deviation, metrics, people, percents
 
 from ra_icl import files
 from ra_icl.errors import InputError
 from ra_icl.evaluation import tables
+from ra_icl.evaluation.intervals import score_intervals, subjects_of
 from ra_icl.evaluation.metrics import read_metrics
 
 PUBLISHED = Path(__file__).parents[2] / "config" / "published.csv"
@@ -181,8 +182,52 @@ def test_the_controls_have_the_columns_of_table_3_and_no_published_row():
 
 
 def test_several_seeds_are_explained():
-    assert build("1", metrics("m6", seeds=(0, 1, 2))).notes == ("±: sample standard deviation over 3 seeds",)
-    assert build("1", metrics("m6")).notes == ()
+    subjects = people(0.7, seeds=3)
+    notes = build("1", metrics("m6", seeds=(0, 1, 2), subjects=subjects)).notes
+    assert notes[0] == "±: sample standard deviation over 3 seeds"
+    one = build("1", metrics("m6", subjects=people(0.7))).notes
+    assert one == notes[1:]
+
+
+@pytest.mark.parametrize("number", ["1", "2", "3", "own"])
+def test_every_table_of_scores_has_the_interval_of_the_composite(number):
+    protocol, counts = {"2": ("casme3_3", {"casme3": 12}), "own": ("own", {"own": 12})}.get(number, ("cde", None))
+    classes = 2 if number == "own" else 3
+    content = metrics("m6", protocol, seeds=(0, 1), subjects=people(0.7, counts, seeds=2, classes=classes))
+    table = build(number, content)
+    row = table.data.iloc[-1]
+    expected = score_intervals(subjects_of(content))
+    for score, (low, high) in expected.items():
+        assert row[f"composite_{score}_low"] == pytest.approx(100 * low, abs=1e-3)
+        assert row[f"composite_{score}_high"] == pytest.approx(100 * high, abs=1e-3)
+    assert [name for name in table.data if name.endswith(("_low", "_high"))] == [
+        *("composite_uf1_low", "composite_uf1_high", "composite_uar_low", "composite_uar_high")
+    ]
+    column = "UF1" if number in ("2", "own") else "Composite UF1"
+    low, high = expected["uf1"]
+    assert table.printed[column].iloc[-1] == f"61.25 ± 0.11 [{100 * low:.1f}, {100 * high:.1f}]"
+    assert "[" not in "".join(table.printed[column].iloc[:-1])  # nobody published what it takes
+    (note,) = [note for note in table.notes if "interval" in note]
+    assert f"over subjects, {12 if counts else 15} of them, each resampled within its dataset" in note
+
+
+def test_few_subjects_and_metrics_of_an_older_version_have_no_interval_and_the_notes_say_so():
+    few = people(0.7, {"casme2": 4, "samm": 3, "smic": 2})
+    table = build("3", metrics("m1"), metrics("m6", subjects=few))
+    assert table.data[["composite_uf1_low", "composite_uar_high"]].isna().all(axis=None)
+    assert table.printed["Composite UF1"].tolist()[-2:] == ["11.25", "61.25"]
+    assert [note for note in table.notes if "nterval" in note] == [
+        "No interval where there are 9 subjects: fewer than 10 tell too little about others",
+        "No interval for m1: an older version wrote the metrics, without results by subject",
+    ]
+
+
+def test_published_metrics_of_an_older_version_still_make_a_table():
+    folder = Path(__file__).parents[2] / "results/published/public-flow"
+    old = {key: value for key, value in read_metrics(folder / "m1_htnet.json").items() if key != "subjects"}
+    table = tables.build_table("1", [old], tables.read_published(PUBLISHED), {"m1_htnet": {"title": "M1"}})
+    assert table.printed["Composite UF1"].iloc[-1] == "70.87 ± 0.81"
+    assert table.data.iloc[-1][["composite_uf1_low", "composite_uf1_high"]].isna().all()
 
 
 def test_the_best_and_the_second_best_of_each_kind_are_strong():

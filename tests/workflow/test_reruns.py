@@ -7,7 +7,7 @@ from workflow_runs import config_file, planned, run
 
 pytestmark = pytest.mark.workflow
 
-AFTER_M1 = {"metrics": 1, "scores": 1, "all": 1}
+AFTER_M1 = {"metrics": 1, "scores": 1, "compare": 1, "all": 1}
 FOLD = "folds/cde/m1/seed0/casme2-sub01.csv"
 
 

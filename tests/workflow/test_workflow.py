@@ -33,6 +33,19 @@ def test_the_run_leaves_tables_figures_and_records(results):
 
 
 @pytest.mark.workflow
+def test_the_run_compares_m6_with_the_other_methods_of_table_3(results):
+    table = pd.read_csv(results / "tables" / "differences.csv")
+    assert table[["method", "reference", "protocol", "subjects"]].to_numpy().tolist() == [["m1", "m6", "cde", 6]]
+    metrics = {name: json.loads((results / f"metrics/cde/{name}.json").read_text()) for name in ("m1", "m6")}
+    means = {name: content["scores"]["composite"]["uf1"]["mean"] for name, content in metrics.items()}
+    assert table["uf1_difference"][0] == pytest.approx(100 * (means["m6"] - means["m1"]), abs=1e-3)
+    assert table[["uf1_low", "uar_high"]].isna().all(axis=None)
+    text = (results / "tables" / "differences.notes.md").read_text()
+    assert "SYNTHETIC TWINS" in text
+    assert "No interval where there are 6 subjects" in text
+
+
+@pytest.mark.workflow
 def test_the_counts_are_those_of_the_twins_and_nothing_is_left_to_resume(results):
     assert "18" in (results / "tables" / "table4.md").read_text()
     assert "SYNTHETIC TWINS" in (results / "tables" / "table5.md").read_text()
@@ -122,7 +135,8 @@ def test_a_network_is_kept_for_the_methods_that_the_config_names(clone, results)
 
 def test_every_target_of_the_paper_has_a_name(clone):
     shown = snakemake(clone, "--list-target-rules").stdout.split()
-    wanted = {"all", "qc", "confusion", "sweep_instances", "sweep_lambda3", *(f"table{n}" for n in range(1, 6))}
+    wanted = {"all", "qc", "confusion", "differences", "differences_controls", "sweep_instances", "sweep_lambda3"}
+    wanted |= {f"table{number}" for number in range(1, 6)}
     wanted |= {"table3_controls", *(f"ablation_m{number}" for number in range(1, 13))}
     assert wanted <= set(shown)
 

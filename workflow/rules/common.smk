@@ -26,6 +26,7 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
+REFERENCE = "m6"  # the method that the tables of differences compare with every other
 RESULTS = Path(config["pathvars"]["results"])
 
 # What a job takes of this machine's GPUs, of the 10000 that workflow/profiles/default gives out: `folds_per_gpu` jobs
@@ -98,6 +99,18 @@ def further_tables():
     return {table: (cde(), methods) for table, methods in tables.items() if cde() and methods}
 
 
+def difference_tables(tables):
+    """{table: (its protocols, its methods)} of the tables that compare M6 with the other methods of a Table 3.
+
+    tables: of scores. `differences` goes with `table3`, `differences_controls` with `table3_controls`.
+    """
+    return {
+        name.replace("table3", "differences"): (protocols, methods)
+        for name, (protocols, methods) in tables.items()
+        if name.startswith("table3") and REFERENCE in methods and len(methods) > 1
+    }
+
+
 def count_tables():
     """{table: its datasets} of the tables of counts; Table 5 takes all CAS(ME)³ protocols from the one index."""
     datasets = {"table4": plan.datasets(cde()[0]) if cde() else [], "table5": ["casme3"] if casme3() else []}
@@ -130,7 +143,8 @@ def stem(wildcards, output):
 
 
 def shown_tables():
-    return [f"<results>/tables/{name}.md" for name in (*plan.score_tables(), *count_tables())]
+    tables = plan.score_tables()
+    return [f"<results>/tables/{name}.md" for name in (*tables, *difference_tables(tables), *count_tables())]
 
 
 def shown_figures():

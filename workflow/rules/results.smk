@@ -21,6 +21,7 @@ rule metrics:
 
 
 SCORE_TABLES = plan.score_tables() | further_tables()
+DIFFERENCE_TABLES = difference_tables(SCORE_TABLES)
 
 
 rule scores:
@@ -47,6 +48,31 @@ rule scores:
     shell:
         "ra-icl table {params.number:q} {input.metrics:q} --published {input.published:q} "
         "--methods {params.rows:q} --out {params.out:q} 2> {log:q}"
+
+
+rule compare:
+    input:
+        metrics=lambda wildcards: metrics_of(*DIFFERENCE_TABLES[wildcards.table]),
+    output:
+        report(
+            multiext("<results>/tables/{table}", ".csv", ".md", ".tex", ".notes.md"),
+            caption="../report/differences.rst",
+            category="Tables",
+        ),
+    log:
+        "<logs>/tables/{table}.log",
+    wildcard_constraints:
+        table=one_of(DIFFERENCE_TABLES),
+    params:
+        code=code("ra_icl.evaluation.differences"),
+        reference=REFERENCE,
+        rows=lambda wildcards: plan.row_slice(DIFFERENCE_TABLES[wildcards.table][1]),
+        out=stem,
+    message:
+        "Table of differences: {wildcards.table}"
+    shell:
+        "ra-icl differences {input.metrics:q} --reference {params.reference:q} --methods {params.rows:q} "
+        "--out {params.out:q} 2> {log:q}"
 
 
 rule counts:
@@ -124,8 +150,9 @@ rule confusion:
         shown_figures(),
 
 
-# Targets that can be typed: table1 to table5, table3_controls, table_own, ablation_m1 to ablation_m10, sweep_instances and so on.
-for name in (*SCORE_TABLES, *count_tables()):
+# Targets that can be typed: table1 to table5, table3_controls, table_own, differences, differences_controls, ablation_m1
+# to ablation_m10, sweep_instances and so on.
+for name in (*SCORE_TABLES, *DIFFERENCE_TABLES, *count_tables()):
 
     rule:
         name:
