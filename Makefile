@@ -15,7 +15,10 @@ demo: .venv/installed
 	snakemake --cores $(CORES) --configfile config/demo.yaml
 
 study: .venv/installed
-	snakemake --cores $(CORES) --configfile config/study.yaml -- table3 table3_controls
+	for seed in 1 2; do \
+	  snakemake --cores $(CORES) --configfile config/study.yaml --config "twins={seed: $$seed}" \
+	    "pathvars={results: results/study/seed$$seed}" -- table3 table3_controls differences differences_controls || exit; \
+	done
 
 test: .venv/installed
 	pytest
