@@ -80,13 +80,15 @@ class PlainLoop:
 
     def direction(self, online: View, target: View, labels: torch.Tensor) -> torch.Tensor:
         """One direction of Eq. 15."""
-        weights, regions = self.options.loss, self.options.model.regions
+        loss, regions = self.options.loss, self.options.model.regions
+        weights = losses.weights_of(loss)
         cls = losses.classification_loss(online.logits, labels)
-        acl = losses.attention_consistency(online.attention, flip(target.attention))
+        acl = losses.attention_consistency(online.attention, flip(target.attention), loss.attention_form)
         heatmaps = flip(region_heatmaps(target.similarity, regions.target_temperature))
         align = losses.alignment(online.similarity, heatmaps, regions.temperature)
-        c = losses.region_consistency(self.model.predict(online.embeddings), target.embeddings)
-        return weights.classification * cls / 2 + weights.attention * acl / 2 + weights.regions * (align + c)
+        predicted = self.model.predict(online.embeddings)
+        c = losses.region_consistency(predicted, target.embeddings, loss.consistency_form)
+        return (weights["cls"] * cls + weights["acl"] * acl) / 2 + weights["align"] * align + weights["c"] * c
 
     @torch.no_grad()
     def update_target(self) -> None:

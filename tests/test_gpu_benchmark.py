@@ -1,15 +1,38 @@
 """The GPU benchmark, tried on a CPU with tiny sizes: every part leaves its result."""
 
+import importlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from ra_icl.files import read_json
+from ra_icl.training.losses import objective
+from ra_icl.training.objective import siamese_terms
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "gpu.sh"
+
+
+def test_the_plain_loop_computes_the_trainers_objective(monkeypatch, small_method):
+    """Of the same pair, without augmentation, with networks in evaluation mode: it passes each direction alone."""
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    plain_loop, training = importlib.import_module("plain_loop"), importlib.import_module("training")
+    for loss in ({}, {"attention_form": "squared", "consistency_form": "byol", "alignment": 2, "consistency": 3}):
+        options = replace(small_method, loss=replace(small_method.loss, **loss))
+        plain = plain_loop.PlainLoop(training.noise_sets(8, 16, "cpu"), 3, options, "cpu", workers=0)
+        model = plain.model.eval()
+        with torch.no_grad():
+            for parameter in model.target.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+        p, q, _, _, labels = next(plain.batches())
+        terms = siamese_terms(model, (p, q), labels, options, torch.Generator())
+        expected = objective(terms.losses, options.loss)
+        found = plain.step(p, q, q.flip(-1), p.flip(-1), labels)
+        assert found == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_every_part_leaves_its_result(tmp_path):

@@ -33,7 +33,7 @@ class RegionDiscovery(nn.Module):
         )
         self.projector = mlp(channels, options.hidden, options.embedding)
         separate = options.projectors == "separate"
-        self.pixel_projector = mlp(channels, options.hidden, options.embedding) if separate else self.projector
+        self.pixel_projector = mlp(channels, options.hidden, options.embedding) if separate else None
         if options.batch_masks:
             self.register_buffer("masks", torch.zeros(options.queries, options.embedding))
 
@@ -71,7 +71,8 @@ class RegionDiscovery(nn.Module):
     def _dense(self, features: torch.Tensor) -> torch.Tensor:
         batch, _, height, width = features.shape
         pixels = features.flatten(2).transpose(1, 2).flatten(0, 1)  # (B hw, C)
-        return self.pixel_projector(pixels).view(batch, height, width, -1).permute(0, 3, 1, 2)
+        projector = self.projector if self.pixel_projector is None else self.pixel_projector
+        return projector(pixels).view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
 class DecoderLayer(nn.Module):

@@ -85,8 +85,14 @@ def _read(cls: type[T], values: Mapping[str, Any], *place: str) -> T:
         return _adapter(cls).validate_json(json.dumps(plain))
     except ValidationError as error:
         # Unknown keys first: a misspelt key is also a missing one.
-        faults = sorted(error.errors(), key=lambda fault: fault["type"] != "unexpected_keyword_argument")
-        raise InputError(_line(place, faults[0]["loc"], _fault(cls, faults[0]))) from None
+        first, *others = sorted(error.errors(), key=lambda fault: fault["type"] != "unexpected_keyword_argument")
+        path, text = first["loc"], _fault(cls, first)
+        if path and str(path[-1]).startswith(
+            "literal["
+        ):  # words or a number: pydantic tells both faults, below the key
+            path = path[:-1]
+            text += "".join(f", or {_remedy(other)}" for other in others if other["loc"][:-1] == path)
+        raise InputError(_line(place, path, text)) from None
 
 
 def _plain(values: Any, place: Sequence[str], *path: str | int) -> Any:
@@ -120,8 +126,11 @@ def _fault(cls: type, fault: Mapping[str, Any]) -> str:
         return "is missing; add it, see config/config.yaml"
     if fault["type"] == "value_error":
         return str(fault["ctx"]["error"])
-    remedy = _REMEDIES[fault["type"]].format(**fault.get("ctx", {})) if fault["type"] in _REMEDIES else fault["msg"]
-    return f"is {'null' if fault['input'] is None else repr(fault['input'])}; {remedy}"
+    return f"is {'null' if fault['input'] is None else repr(fault['input'])}; {_remedy(fault)}"
+
+
+def _remedy(fault: Mapping[str, Any]) -> str:
+    return _REMEDIES[fault["type"]].format(**fault.get("ctx", {})) if fault["type"] in _REMEDIES else fault["msg"]
 
 
 def _known(kind: Any, path: Sequence[str | int]) -> list[str]:

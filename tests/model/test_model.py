@@ -64,8 +64,8 @@ def test_logits_are_the_mean_of_the_attention_maps():
 def test_region_similarity_is_a_cosine_per_pixel():
     regions = RegionDiscovery(16, SMALL.regions).eval()
     features = torch.rand(2, 16, 3, 4)
-    similarity = regions(features)
-    masks = regions._mask_embeddings(features)
+    similarity, masks = regions(features)
+    assert torch.allclose(masks.norm(dim=-1), torch.ones(2, 3), atol=1e-5)
     for b, n, u, v in [(0, 0, 0, 0), (1, 2, 2, 3), (0, 1, 1, 2)]:
         dense = regions.projector(features[b, :, u, v][None])[0]
         expected = torch.cosine_similarity(masks[b, n], dense, dim=0)
@@ -75,7 +75,7 @@ def test_region_similarity_is_a_cosine_per_pixel():
 def test_embeddings_project_the_pooled_regions():
     regions = RegionDiscovery(16, SMALL.regions).eval()
     features = torch.rand(2, 16, 3, 4)
-    heatmaps = region_heatmaps(regions(features))
+    heatmaps = region_heatmaps(regions(features)[0])
     pooled = (heatmaps[1, 2] * features[1]).sum(dim=(1, 2)) / heatmaps[1, 2].sum()
     assert torch.allclose(regions.embed(features, heatmaps)[1, 2], regions.projector(pooled[None])[0], atol=1e-5)
 
@@ -105,7 +105,7 @@ def test_ema_moves_the_target_as_eq_3_says():
     with torch.no_grad():
         for parameter in model.online.parameters():
             parameter.add_(torch.randn_like(parameter))
-    model.update_target()
+    model.update_target(torch.tensor(0.9))
     for xi, old, theta in zip(model.target.parameters(), before, model.online.parameters(), strict=True):
         assert torch.allclose(xi, 0.9 * old + 0.1 * theta, atol=1e-6)
 

@@ -55,6 +55,15 @@ FAULTS = [
     ("base: {training: {learning_rate: 1e-3}}", r"base\.training\.learning_rate: is '1e-3'; .* write 0\.001\)$"),
     ("base: {training: {learning_rate: .nan}}", r"base\.training\.learning_rate: is nan; give a finite number$"),
     ("base: {training: {device: gpu}}", r"base\.training\.device: is 'gpu'; choose 'auto', 'cuda' or 'cpu'$"),
+    (
+        "base: {training: {pairs: 0}}",
+        r"base\.training\.pairs: is 0; choose 'sequences' or 'instances', or give at least 1$",
+    ),
+    (
+        "base: {training: {pairs: all}}",
+        r"base\.training\.pairs: is 'all'; choose 'sequences' or 'instances', or give an integer$",
+    ),
+    ("base: {model: {target_decay_end: 1.5}}", r"base\.model\.target_decay_end: is 1\.5; give at most 1$"),
     ("base: {training: {batch: true}}", r"base\.training\.batch: is True; give an integer$"),
     ("base: {augmentation: {blur: 1.5}}", r"base\.augmentation\.blur: is 1\.5; give at most 1$"),
     ("base: {augmentation: {blur_sigma: [1]}}", r"base\.augmentation\.blur_sigma\.1: is missing; "),
@@ -191,10 +200,15 @@ def test_the_json_schema_has_types_ranges_choices_and_help():
         "type": "integer",
         "minimum": 1,
         "default": 32,
-        "description": "sequences per step",
+        "description": "pairs of instances per step",
         "title": "Batch",
     }
     assert training["properties"]["gamma"] | {"exclusiveMinimum": 0, "maximum": 1} == training["properties"]["gamma"]
+    numbers = {"type": "integer", "minimum": 1}
+    assert training["properties"]["pairs"]["anyOf"] == [{"enum": ["sequences", "instances"], "type": "string"}, numbers]
+    share = {"type": "number", "minimum": 0, "maximum": 1}
+    decay = schema["$defs"]["ModelOptions"]["properties"]["target_decay_end"]
+    assert (decay["anyOf"], decay["default"]) == ([share, {"type": "null"}], None)
     assert training["properties"]["device"]["enum"] == ["auto", "cuda", "cpu"]
     assert training["additionalProperties"] is False
     assert schema["properties"]["seeds"]["items"] == {"type": "integer", "minimum": 0}

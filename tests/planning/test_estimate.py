@@ -4,12 +4,17 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from ra_icl.planning import estimate as module
 from ra_icl.planning.config import load_config
 from ra_icl.planning.estimate import disk_bytes, estimate, measured_step, steps_of
 from ra_icl.planning.plan import make_plan
+from ra_icl.training.fold import held_out_rows, split
+from ra_icl.training.instances import InstanceSets
+from ra_icl.training.loop import Training
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +31,48 @@ def test_steps_are_those_of_every_fold(plan, small_method):
         dataset, _, subject = fold.partition("-")
         own = ((rows["dataset"] == dataset) & (rows["subject"] == subject)).sum()
         steps += 2 * small_method.training.epochs * math.ceil((len(rows) - own) / small_method.training.batch)
-    assert steps_of(plan, "cde", small_method) == steps
+    assert steps_of(plan, "cde", "m6", small_method) == steps
+
+
+def trained_steps(plan, method, options):
+    """Steps that the trainings of all folds of a method take, on sets with as many instances as its flow would have."""
+    rows, total = plan.selected["cde"], 0
+    frames = (rows["offset"] - rows["onset"]).to_numpy()
+    counts = torch.from_numpy({"m6": np.minimum(frames, 4), "m1": np.minimum(frames, 1)}[method])
+    table = rows[["dataset", "subject", "sequence", "label"]].assign(frames=frames)
+    first, labels = counts.cumsum(0) - counts, torch.tensor(rows["label"].to_numpy())
+    sets = InstanceSets(
+        torch.zeros(int(counts.sum()), 3, 8, 8), first, counts, labels, table, np.zeros((len(rows), 3, 3))
+    )
+    for fold in plan.folds("cde"):
+        training, held_out = split(sets, held_out_rows(rows, fold))
+        started = Training(training, held_out, 3, options, 0, "cpu")
+        total += started.steps_per_epoch * options.training.epochs
+    return total * len(plan.config["seeds"])
+
+
+@pytest.mark.parametrize(
+    ("method", "pairs"),
+    [("m6", "sequences"), ("m6", "instances"), ("m6", 3), ("m1", "instances"), ("m1", 4), ("m1", 9)],
+)
+def test_steps_are_those_of_the_trainings(plan, small_method, method, pairs):
+    """Of sequences of 1 to 6 frames after the onset, so that a number of pairs is sometimes too large for them."""
+    rows = plan.selected["cde"]
+    short = rows.assign(offset=rows["onset"] + 1 + np.arange(len(rows)) % 6)
+    plan = replace(plan, selected={"cde": short})
+    options = replace(small_method, training=replace(small_method.training, pairs=pairs))
+    assert steps_of(plan, "cde", method, options) == trained_steps(plan, method, options)
+
+
+def test_a_control_on_one_instance_takes_the_steps_of_the_whole_method(plan, small_method):
+    """As many pairs of its one instance as M6 has instances; one less, and it takes fewer."""
+    steps = {
+        pairs: steps_of(
+            plan, "cde", method, replace(small_method, training=replace(small_method.training, pairs=pairs))
+        )
+        for method, pairs in (("m6", "instances"), ("m1", 4), ("m1", 3))
+    }
+    assert steps["instances"] == steps[4] > steps[3]
 
 
 def test_steps_of_groups_are_those_of_five_trainings(plan, small_method):

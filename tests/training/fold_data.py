@@ -24,12 +24,15 @@ def distinct_maps(*shapes, seed=0):
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def write_workspace(folder, subjects=2, sequences=3, instances=2, size=8):
-    """Index and flow of CASME II subjects sub01, sub02, ...; returns {(subject, sequence): maps}."""
+def write_workspace(folder, subjects=2, sequences=3, instances=2, size=8, frames=4):
+    """Index and flow of CASME II subjects sub01, sub02, ...; returns {(subject, sequence): maps}.
+
+    frames: those after the onset.
+    """
     names = [(f"sub{subject + 1:02d}", f"EP{n:02d}") for subject in range(subjects) for n in range(sequences)]
     maps = dict(zip(names, distinct_maps(*[(instances, 3, size, size)] * len(names)), strict=True))
     rows = [
-        ("casme2", subject, sequence, "x", 1, 3, 5, 200, EMOTIONS[number % 3])
+        ("casme2", subject, sequence, "x", 1, 3, 1 + frames, 200, EMOTIONS[number % 3])
         for number, (subject, sequence) in enumerate(names)
     ]
     pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(folder / "casme2.csv", index=False)
@@ -65,6 +68,7 @@ def moving_blobs(sequences, instances, seed, size=16, device="cpu"):
         maps[s, :, 0] += rng.uniform(0.3, 0.8, (instances, 1, 1)) * bump
     names = [f"s{i}" for i in range(sequences)]
     table = pd.DataFrame({"dataset": "casme2", "subject": "sub01", "sequence": names, "label": labels})
+    table["frames"] = instances
     first = torch.arange(sequences) * instances
     flat = torch.from_numpy(maps.astype(np.float16)).flatten(0, 1)
     tensors = (flat, first, torch.full((sequences,), instances), torch.from_numpy(labels))

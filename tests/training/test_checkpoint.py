@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -48,12 +48,24 @@ def interrupted(path, method, epochs, device="cpu"):
     return running
 
 
-@pytest.mark.parametrize("select", ["last", "best_on_held_out"])
-def test_an_interrupted_training_is_the_uninterrupted_one(tmp_path, method, select):
-    method = changed(method, training={"select": select})
+VARIANTS = {
+    "plain": {},
+    "leak": {"training": {"select": "best_on_held_out"}},
+    "decay": {"model": {"target_decay_end": 1.0}, "training": {"pairs": "instances"}},
+}
+
+
+@pytest.mark.parametrize("variant", [*VARIANTS, "dropout"])
+def test_an_interrupted_training_is_the_uninterrupted_one(tmp_path, method, variant):
+    """With dropout too, which draws from PyTorch's own generator, and that has gone on in between."""
+    method = changed(method, **VARIANTS.get(variant, {}))
+    if variant == "dropout":
+        regions = replace(method.model.regions, dropout=0.3, batch_masks=True)
+        method = replace(method, model=replace(method.model, regions=regions))
     whole = training(method)
     expected = whole.run()
     interrupted(tmp_path / "kept.safetensors", method, epochs=2)
+    torch.rand(7)
     resumed = training(method, Checkpoint(tmp_path / "kept.safetensors", "key"))
     found = resumed.run()
     assert (found.probabilities == expected.probabilities).all()

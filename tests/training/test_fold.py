@@ -55,7 +55,7 @@ def test_a_fold_writes_predictions_record_and_network(tmp_path, small_method, mo
     tensors, metadata = load_tensors(out.with_suffix(".safetensors"), verify=True)
     assert metadata["classes"] == ["negative", "positive", "surprise"]
     assert metadata["fold"]["name"] == "casme2-sub01"
-    trained = kept["trained"].model.online.state_dict()
+    trained = kept["trained"].network.state_dict()
     assert tensors.keys() == trained.keys()
     for name, tensor in trained.items():
         expected = tensor.numpy().astype(np.float16) if tensor.is_floating_point() else tensor.numpy()
@@ -71,6 +71,31 @@ def test_a_fold_writes_predictions_record_and_network(tmp_path, small_method, mo
             expected = network.classify(normalise(middle, small_method.input).float()).softmax(dim=1)[0]
         assert [row.p0, row.p1, row.p2] == pytest.approx(expected.tolist(), abs=2e-3)
         assert row.prediction == np.argmax([row.p0, row.p1, row.p2])
+
+
+@pytest.mark.parametrize("select", ["last", "best_on_held_out"])
+def test_the_leak_changes_the_epoch_and_is_recorded(tmp_path, small_method, monkeypatch, select):
+    """On noise, at a high rate that stays high, the best epoch on the held-out subject is not the last one."""
+    write_workspace(tmp_path, sequences=12)
+    method = changed(small_method, training={"epochs": 8, "learning_rate": 0.03, "gamma": 1.0, "select": select})
+    truth, by_epoch, epoch = np.arange(12) % 3, [], Training.epoch
+
+    def watched(training):
+        epoch(training)
+        by_epoch.append(training.predict())
+
+    monkeypatch.setattr(Training, "epoch", watched)
+    out = train_fold(tmp_path, method, seed=3)
+    hits = [(probabilities.argmax(axis=1) == truth).sum() for probabilities in by_epoch]
+    best = int(np.argmax(hits))  # the first of the best
+    assert hits[best] > hits[-1]
+    used = {"last": 7, "best_on_held_out": best}[select]
+    record = read_json(out.with_suffix(".json"))
+    assert (record["selection"], record["epoch"], len(record["curve"])) == (select, used + 1, 8)
+    table = pd.read_csv(out)
+    np.testing.assert_allclose(table[["p0", "p1", "p2"]], by_epoch[used], rtol=1e-6)
+    assert np.abs(by_epoch[best] - by_epoch[-1]).max() > 0.01
+    assert (table["prediction"] == truth).sum() == hits[used]
 
 
 def test_training_and_held_out_subjects_are_disjoint(tmp_path, small_method, monkeypatch):

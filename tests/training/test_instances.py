@@ -9,9 +9,11 @@ from safetensors.numpy import save_file
 
 from ra_icl.errors import InputError
 from ra_icl.files import save_tensors
-from ra_icl.training.instances import InputOptions, load_instances, normalise, stored_flow
+from ra_icl.training.instances import InputOptions, load_instances, normalise, pairs_of, stored_flow
+from ra_icl.training.method import OptimiserOptions
 
 SHAPES = {"sub01": {"a": 3, "b": 1}, "sub02": {"c": 4}}
+FRAMES = {"a": 3, "b": 0, "c": 9}
 ROWS = (("sub01", "a", 0), ("sub02", "c", 2), ("sub01", "b", 1))  # not file by file
 
 
@@ -31,7 +33,9 @@ def flow_folder(tmp_path, stored):
 
 
 def table(*rows):
-    return pd.DataFrame([("casme2", *row) for row in rows], columns=["dataset", "subject", "sequence", "label"])
+    """Rows as `protocols.select` gives them; a sequence has as many frames after the onset as FRAMES says."""
+    found = pd.DataFrame([("casme2", *row) for row in rows], columns=["dataset", "subject", "sequence", "label"])
+    return found.assign(onset=11, offset=[11 + FRAMES.get(sequence, 1) for sequence in found["sequence"]])
 
 
 def load(folder, rows=ROWS, normalise="none"):
@@ -45,6 +49,7 @@ def test_sets_are_the_stored_maps_in_table_order(flow_folder, stored):
     assert sets.count.tolist() == [3, 4, 1]
     assert sets.labels.tolist() == [0, 2, 1]
     assert sets.table["sequence"].tolist() == ["a", "c", "b"]
+    assert sets.table["frames"].tolist() == [3, 9, 0]
     expected = [stored["c"].astype(np.float32)[:, channel] for channel in range(3)]
     for statistic, of in enumerate((np.mean, np.min, np.max)):
         assert sets.statistics[1, statistic] == pytest.approx([of(values) for values in expected], rel=1e-6)
@@ -84,15 +89,31 @@ def test_pairs_are_distinct_instances_of_their_own_sequence(flow_folder):
 
 def test_the_middle_instance_is_inferred_on(flow_folder, stored):
     middle = np.stack([stored["a"][1], stored["c"][1], stored["b"][0]]).astype(np.float32)
-    assert np.array_equal(load(flow_folder).middle().numpy(), middle)
+    sets = load(flow_folder)
+    instances, owners = sets.middle_instances()
+    assert np.array_equal(sets.maps[instances].float().numpy(), middle)
+    assert owners.tolist() == [0, 1, 2]
 
 
 def test_a_subset_keeps_its_own_sequences(flow_folder, stored):
     subset = load(flow_folder).subset(np.array([1, 2]))
     assert subset.table["sequence"].tolist() == ["c", "b"]
     assert subset.labels.tolist() == [2, 1]
-    assert np.array_equal(subset.middle().numpy(), np.stack([stored["c"][1], stored["b"][0]]).astype(np.float32))
+    middle = subset.maps[subset.middle_instances()[0]]
+    assert np.array_equal(middle.numpy(), np.stack([stored["c"][1], stored["b"][0]]))
+    instances, owners = subset.all_instances()
+    assert np.array_equal(subset.maps[instances].numpy(), np.concatenate([stored["c"], stored["b"]]))
+    assert owners.tolist() == [0, 0, 0, 0, 1]
     assert subset.summary()["v"]["max"] == max(stored["c"][:, 1].max(), stored["b"][:, 1].max())
+
+
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [("sequences", [1, 1, 1]), ("instances", [3, 4, 1]), (2, [2, 2, 1]), (5, [3, 5, 1]), (100, [3, 9, 1])],
+)
+def test_pairs_of_an_epoch(flow_folder, pairs, expected):
+    """One, as many as there are instances, or a number, up to the frames after the onset (a: 3, c: 9, b: none)."""
+    assert pairs_of(load(flow_folder), OptimiserOptions(pairs=pairs)).tolist() == expected
 
 
 def test_scaling_per_instance_stretches_every_channel_to_0_1(stored):

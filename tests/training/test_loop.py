@@ -1,5 +1,6 @@
 """Training: the Siamese step's symmetries, what gets a gradient, and that the model learns."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,12 +10,14 @@ from fold_data import CLASSES, changed, moving_blobs
 
 from ra_icl.errors import InputError
 from ra_icl.model import regions
+from ra_icl.model.options import RegionOptions
+from ra_icl.model.regions import region_heatmaps
 from ra_icl.model.siamese import Siamese
-from ra_icl.training import objective
+from ra_icl.training import losses, objective
 from ra_icl.training.augmentation import AugmentationOptions
 from ra_icl.training.loop import Training
 from ra_icl.training.objective import classifier_terms, siamese_terms
-from ra_icl.training.step import balanced_weights
+from ra_icl.training.step import Stepper, balanced_weights
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -80,7 +83,7 @@ def test_no_gradient_reaches_the_target(small_method):
     assert all(parameter.grad is None for parameter in model.target.parameters())
     assert all(parameter.grad is not None for parameter in model.online.parameters())
     assert all(parameter.grad is not None for parameter in model.predictor.parameters())
-    assert terms.wins.sum().item() == pytest.approx(1)
+    assert terms.measures()["wins"].sum().item() == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +92,7 @@ def test_no_gradient_reaches_the_target(small_method):
         ({"attention": 0.0, "regions": 0.5}, {"cls", "align", "c"}),
         ({"attention": 0.5, "regions": 0.0}, {"cls", "acl"}),
         ({"attention": 0.5, "regions": 0.5, "entropy": 0.1}, {"cls", "acl", "align", "c", "entropy"}),
+        ({"attention": 0.0, "regions": 0.5, "decorrelation": 0.1}, {"cls", "align", "c", "decorrelation"}),
     ],
 )
 def test_a_module_that_is_off_leaves_its_terms_out(small_method, loss, expected):
@@ -105,7 +109,81 @@ def test_the_plain_classifier_has_one_term(small_method):
     model = Siamese(CLASSES, options.model, discover=False)
     terms = classifier_terms(model, (torch.rand(2, 3, 8, 8),) * 2, torch.tensor([0, 1]), options, generator())
     assert set(terms.losses) == {"cls"}
-    assert terms.wins is None
+    assert set(terms.measures()) == {"cls", "accuracy"}
+
+
+@pytest.mark.parametrize("classify", ["one", "both"])
+def test_the_plain_classifier_sees_one_instance_of_a_pair_or_both(small_method, classify):
+    options = changed(small_method, loss={"attention": 0, "regions": 0}, training={"classify": classify})
+    model = Siamese(CLASSES, options.model, discover=False).eval()
+    pair, labels = (torch.rand(4, 3, 8, 8), torch.rand(4, 3, 8, 8)), torch.tensor([0, 1, 2, 0])
+    terms = classifier_terms(model, pair, labels, options, generator())
+    seen = pair if classify == "both" else pair[:1]
+    expected = torch.cat([model.online(maps).logits for maps in seen])
+    assert torch.allclose(terms.logits, expected, atol=1e-5)
+    assert terms.labels.tolist() == [0, 1, 2, 0] * len(seen)
+    assert options.classified == len(seen)
+    assert small_method.classified == 2  # with IRC or MRD always
+
+
+def test_the_target_may_assign_on_the_online_networks_own_view(small_method):
+    """The target starts as the online network, so that it sees the same S in the same view, flipped or not."""
+    same = changed(small_method, loss={"alignment_view": "same"}, augmentation={"brightness": 0.4})
+    cross = changed(same, loss={"alignment_view": "cross"})
+    pair, labels = (torch.rand(4, 3, 8, 8), torch.rand(4, 3, 8, 8)), torch.tensor([0, 1, 2, 0])
+    found = {}
+    for name, options in (("same", same), ("cross", cross)):
+        torch.manual_seed(0)
+        terms = siamese_terms(Siamese(CLASSES, options.model), pair, labels, options, generator())
+        own = 2 * losses.alignment(terms.view.similarity, region_heatmaps(terms.view.similarity))
+        found[name] = terms.losses["align"].item(), own.item()
+        others = {key: value.item() for key, value in terms.losses.items() if key != "align"}
+        found.setdefault("others", others)
+        assert found["others"] == others  # the key changes nothing else
+    assert found["same"][0] == pytest.approx(found["same"][1], rel=1e-5)
+    assert abs(found["cross"][0] - found["cross"][1]) > 1e-5 * found["cross"][1]
+
+
+def test_the_targets_decay_rises_along_a_cosine(small_method):
+    """By hand: BYOL's 1 - (1 - tau) (cos(pi k / K) + 1) / 2 at the first, the middle and the last step."""
+    options = changed(small_method, model={"target_decay": 0.9, "target_decay_end": 1.0})
+    sets = moving_blobs(16, 2, seed=1)
+    training = Training(sets, sets, CLASSES, options, 0, "cpu")
+    assert training.steps_per_epoch * options.training.epochs == 4
+    expected = [0.9, 1 - 0.1 * (0.5**0.5 + 1) / 2, 0.95, 1 - 0.1 * (1 - 0.5**0.5) / 2]
+    assert [training.decay(step) for step in range(4)] == pytest.approx(expected)
+    lower = Training(sets, sets, CLASSES, changed(options, model={"target_decay_end": 0.5}), 0, "cpu")
+    assert [lower.decay(step) for step in (0, 2, 4)] == pytest.approx([0.9, 0.7, 0.5])
+    assert Training(sets, sets, CLASSES, small_method, 0, "cpu").decay(3) == 0.99
+
+
+def test_the_target_moves_by_each_steps_decay(small_method, monkeypatch):
+    """Eq. 3 with the decay of that step, of every parameter, in every step of a training."""
+    options = changed(small_method, model={"target_decay": 0.6, "target_decay_end": 1.0})
+    sets = moving_blobs(16, 2, seed=1)
+    training, step, moved = Training(sets, sets, CLASSES, options, 0, "cpu"), Stepper.step, []
+
+    def watched(stepper, rows):
+        before = [value.clone() for value in stepper.model.target.parameters()]
+        step(stepper, rows)
+        tau = 0.6 + 0.4 * (1 - math.cos(math.pi * len(moved) / 4)) / 2
+        pairs = zip(before, stepper.model.online.parameters(), stepper.model.target.parameters(), strict=True)
+        moved.append(all(torch.allclose(tau * old + (1 - tau) * theta, xi, atol=1e-6) for old, theta, xi in pairs))
+
+    monkeypatch.setattr(Stepper, "step", watched)
+    training.run()
+    assert moved == [True] * 4
+
+
+@pytest.mark.parametrize(("decoder_input", "low", "high"), [("queries", 0.02, 1), ("zeros", 0, 0.01)])
+def test_the_queries_differ_after_a_few_steps(small_method, decoder_input, low, high):
+    """The standard deviation of S over the queries after 6 steps at the paper's rate, with the demo's decoder."""
+    regions = RegionOptions(width=32, heads=4, feedforward=32, hidden=32, embedding=32, decoder_input=decoder_input)
+    method = changed(small_method, training={"epochs": 3, "batch": 16})
+    method = replace(method, model=replace(method.model, regions=regions))
+    sets = moving_blobs(32, 4, seed=1)
+    curve = Training(sets, sets, CLASSES, method, 0, "cpu").run().curve
+    assert all(low < epoch["similarity_spread"] < high for epoch in curve)
 
 
 def test_weights_balance_the_classes():
@@ -138,7 +216,7 @@ def test_a_seed_repeats_a_fold_bit_for_bit(small_method):
 def test_the_held_out_subject_leaves_no_trace_in_training(small_method):
     data = moving_blobs(12, 2, seed=1)
     networks = [
-        Training(data, moving_blobs(6, 2, seed=seed), CLASSES, small_method, 0, "cpu").run().model.state_dict()
+        Training(data, moving_blobs(6, 2, seed=seed), CLASSES, small_method, 0, "cpu").run().network.state_dict()
         for seed in (2, 3)
     ]
     assert all(torch.equal(networks[0][name], networks[1][name]) for name in networks[0])

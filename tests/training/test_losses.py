@@ -38,17 +38,41 @@ def test_attention_maps_are_eq_5():
                     assert maps[b, j, x, y].item() == pytest.approx(expected, abs=1e-5)
 
 
-def test_attention_consistency_is_eq_6():
+@pytest.mark.parametrize("form", ["printed", "squared"])
+def test_attention_consistency_is_eq_6(form):
     online, target = torch.randn(B, L, H, W), torch.randn(B, L, H, W)
     total = 0.0
     for b in range(B):
         for j in range(L):
-            total += sum(
-                (m - t) ** 2
-                for m, t in zip(online[b, j].flatten().tolist(), target[b, j].flatten().tolist(), strict=True)
-            )
+            squares = 0.0
+            for u in range(H):
+                for v in range(W):
+                    squares += (online[b, j, u, v].item() - target[b, j, u, v].item()) ** 2
+            total += math.sqrt(squares) if form == "printed" else squares
     expected = total / (L * H * W) / B
-    assert losses.attention_consistency(online, target).item() == pytest.approx(expected, rel=1e-5)
+    assert losses.attention_consistency(online, target, form).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("form", ["printed", "squared"])
+def test_equal_attention_maps_give_a_gradient_of_zero(form):
+    """The derivative of a norm at 0 is 0 / 0. One class of one image differs, and has a gradient."""
+    online = torch.randn(B, L, H, W)
+    target = online.clone()
+    target[1, 2] += 1
+    online.requires_grad_()
+    losses.attention_consistency(online, target, form).backward()
+    moved = online.grad != 0
+    assert online.grad.isfinite().all()
+    assert moved[1, 2].all()
+    assert moved.sum() == H * W
+
+
+def test_the_forms_of_eqs_6_and_14_that_are_printed_are_the_default():
+    maps = torch.randn(B, L, H, W), torch.randn(B, L, H, W)
+    vectors = torch.randn(B, N, D), torch.randn(B, N, D)
+    for loss, pair in ((losses.attention_consistency, maps), (losses.region_consistency, vectors)):
+        assert loss(*pair) == loss(*pair, "printed")
+    assert (LossOptions().attention_form, LossOptions().consistency_form) == ("printed", "printed")
 
 
 def test_region_heatmaps_are_eq_8():
@@ -89,19 +113,47 @@ def test_weighted_average_pooling_is_eq_11():
                 assert pooled[b, m, c].item() == pytest.approx(expected, abs=1e-5)
 
 
-def test_region_consistency_is_eqs_13_and_14_negated():
+@pytest.mark.parametrize("form", ["printed", "byol"])
+def test_region_consistency_is_eqs_13_and_14_negated(form):
     prediction, target = torch.randn(B, N, D), torch.randn(B, N, D)
     total = 0.0
     for b in range(B):
         similarity = sum(cosine(prediction[b, m].tolist(), target[b, m].tolist()) for m in range(N)) / N
-        total += 2 - 2 * similarity
-    assert losses.region_consistency(prediction, target).item() == pytest.approx(total / B, rel=1e-5)
+        total += 2 - 2 * similarity if form == "byol" else -similarity
+    assert losses.region_consistency(prediction, target, form).item() == pytest.approx(total / B, rel=1e-5)
 
 
-def test_region_consistency_falls_as_regions_agree():
+@pytest.mark.parametrize(("form", "agreeing", "opposite"), [("printed", -1, 1), ("byol", 0, 4)])
+def test_region_consistency_falls_as_regions_agree(form, agreeing, opposite):
     target = torch.randn(B, N, D)
-    assert losses.region_consistency(target, target).item() == pytest.approx(0, abs=1e-5)
-    assert losses.region_consistency(-target, target).item() == pytest.approx(4, abs=1e-5)
+    assert losses.region_consistency(target, target, form).item() == pytest.approx(agreeing, abs=1e-5)
+    assert losses.region_consistency(-target, target, form).item() == pytest.approx(opposite, abs=1e-5)
+
+
+def test_decorrelation_is_the_mean_squared_cosine_of_different_regions():
+    embeddings = torch.randn(B, N, D)
+    total, count = 0.0, 0
+    for b in range(B):
+        for m in range(N):
+            for n in range(N):
+                if m != n:
+                    total += cosine(embeddings[b, m].tolist(), embeddings[b, n].tolist()) ** 2
+                    count += 1
+    assert losses.decorrelation(embeddings).item() == pytest.approx(total / count, rel=1e-5)
+    assert losses.decorrelation(embeddings[:, :1]).item() == 0  # one region has no other
+
+
+def test_mean_entropy_is_of_the_batchs_mean_assignment():
+    similarity, temperature = torch.rand(B, N, H, W) * 2 - 1, 0.1
+    shares = [0.0] * N
+    for b in range(B):
+        for u in range(H):
+            for v in range(W):
+                exponentials = [math.exp(similarity[b, n, u, v] / temperature) for n in range(N)]
+                for m in range(N):
+                    shares[m] += exponentials[m] / sum(exponentials) / (B * H * W)
+    expected = sum(share * math.log(share) for share in shares)
+    assert losses.mean_entropy(similarity, temperature).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_mean_entropy_is_smallest_for_equal_shares():
@@ -116,3 +168,14 @@ def test_objective_is_eq_15():
     options = LossOptions(classification=0.1, attention=0.2, regions=0.3)
     assert losses.objective(terms, options).item() == pytest.approx(0.1 * 1 + 0.2 * 2 + 0.3 * (3 + 4))
     assert losses.objective({"cls": terms["cls"]}, options).item() == pytest.approx(0.1)
+
+
+def test_each_part_of_the_region_term_has_a_factor_and_every_other_term_a_weight():
+    options = LossOptions(0.1, 0.2, 0.3, alignment=5, consistency=7, entropy=11, decorrelation=13)
+    values = {"cls": 1.0, "acl": 2.0, "align": 3.0, "c": 4.0, "entropy": 6.0, "decorrelation": 8.0}
+    expected = 0.1 * 1 + 0.2 * 2 + 0.3 * (5 * 3 + 7 * 4) + 11 * 6 + 13 * 8
+    terms = {name: torch.tensor(value) for name, value in values.items()}
+    assert losses.objective(terms, options).item() == pytest.approx(expected)
+    assert losses.weights_of(options) == pytest.approx(
+        {"cls": 0.1, "acl": 0.2, "align": 1.5, "c": 2.1, "entropy": 11, "decorrelation": 13}
+    )

@@ -65,8 +65,8 @@ def test_means_are_over_the_steps_since_the_last_call(small_method):
         other(rows)
         single.append(other.take_means())
     means = stepper.take_means()
-    assert set(means) == {"loss", "cls", "acl", "align", "c", "wins"}
-    for name in ("loss", "cls", "acl", "align", "c"):
+    assert set(means) == {"loss", "cls", "acl", "align", "c", "accuracy", "wins"}
+    for name in ("loss", "cls", "acl", "align", "c", "accuracy"):
         assert means[name] == pytest.approx((single[0][name] + single[1][name]) / 2, rel=1e-5)
     assert sum(means["wins"]) == pytest.approx(1)
     assert stepper.steps == 0
