@@ -98,7 +98,7 @@ class OptimiserOptions(Options):
             "pairs of a sequence per epoch; sequences: one; instances: one for each of its instances; a number: "
             "that many, but no more than it has frames after the onset"
         ),
-    ] = "sequences"
+    ] = "instances"
     classify: Annotated[
         Literal["one", "both"],
         Help("how many instances of a pair a classifier without IRC and MRD sees; with them both are classified"),

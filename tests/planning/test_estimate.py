@@ -12,7 +12,7 @@ from ra_icl.planning import estimate as module
 from ra_icl.planning.config import load_config
 from ra_icl.planning.estimate import disk_bytes, estimate, measured_step, steps_of
 from ra_icl.planning.plan import make_plan
-from ra_icl.training.fold import held_out_rows, split
+from ra_icl.training.fold import Fold, held_out_rows, split
 from ra_icl.training.instances import InstanceSets
 from ra_icl.training.loop import Training
 
@@ -45,7 +45,7 @@ def trained_steps(plan, method, options):
         torch.zeros(int(counts.sum()), 3, 8, 8), first, counts, labels, table, np.zeros((len(rows), 3, 3))
     )
     for fold in plan.folds("cde"):
-        training, held_out = split(sets, held_out_rows(rows, fold))
+        training, held_out = split(sets, held_out_rows(rows, Fold("cde", method, fold, 0, "twins")))
         started = Training(training, held_out, 3, options, 0, "cpu")
         total += started.steps_per_epoch * options.training.epochs
     return total * len(plan.config["seeds"])
@@ -80,7 +80,7 @@ def test_steps_of_groups_are_those_of_five_trainings(plan, small_method):
     sizes = {"group1": 24, **{f"group{number}": 12 for number in range(2, 6)}}  # six subjects with 12 sequences each
     assert len(groups.selected["groups5"]) == sum(sizes.values())
     epochs = [math.ceil((sum(sizes.values()) - own) / small_method.training.batch) for own in sizes.values()]
-    assert steps_of(groups, "groups5", small_method) == 2 * small_method.training.epochs * sum(epochs)
+    assert steps_of(groups, "groups5", "m6", small_method) == 2 * small_method.training.epochs * sum(epochs)
 
 
 def test_bytes_are_those_of_crops_and_flow(plan):
