@@ -11,6 +11,7 @@ from ra_icl import files
 from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.errors import InputError
+from ra_icl.evaluation.explain import count_warnings
 
 SEQUENCE_KEY = ["dataset", "subject", "sequence"]
 RERUN = "delete it and run again"
@@ -134,7 +135,8 @@ def aggregate(
     """Pool the folds of one method (CSV files, each with its .json beside it) into a metrics JSON.
 
     Writes `out` and returns its content: that of `summarise` with title, protocol, method, selection, data_source,
-    the number of folds, and what they were fed and made by. Raises InputError, naming the file, if a fold lacks a
+    the number of folds, what they were fed and made by, and `warnings`, how many of them have each of the findings of
+    `explain` (left out for folds of older versions). Raises InputError, naming the file, if a fold lacks a
     column or a prediction, if it belongs to another method or protocol, was trained under other rules or on other
     flow than the rest, or if a sequence is not predicted exactly once per seed.
     """
@@ -153,6 +155,7 @@ def aggregate(
         "folds": len({metadata["fold"] for _, metadata in folds}),
         **_origin([metadata for _, metadata in folds]),
         **summarise(predictions, classes),
+        **count_warnings(folds),
     }
     content = {"title": "; ".join([f"{method.upper()}, protocol {protocol}", *caveats(content)]), **content}
     files.write_json(out, content)
