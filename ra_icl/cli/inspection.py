@@ -1,4 +1,4 @@
-"""Commands that look for faults: check and quality control."""
+"""Commands that look for faults: check, quality control, and what went wrong in a training."""
 
 import json
 import sys
@@ -53,6 +53,21 @@ def config_schema() -> None:
     from ra_icl.planning import config
 
     print(json.dumps(config.config_schema(), indent=2, ensure_ascii=False))
+
+
+@app.command()
+def explain(fold: Annotated[Path, typer.Argument(help="JSON of a fold, with its CSV beside it")]) -> None:
+    """Say in plain words what went wrong in the training of a fold, with the numbers.
+
+    A term of the loss that outweighs classification, regions that are uniform or collapsed, a target that lags behind,
+    underfit, overfit, or "nothing stands out".
+
+    Example: ra-icl explain results/folds/cde/m6/seed0/casme2-sub01.json
+    """
+    from ra_icl.evaluation.explain import explain as lines_of
+
+    for line in lines_of(fold):
+        print(line)
 
 
 @app.command("qc-subject")

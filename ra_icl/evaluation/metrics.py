@@ -11,6 +11,7 @@ from ra_icl import files
 from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.errors import InputError
+from ra_icl.evaluation.explain import count_warnings
 
 SEQUENCE_KEY = ["dataset", "subject", "sequence"]
 RERUN = "delete it and run again"
@@ -151,9 +152,10 @@ def aggregate(
     """Pool the folds of one method (CSV files, each with its .json beside it) into a metrics JSON.
 
     Writes `out` and returns its content: that of `summarise`, `by_subject` under "subjects", title, protocol, method,
-    selection, data_source, the number of folds, and what they were fed and made by. Raises InputError, naming the
-    file, if a fold lacks a column or a prediction, if it belongs to another method or protocol, was trained under
-    other rules or on other flow than the rest, or if a sequence is not predicted exactly once per seed.
+    selection, data_source, the number of folds, what they were fed and made by, and `warnings`, how many of them have
+    each finding of `explain` (left out for folds of older versions). Raises InputError, naming the file, if a fold
+    lacks a column or a prediction, if it belongs to another method or protocol, was trained under other rules or on
+    other flow than the rest, or if a sequence is not predicted exactly once per seed.
     """
     if not fold_csvs:
         raise InputError(f"{out}: no folds given for {method} under {protocol}; name their CSV files")
@@ -171,6 +173,7 @@ def aggregate(
         **_origin([metadata for _, metadata in folds]),
         **summarise(predictions, classes),
         "subjects": by_subject(predictions, len(classes)),
+        **count_warnings(folds),
     }
     content = {"title": "; ".join([f"{method.upper()}, protocol {protocol}", *caveats(content)]), **content}
     files.write_json(out, content)

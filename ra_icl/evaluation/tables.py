@@ -9,6 +9,7 @@ import pandas as pd
 
 from ra_icl.datasets.index import TITLES
 from ra_icl.errors import InputError
+from ra_icl.evaluation.explain import warning_notes
 from ra_icl.evaluation.intervals import Subjects, interval_notes, score_intervals, subjects_of
 from ra_icl.evaluation.metrics import DATA, FOLDS_CAVEATS, caveats, read_metrics
 from ra_icl.evaluation.table_formats import EMPTY, STRONG, Table, write_formats
@@ -267,7 +268,7 @@ def _require_comparable(number: str, metrics: Sequence[Mapping[str, Any]]) -> No
 
 
 def _notes(number: str, metrics: Sequence[Mapping[str, Any]], methods: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The notes below the table: midpoints for apexes, the ablation's marks and what ± means."""
+    """The notes below the table: midpoints for apexes, the ablation's marks, what ± means, trainings gone wrong."""
     notes = [SYNTHETIC_NOTE] if metrics[0]["data_source"] == "twins" else []
     needs_apex = any("Apex" in str(methods[content["method"]].get("mir")) for content in metrics)
     unannotated = "smic" in metrics[0]["scores"] or number == "own"
@@ -279,4 +280,4 @@ def _notes(number: str, metrics: Sequence[Mapping[str, Any]], methods: Mapping[s
     several = sorted({len(content["seeds"]) for content in metrics} - {1})
     if several:
         notes.append(f"±: sample standard deviation over {' or '.join(map(str, several))} seeds")
-    return notes
+    return [*notes, *warning_notes(metrics)]

@@ -1,6 +1,5 @@
 """What a training tells about itself: how hard each loss term pulls, and what the queries and the target do."""
 
-import math
 from typing import Any
 
 import torch
@@ -19,8 +18,8 @@ def diagnose(stepper: Stepper, epoch: int) -> dict[str, Any]:
     Returns `weight_norm`, ||W|| of the classifier; `gradients`, by loss term the norm of the gradient that the term,
     times its weight in Eq. 15, gives the backbone; with a target network `lag`, the distance of the target's parameters
     from the online network's as a share of these; with MRD `assignment_entropy`, the mean entropy of P over pixels in
-    nats (ln N if uniform), `similarity_spread`, the standard deviation of S over the queries, and `mask_cosine`, the
-    mean cosine between the mask embeddings of an image.
+    nats (ln N if uniform), `similarity_spread`, the standard deviation of S over the queries, and with several queries
+    `mask_cosine`, the mean cosine between the mask embeddings of an image.
     The batch and its augmentation come from a generator of their own, and BatchNorm's statistics are put back, so that
     training goes on as if nothing had happened.
     """
@@ -70,11 +69,12 @@ def _lag(stepper: Stepper) -> float:
 def _regions(view: View, temperature: float) -> dict[str, float]:
     similarity, masks = view.similarity.float(), view.masks.float()  # (B, N, h, w), (B, N, D)
     logs = (similarity / temperature).log_softmax(dim=1)
-    queries = masks.shape[1]
-    cosines = masks @ masks.transpose(1, 2)
-    others = (cosines.sum(dim=(1, 2)) - cosines.diagonal(dim1=1, dim2=2).sum(dim=1)) / max(queries * (queries - 1), 1)
-    return {
+    queries, cosines = masks.shape[1], masks @ masks.transpose(1, 2)
+    found = {
         "assignment_entropy": float(-(logs.exp() * logs).sum(dim=1).mean()),
         "similarity_spread": float(similarity.std(dim=1, correction=0).mean()),
-        "mask_cosine": float(others.mean()) if queries > 1 else math.nan,
     }
+    if queries > 1:
+        others = cosines.sum(dim=(1, 2)) - cosines.diagonal(dim1=1, dim2=2).sum(dim=1)
+        found["mask_cosine"] = float(others.mean() / (queries * (queries - 1)))
+    return found

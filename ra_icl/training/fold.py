@@ -155,9 +155,13 @@ def predictions(held_out: InstanceSets, trained: Trained) -> pd.DataFrame:
 
 
 def data_record(sets: InstanceSets, training: InstanceSets, held_out: InstanceSets, digest: str) -> dict[str, Any]:
-    """What the fold was fed: numbers of sequences, the digest of all flow, and the ranges of its values."""
+    """What the fold was fed: numbers of sequences, the digest of all flow, and the ranges of its values.
+
+    classes: training sequences by label.
+    """
     return {
         "trained": len(training),
+        "classes": np.bincount(training.table["label"]).tolist(),
         "predicted": len(held_out),
         "flow": digest,
         "training": training.summary(),

@@ -130,6 +130,33 @@ SAMM = [("samm", "006", "006_1_2", 0, 0), ("samm", "006", "006_1_3", 1, 0)]
 CASME2 = [("casme2", "sub01", "EP02_01f", 2, 2)]
 
 
+def told(**changes):
+    """What the record of a plain classifier holds that told of itself, of one epoch."""
+    epoch = {"cls": 0.2, "accuracy": 0.9, "weight_norm": 1.0, "gradients": {"cls": 1.0}} | changes
+    data = {"predicted": 2, "flow": "d1", "all": {"u": {"mean": 0.5}}, "classes": [5, 5, 5]}
+    return {"curve": [epoch], "data": data, "options": {"loss": {"class_weights": "none"}}}
+
+
+def test_warnings_are_counted_over_folds_and_left_out_without_diagnoses(tmp_path):
+    older = write_fold(tmp_path, "samm-006", SAMM)
+    assert "warnings" not in run([older], tmp_path / "older.json")
+    healthy = write_fold(tmp_path, "samm-006", SAMM, **told())
+    assert run([healthy], tmp_path / "healthy.json")["warnings"] == {}
+    faults = (
+        {"cls": 1, "accuracy": 0.4},
+        {"accuracy": 1},
+        {"gradients": {"cls": 1, "acl": 2}},
+        {"cls": 2, "accuracy": 0},
+    )
+    spoiled = [
+        write_fold(tmp_path / f"seed{seed}", "samm-006", SAMM, seed=seed, **told(**fault))
+        for seed, fault in enumerate(faults)
+    ]
+    expected = {"underfit": 2, "overfit": 1, "outweighed_by_acl": 1}
+    assert run(spoiled, tmp_path / "m6.json")["warnings"] == expected
+    assert files.read_json(tmp_path / "m6.json")["warnings"] == expected
+
+
 def test_aggregate_pools_folds_and_seeds_and_writes_the_json(tmp_path):
     paths = [
         write_fold(tmp_path / f"seed{seed}", name, rows, seed=seed)
