@@ -145,15 +145,15 @@ def _outweighing(curve: Sequence[Mapping[str, Any]], learned: str) -> Iterator[t
 
 def _regions(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     last = record["curve"][-1]
-    if "assignment_entropy" not in last:
+    if "mask_cosine" not in last:  # without MRD, or with a single query
         return
     entropy, cosine, wins = last["assignment_entropy"], last["mask_cosine"], max(last["wins"])
     alike = f"the mean cosine between mask embeddings is {cosine:.3f}"
     most = math.log(len(last["wins"]))
-    if most and entropy >= UNIFORM * most:
+    if entropy >= UNIFORM * most:
         text = f"the entropy of P is {entropy:.3f} of at most {most:.3f}, {alike}"
         yield "uniform_regions", f"{text}: the queries divide nothing; lower model.regions.temperature"
-    elif most and (wins > WINS or cosine > ALIKE):
+    elif wins > WINS or cosine > ALIKE:
         text = f"one of {len(last['wins'])} queries wins {wins:.0%} of the pixels, {alike}"
         yield "collapsed_regions", f"{text}; see model.regions.sinkhorn and loss.entropy"
 
