@@ -8,6 +8,8 @@ BIN := .venv/bin
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+STUDY := table3 table3_controls differences differences_controls
+
 .PHONY: demo study test test-slurm lint clean
 .DEFAULT_GOAL := demo
 
@@ -15,10 +17,8 @@ demo: .venv/installed
 	snakemake --cores $(CORES) --configfile config/demo.yaml
 
 study: .venv/installed
-	for seed in 1 2; do \
-	  snakemake --cores $(CORES) --configfile config/study.yaml --config "twins={seed: $$seed}" \
-	    "pathvars={results: results/study/seed$$seed}" -- table3 table3_controls differences differences_controls || exit; \
-	done
+	snakemake --cores $(CORES) --configfile config/study.yaml -- $(STUDY)
+	snakemake --cores $(CORES) --configfile config/study.yaml config/study-seed2.yaml -- $(STUDY)
 
 test: .venv/installed
 	pytest
