@@ -1,7 +1,7 @@
 """TV-L1 by Numba against OpenCV on one CPU core, or by PyTorch on a GPU.
 
     python benchmarks/flow.py [--size 224] [--pairs 9] [--out results/benchmarks/flow.json]
-    python benchmarks/flow.py --device cuda        # all 7,072 CDE pairs with strain, eager and compiled
+    python benchmarks/flow.py --device cuda        # all 7,072 CDE pairs with strain
 
 On a CPU: seconds per pair of both backends and their ratio, timed in turns because a shared machine's speed varies. On
 a GPU: pairs per second, and agreement with Numba. Pairs are a texture under known motion of 0.3 to 2.5 px with noise of
@@ -73,16 +73,15 @@ def _seconds(tvl1, onset: np.ndarray, frame: np.ndarray, repeats: int) -> float:
     return time.perf_counter() - start
 
 
-def gpu_flow(device: str, pairs: int, size: int, compiled: bool) -> dict:
+def gpu_flow(device: str, pairs: int, size: int) -> dict:
     """Time flow with strain by PyTorch for so many pairs, from images in memory to maps in memory.
 
-    device: cuda, or cpu for a handful of pairs. compiled: whether the steps run under torch.compile, whose time is
-    reported apart. Pairs go to the backend in batches of bounded memory.
+    device: cuda, or cpu for a handful of pairs. Pairs go to the backend in batches of bounded memory.
     """
     from ra_icl.flow import tvl1_torch
 
     onsets, frames, _ = moving_pairs(size, min(pairs, DIFFERENT))
-    how = {"strain": True, "device": device, "compiled": compiled, **PARAMETERS}
+    how = {"strain": True, "device": device, **PARAMETERS}
     start = time.perf_counter()
     tvl1_torch.tvl1(onsets[:2], frames[:2], **how)
     first = time.perf_counter() - start
@@ -96,7 +95,6 @@ def gpu_flow(device: str, pairs: int, size: int, compiled: bool) -> dict:
         "seconds": seconds,
         "pairs": pairs,
         "pairs_per_second": pairs / seconds,
-        "compiled": compiled,
         "device": tvl1_torch.VERSION if device == "cuda" else device,
         "size": size,
         "seconds_of_first_call": first,
@@ -152,9 +150,8 @@ def main() -> None:
         pairs = arguments.pairs or CDE_PAIRS
         found = {"agreement": agreement("cuda", min(pairs, DIFFERENT), arguments.size)}
         print(found["agreement"])
-        for name, compiled in (("eager", False), ("compiled", True)):
-            found[name] = gpu_flow("cuda", pairs, arguments.size, compiled)
-            print(f"{name}: {pairs} pairs in {found[name]['seconds']:.1f} s")
+        found["speed"] = gpu_flow("cuda", pairs, arguments.size)
+        print(f"{pairs} pairs in {found['speed']['seconds']:.1f} s")
     write_json(arguments.out, found)
 
 

@@ -179,15 +179,10 @@ def one_fold(number: int, device: str, sizes: Sizes, reports: Any) -> None:
 
 
 def flow(device: str, sizes: Sizes) -> Iterator[dict[str, Any]]:
-    """TV-L1 with strain, eager and compiled, and its agreement with Numba."""
-    found = {"eager": attempt(gpu_flow, device, sizes.flow_pairs, sizes.flow_size, False)}
+    """TV-L1 with strain, and its agreement with Numba."""
+    found = {"speed": attempt(gpu_flow, device, sizes.flow_pairs, sizes.flow_size)}
     yield found
     found["agreement"] = attempt(agreement, device, sizes.agreement_pairs, sizes.flow_size)
-    yield found
-    if device == "cpu":
-        found["compiled"] = {"skipped": "compiling for a CPU takes minutes, and no step of the workflow does"}
-    else:
-        found["compiled"] = attempt(gpu_flow, device, sizes.flow_pairs, sizes.flow_size, True)
     yield found
 
 

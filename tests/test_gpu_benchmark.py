@@ -54,6 +54,6 @@ def test_every_part_leaves_its_result(tmp_path):
         assert folds[str(count)]["errors"] == []
         assert list(folds[str(count)]["epochs"].values()) == [2] * count
         assert folds[str(count)]["cde_minutes"] > 0
-    for part in ("eager", "compiled", "agreement"):
+    for part in ("speed", "agreement"):
         assert "error" not in flow[part]
     assert profile["top"][0]["share"] >= profile["top"][1]["share"] > 0

@@ -1,8 +1,7 @@
 """The steps of TV-L1 on batches of image pairs in PyTorch.
 
 The P pairs of a batch lie along the first axis of every tensor, and no pair's values enter another's. Everything is
-float32 and elementwise apart from a few sums, so TF32 has no effect. `iterate` changes nothing in place, which
-lets torch.compile fuse it into a few kernels.
+float32 and elementwise apart from a few sums, so TF32 has no effect.
 
 warped: (P, 4, H, W), slopes to the right and down, 1 / slope², and rho without its flow terms. field: (P, 2, H, W), u
 and v in pixels. dual: (P, 4, H, W), the horizontal and the vertical part of u's dual field, then of v's.

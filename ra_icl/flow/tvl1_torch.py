@@ -1,11 +1,9 @@
-"""TV-L1 optical flow of many image pairs at once in PyTorch; on a GPU the inner loop is compiled by torch.compile.
+"""TV-L1 optical flow of many image pairs at once in PyTorch, for a GPU.
 
 The scheme is that of `tvl1_numba`, step by step. Each pair has its own stopping rule, checked after every iteration as
 there, and takes no further part once it has converged, so no pair's flow depends on the others in its batch.
 """
 
-from collections.abc import Callable
-from functools import cache
 from math import sqrt
 
 import numpy as np
@@ -21,7 +19,7 @@ CUDA = torch.cuda.is_available()
 DEVICE = "cuda" if CUDA else "cpu"
 VERSION = f"torch {torch.__version__}, " + (f"cuda {torch.cuda.get_device_name()}" if CUDA else "cpu")
 PAIRS_AT_ONCE = 512 if CUDA else 1  # pairs that a call should bring; on a GPU the largest batch
-PLANES = 150  # float32 per pixel and pair that a GPU has to hold, most of them for an uncompiled median filter
+PLANES = 150  # float32 per pixel and pair that a GPU has to hold, most of them for the median filter
 PIXELS_IN_CACHE = 65536  # of a batch on a CPU
 LOOK_EVERY = 5  # iterations after which a GPU is asked whether all pairs have converged, which makes it wait
 
@@ -33,18 +31,15 @@ def tvl1(
     *,
     strain: bool = False,
     device: str = DEVICE,
-    compiled: bool | None = None,
     **parameters: float,
 ) -> np.ndarray:
     """Return the TV-L1 flow from the onset to each of `frames`; with `strain`, that as a third channel.
 
-    onset: (H, W) uint8 for all frames, or (N, H, W), one for each. frames: (N, H, W) uint8. compiled: whether the inner
-    loop runs under torch.compile, by default on a GPU only. parameters: those of `options.Schedule`, gamma 0. Returns
-    (N, 2 or 3, H, W) float32, in the units of `tvl1_opencv.tvl1`.
+    onset: (H, W) uint8 for all frames, or (N, H, W), one for each. frames: (N, H, W) uint8. parameters: those of
+    `options.Schedule`, gamma 0. Returns (N, 2 or 3, H, W) float32, in the units of `tvl1_opencv.tvl1`.
     Memory on a GPU: 4 PLANES bytes per pixel and pair, 30 MB per pair at 224 px; a batch is as large as fits.
     """
     schedule = Schedule(**parameters)
-    compiled = device == "cuda" if compiled is None else compiled
     onsets = np.broadcast_to(onset, frames.shape)
     result = np.empty((len(frames), 3 if strain else 2, *frames.shape[1:]), np.float32)
     count = _pairs_in_a_batch(device, *frames.shape[1:])
@@ -54,7 +49,7 @@ def tvl1(
         for first in range(0, len(frames), count):
             part = slice(first, first + count)
             pairs = torch.as_tensor(np.stack([onsets[part], frames[part]], axis=1), device=device).float()
-            field = _flow(_filled(pairs, compiled), schedule, compiled)[: len(pairs)]
+            field = _flow(pairs, schedule)
             result[part, :2] = field.cpu().numpy()
             if strain:
                 result[part, 2] = optical_strain(field).cpu().numpy()
@@ -72,26 +67,12 @@ def _pairs_in_a_batch(device: str, height: int, width: int) -> int:
     return max(1, min(PAIRS_AT_ONCE, int(0.8 * free) // (4 * PLANES * height * width)))
 
 
-@cache
-def _iterate(compiled: bool) -> Callable:
-    """`torch_kernels.iterate`; compiled, if so, once for all sizes of levels and batches.
-
-    The other steps run a hundred times less often, and PyTorch 2.11 fails to compile their padding for all sizes.
-    """
-    return torch.compile(torch_kernels.iterate, dynamic=True) if compiled else torch_kernels.iterate
-
-
-def _filled(batch: Tensor, compiled: bool) -> Tensor:
-    """The batch, or its only pair twice: torch.compile makes other code for one pair, which may round otherwise."""
-    return torch.cat([batch, batch]) if compiled and len(batch) == 1 else batch
-
-
-def _flow(pairs: Tensor, schedule: Schedule, compiled: bool) -> Tensor:
+def _flow(pairs: Tensor, schedule: Schedule) -> Tensor:
     """The flow (P, 2, H, W) of onsets and frames (P, 2, H, W), from the coarsest level to the finest."""
     field = pairs.new_zeros(len(pairs), 2, 1, 1)
     for level in reversed(pyramid(pairs, schedule)):
         field = F.interpolate(field, level.shape[2:], mode="bilinear") / schedule.scale_step
-        _refine(level, field, schedule, compiled)
+        _refine(level, field, schedule)
     return field
 
 
@@ -109,31 +90,29 @@ def pyramid(images: Tensor, schedule: Schedule) -> list[Tensor]:
     return levels
 
 
-def _refine(pairs: Tensor, field: Tensor, schedule: Schedule, compiled: bool) -> None:
+def _refine(pairs: Tensor, field: Tensor, schedule: Schedule) -> None:
     """Refine `field` (P, 2, H, W) in place on one level."""
     dual = torch.cat([torch.zeros_like(field)] * 2, dim=1)
     for _ in range(schedule.warps):
         warped = torch_kernels.warp(pairs, field)
         moving = torch.arange(len(field), device=field.device)
         for _ in range(schedule.outer_iterations):
-            moving = _filled(moving, compiled)
             start = field[moving]
             if schedule.median_filter > 1:
                 start = torch_kernels.median(start, schedule.median_filter)
-            field[moving], dual[moving], active = inner_loop(warped[moving], start, dual[moving], schedule, compiled)
+            field[moving], dual[moving], active = inner_loop(warped[moving], start, dual[moving], schedule)
             moving = moving[active]
             if not len(moving):
                 break
 
 
-def inner_loop(warped: Tensor, field: Tensor, dual: Tensor, schedule: Schedule, compiled: bool) -> tuple[Tensor, ...]:
+def inner_loop(warped: Tensor, field: Tensor, dual: Tensor, schedule: Schedule) -> tuple[Tensor, ...]:
     """At most `schedule.inner_iterations` of `torch_kernels.iterate`: field, dual, and the pairs that still change."""
-    iterate = _iterate(compiled)
     steps = (schedule.lambda_ * schedule.theta, schedule.theta, schedule.tau / schedule.theta, schedule.epsilon**2)
     active = torch.ones(len(field), dtype=torch.bool, device=field.device)
     every = 1 if field.device.type == "cpu" else LOOK_EVERY
     for number in range(1, schedule.inner_iterations + 1):
-        field, dual, active = iterate(warped, field, dual, active, steps)
+        field, dual, active = torch_kernels.iterate(warped, field, dual, active, steps)
         if number % every == 0 and not active.any():
             break
     return field, dual, active

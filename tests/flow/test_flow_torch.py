@@ -51,7 +51,7 @@ def test_iterations_are_numbas_for_each_pair_alone(rng):
     stop = 5.0
     schedule = Schedule(inner_iterations=12, epsilon=(stop / HEIGHT / WIDTH) ** 0.5)
     parts = (torch.from_numpy(part.astype(np.float32)) for part in (warped, start, start_dual))
-    field, dual, active = tvl1_torch.inner_loop(*parts, schedule, compiled=False)
+    field, dual, active = tvl1_torch.inner_loop(*parts, schedule)
     assert active.tolist() == [True, False]
     steps = [schedule.lambda_ * schedule.theta, schedule.theta, schedule.tau / schedule.theta, stop]
     for pair in range(2):
@@ -102,30 +102,6 @@ def test_no_pair_depends_on_its_company(monkeypatch):
         np.testing.assert_allclose(flow_maps(onsets[part], frames[part], options)[0], maps, atol=1e-4)
     monkeypatch.setattr(tvl1_torch, "PIXELS_IN_CACHE", 3 * 40 * 40)
     np.testing.assert_allclose(flow_maps(onsets, frames, options), together, atol=1e-4)
-
-
-def test_the_inner_loop_is_compiled_once_for_all_sizes_and_on_request_only(monkeypatch):
-    """With a compiler that runs what it traced as it is, so that the results stay the same."""
-    onsets, frames, _ = moving_pairs(40, range(3))
-    compiled, compile_step = [], torch.compile
-
-    def compile_with_counter(function, dynamic):
-        def run_as_is(graph, _):
-            compiled.append(function.__name__)
-            return graph.forward
-
-        return compile_step(function, dynamic=dynamic, backend=run_as_is)
-
-    monkeypatch.setattr(torch, "compile", compile_with_counter)
-    tvl1_torch._iterate.cache_clear()
-    parameters = {"scales": 4, "warps": 2, "median_filter": 3}
-    expected = tvl1_torch.tvl1(onsets, frames, device="cpu", **parameters)
-    assert compiled == []
-    for count in (3, 2, 1):
-        found = tvl1_torch.tvl1(onsets[:count], frames[:count], device="cpu", compiled=True, **parameters)
-        np.testing.assert_allclose(found, expected[:count], atol=1e-4)
-    assert compiled == ["iterate"]
-    tvl1_torch._iterate.cache_clear()
 
 
 def test_the_other_schedule_is_numbas_too():
