@@ -8,7 +8,7 @@ import pandas as pd
 from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.protocols import EXPECTED, EXPECTED_SUBJECTS, PROTOCOLS, UNUSED_CASME2, select
 from ra_icl.errors import InputError
-from ra_icl.evaluation.metrics import DATA, data_caveats, missing_datasets
+from ra_icl.evaluation.caveats import DATA, data_caveats, missing_datasets
 from ra_icl.evaluation.table_formats import EMPTY, Table, write_formats
 
 CAPTIONS = {

@@ -1,6 +1,6 @@
 """From the predictions of all folds to UF1, UAR and accuracy: composite, per dataset and per seed."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ra_icl import files
-from ra_icl.datasets.index import TITLES
-from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.errors import InputError
+from ra_icl.evaluation.caveats import caveats
 from ra_icl.evaluation.explain import count_warnings
 
 SEQUENCE_KEY = ["dataset", "subject", "sequence"]
@@ -18,46 +17,6 @@ RERUN = "delete it and run again"
 # What a fold's JSON must hold to be scored, and what a metrics JSON must hold to be printed.
 FOLD_KEYS = ("method", "protocol", "seed", "fold", "selection", "data_source", "data", "versions", "seconds")
 METRICS_KEYS = ("method", "protocol", "classes", "seeds", "scores", "confusion", "data_source", "selection", "data")
-# How tables call data: published maps are real data too, only the rows of published.csv are "published".
-DATA = {"datasets": "real", "twins": "synthetic", "public_flow": "real"}
-DATA_SOURCE_CAVEATS = {
-    "datasets": None,
-    "twins": "SYNTHETIC TWINS: not comparable with any published number",
-    "public_flow": "published flow maps",
-}
-FOLDS_CAVEATS = {"groups5": "five folds by subject, not LOSO"}
-SELECTION_CAVEATS = {
-    "last": None,
-    "best_on_held_out": "best epoch chosen on the held-out subject: optimistic",
-}
-
-
-def caveats(metrics: Mapping[str, Any]) -> list[str]:
-    """What a title must say about results: data source, missing datasets, folds, how the epoch was chosen.
-
-    metrics: the content of a metrics JSON. Empty for real data, all of a protocol's datasets, LOSO and the last epoch.
-    Raises InputError for an unknown data source, selection or protocol.
-    """
-    if metrics["selection"] not in SELECTION_CAVEATS:
-        raise InputError(f"selection {metrics['selection']!r} is none of {', '.join(SELECTION_CAVEATS)}")
-    missing = missing_datasets(metrics["protocol"], metrics["scores"])
-    rules = [FOLDS_CAVEATS.get(metrics["protocol"]), SELECTION_CAVEATS[metrics["selection"]]]
-    return [*data_caveats(metrics["data_source"]), *missing, *filter(None, rules)]
-
-
-def data_caveats(data_source: str) -> list[str]:
-    """What a title must say about a data source; empty for the datasets. Raises InputError for an unknown one."""
-    if data_source not in DATA_SOURCE_CAVEATS:
-        raise InputError(f"data_source {data_source!r} is none of {', '.join(DATA_SOURCE_CAVEATS)}")
-    return list(filter(None, [DATA_SOURCE_CAVEATS[data_source]]))
-
-
-def missing_datasets(protocol: str, found: Collection[str]) -> list[str]:
-    """["CDE without SMIC-HS"] if a dataset of the protocol is not in `found`, else []."""
-    if protocol not in PROTOCOLS:
-        raise InputError(f"protocol {protocol!r} is none of {', '.join(PROTOCOLS)}")
-    names = [TITLES[name] for name in PROTOCOLS[protocol].datasets if name not in found]
-    return [f"{protocol.upper()} without {' and '.join(names)}"] if names else []
 
 
 def read_metrics(path: Path) -> dict[str, Any]:

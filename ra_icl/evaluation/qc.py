@@ -10,7 +10,7 @@ import pandas as pd
 
 from ra_icl import files
 from ra_icl.errors import InputError
-from ra_icl.evaluation.metrics import DATA, data_caveats
+from ra_icl.evaluation.caveats import DATA, data_caveats
 
 # A jump between neighbouring crops gets a remark above this share of the crop's width: about a pixel at 224 px,
 # several times what a head moves in a frame.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ra_icl import files
 from ra_icl.datasets.index import TITLES
-from ra_icl.evaluation.metrics import data_caveats
+from ra_icl.evaluation.caveats import data_caveats
 
 COLUMNS = 4  # curves side by side
 THUMBNAIL = 96  # pixels

@@ -9,9 +9,10 @@ import pandas as pd
 
 from ra_icl.datasets.index import TITLES
 from ra_icl.errors import InputError
+from ra_icl.evaluation.caveats import DATA, FOLDS_CAVEATS, caveats
 from ra_icl.evaluation.explain import warning_notes
 from ra_icl.evaluation.intervals import Subjects, interval_notes, score_intervals, subjects_of
-from ra_icl.evaluation.metrics import DATA, FOLDS_CAVEATS, caveats, read_metrics
+from ra_icl.evaluation.metrics import read_metrics
 from ra_icl.evaluation.table_formats import EMPTY, STRONG, Table, write_formats
 
 CAPTIONS = {

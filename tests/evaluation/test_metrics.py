@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_s
 from ra_icl import files
 from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.errors import InputError
+from ra_icl.evaluation import caveats as module
 from ra_icl.evaluation import metrics
 
 CLASSES = ["negative", "positive", "surprise"]
@@ -340,7 +341,7 @@ def test_metrics_are_read_back_and_an_old_file_is_refused_by_name(tmp_path):
 def caveats(source, selection="last", protocol="cde", datasets=("casme2", "samm", "smic")):
     scores = {name: {} for name in ("composite", *datasets)}
     content = {"data_source": source, "selection": selection, "protocol": protocol, "scores": scores}
-    return metrics.caveats(content)
+    return module.caveats(content)
 
 
 def test_caveats_name_the_data_the_selection_and_missing_datasets():
@@ -361,7 +362,7 @@ def test_caveats_name_the_data_the_selection_and_missing_datasets():
 
 def test_every_protocol_that_is_not_loso_has_a_caveat():
     grouped = {name for name, protocol in PROTOCOLS.items() if protocol.groups}
-    assert grouped == set(metrics.FOLDS_CAVEATS)
+    assert grouped == set(module.FOLDS_CAVEATS)
 
 
 def test_importing_metrics_and_tables_stays_cheap():
