@@ -36,6 +36,10 @@ class TwinOptions(Options):
         ),
     ] = "demo"
     subjects: Annotated[int, at_least(2), Help("subjects per dataset")] = 2
+    casme3_subjects: Annotated[
+        Annotated[int, at_least(2)] | None,
+        Help("of CAS(ME)³, whose protocols have no other dataset to train on; null: as `subjects`"),
+    ] = None
     per_class: Annotated[
         int,
         at_least(1),
@@ -215,6 +219,8 @@ def _emotions_of_subjects(dataset: str, options: TwinOptions) -> list[list[tuple
         deal = study_census if options.census in STUDIES else census
         shown = deal(dataset, classes, stream(options, dataset, "census"))
     else:
+        of_casme3 = options.casme3_subjects or options.subjects
+        subjects = of_casme3 if dataset == "casme3" else options.subjects
         count = -(-options.per_class // 2) if dataset == "casme3" else options.per_class
         shown = [
             [
@@ -222,7 +228,7 @@ def _emotions_of_subjects(dataset: str, options: TwinOptions) -> list[list[tuple
                 for emotions in layout.emotions
                 for turn in range(count)
             ]
-            for subject in range(options.subjects)
+            for subject in range(subjects)
         ]
     excluded = layout.excluded if options.excluded and options.census not in STUDIES else ()
     return [

@@ -288,3 +288,9 @@ def test_subjects_differ_in_strength():
     within = np.mean([np.var(found) for found in peaks.values()])
     between = np.var([np.mean(found) for found in peaks.values()])
     assert between > 0.5 * within
+
+
+def test_casme3_may_have_subjects_of_its_own():
+    options = TwinOptions(subjects=2, casme3_subjects=5)
+    assert [plan(dataset, options)["subject"].nunique() for dataset in ("casme2", "casme3")] == [2, 5]
+    pd.testing.assert_frame_equal(plan("casme3", options), plan("casme3", TwinOptions(subjects=5)))

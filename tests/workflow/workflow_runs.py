@@ -14,7 +14,7 @@ SNAKEMAKE = (sys.executable, "-m", "snakemake", "--cores", "2")
 CONFIGS = ("config/demo.yaml", "tiny.yaml")
 TINY = {
     "protocols": ["cde", "casme3_4"],
-    "twins": {"per_class": 1, "scale": 0.3, "frames": [10, 12]},
+    "twins": {"per_class": 1, "casme3_subjects": None, "scale": 0.3, "frames": [10, 12]},
     "faces": {"size": 48},
     "base": {"sampling": {"instances": 2}, "training": {"epochs": 1}},
     "tables": {"table3": ["m1", "m6"]},
