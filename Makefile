@@ -19,6 +19,7 @@ demo: .venv/installed
 study: .venv/installed
 	snakemake --cores $(CORES) --configfile config/study.yaml -- $(STUDY)
 	snakemake --cores $(CORES) --configfile config/study.yaml config/study-seed2.yaml -- $(STUDY)
+	snakemake --cores $(CORES) --configfile config/study.yaml config/study-control.yaml -- $(STUDY)
 
 test: .venv/installed
 	pytest

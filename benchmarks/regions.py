@@ -1,6 +1,7 @@
 """Does region discovery see regions? Heatmaps of kept networks against the true motion of the study's twins.
 
-    python benchmarks/regions.py results/study [--methods m6 m6_sharp m6_cited] [--out results/benchmarks/regions.json]
+    python benchmarks/regions.py results/study/seed1 results/study/seed2 \
+        [--methods m6 m6_sharp m6_cited] [--out results/benchmarks/regions.json]
 
 Each network of `folds/{protocol}/{method}/seed*/` sees the sequences that its fold held out, of each the middle
 instance: inference uses it, and the others are much like it. P (Eq. 8) is taken in evaluation mode at the method's
@@ -144,12 +145,6 @@ def _masks(table: Any, results: Path, sampling: str, size: int) -> dict[str, np.
         for name, parts in REGIONS.items():
             found[name].append(np.any([roles[role] for role in parts], axis=0))
     return {name: np.stack(masks).astype(float) for name, masks in found.items()}
-
-
-def _record(path: Path, sequence: str) -> dict[str, Any]:
-    """What a file of flow or crops notes of a sequence."""
-    with open_tensors(path) as file:
-        return file.metadata["sequences"][sequence]
 
 
 def measure(held: HeldOut) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def explain(path: Path) -> list[str]:
 def diagnosed(record: Mapping[str, Any]) -> bool:
     """Whether a fold's record holds what `findings` reads; those of older versions do not."""
     curve = record.get("curve")
-    return bool(curve) and "gradients" in curve[-1] and "classes" in record["data"]
+    return bool(curve) and "gradients" in curve[-1] and "classes" in record.get("data", {})
 
 
 def findings(record: Mapping[str, Any], predictions: pd.DataFrame) -> dict[str, str]:

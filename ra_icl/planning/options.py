@@ -87,9 +87,8 @@ def _read(cls: type[T], values: Mapping[str, Any], *place: str) -> T:
         # Unknown keys first: a misspelt key is also a missing one.
         first, *others = sorted(error.errors(), key=lambda fault: fault["type"] != "unexpected_keyword_argument")
         path, text = first["loc"], _fault(cls, first)
-        if path and str(path[-1]).startswith(
-            "literal["
-        ):  # words or a number: pydantic tells both faults, below the key
+        # Words or a number: pydantic tells both faults, below the key.
+        if path and str(path[-1]).startswith("literal["):
             path = path[:-1]
             text += "".join(f", or {_remedy(other)}" for other in others if other["loc"][:-1] == path)
         raise InputError(_line(place, path, text)) from None

@@ -68,8 +68,8 @@ def run_fold(
 ) -> None:
     """Train one fold and predict its held-out subjects, unless `out` already holds the result.
 
-    out: the CSV file of predictions; the record goes beside it as .json and, with `keep_network`, the online network as
-    .safetensors. indexes: the index CSV of every dataset of the protocol. flow: the folder flow/{sampling}.
+    out: the CSV file of predictions; the record goes beside it as .json and, with `keep_network`, the network that
+    predicts as .safetensors. indexes: the index CSV of every dataset of the protocol. flow: the folder flow/{sampling}.
     checkpoints: folder for {fold}.safetensors, the state from which an interrupted training resumes, written every
     `checkpoint_seconds` at most. code: a digest of the code that trains.
     Raises InputError if the protocol has no such fold, flow is missing, the loss diverges or the device is unusable.

@@ -1,4 +1,4 @@
-"""Training of one LOSO fold: epochs, learning rate schedule, checkpoints, predictions."""
+"""Training of one fold: epochs, learning rate schedule, checkpoints, predictions."""
 
 import logging
 import math

@@ -26,7 +26,7 @@ class InputOptions(Options):
 class LossOptions(Options):
     """The weights of Eq. 15, and terms that the paper does not have."""
 
-    classification: Annotated[float, at_least(0), Help("lambda 1")] = 0.5
+    classification: Annotated[float, above(0), Help("lambda 1")] = 0.5
     attention: Annotated[float, at_least(0), Help("lambda 2; 0 turns the IRC module off")] = 0.5
     regions: Annotated[float, at_least(0), Help("lambda 3; 0 turns the MRD module off")] = 0.5
     attention_form: Annotated[
@@ -113,7 +113,7 @@ class OptimiserOptions(Options):
     select: Annotated[
         Literal["last", "best_on_held_out"],
         Help(
-            "last: the last epoch's network; best_on_held_out: the epoch that is best on the held-out subject, a leak "
+            "last: the last epoch's network; best_on_held_out: the epoch that is best on the held-out subjects, a leak "
             "that is kept to show its size (every table then says so)"
         ),
     ] = "last"
@@ -134,7 +134,10 @@ class InferenceOptions(Options):
 
 @dataclass(frozen=True)
 class MethodOptions(Options):
-    """Everything of a method that training needs; a method of the config is a set of overrides of these."""
+    """Everything of a method that training needs; a method of the config is a set of overrides of these.
+
+    Raises ValueError if the target network is to predict where none is trained.
+    """
 
     input: Annotated[InputOptions, Help("flow maps to network inputs")] = field(default_factory=InputOptions)
     model: Annotated[ModelOptions, Help("the network")] = field(default_factory=ModelOptions)
@@ -144,6 +147,10 @@ class MethodOptions(Options):
     )
     training: Annotated[OptimiserOptions, Help("optimiser and device")] = field(default_factory=OptimiserOptions)
     inference: Annotated[InferenceOptions, Help("prediction")] = field(default_factory=InferenceOptions)
+
+    def __post_init__(self) -> None:
+        if self.inference.network == "target" and not self.consistent:
+            raise ValueError("inference.network is target, but without IRC and MRD no target is trained; set online")
 
     @property
     def consistent(self) -> bool:

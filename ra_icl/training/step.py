@@ -33,7 +33,7 @@ class Stepper:
         self.optimiser = Adam(model, options.training.learning_rate, options.training.weight_decay, self.device)
         balanced = options.loss.class_weights == "balanced"
         self.class_weights = balanced_weights(data.labels, classes) if balanced else None
-        self.decay = torch.tensor(options.model.target_decay, device=self.device)  # tau of the next step
+        self.decay = torch.tensor(float(options.model.target_decay), device=self.device)  # tau of the next step
         self.sums: dict[str, torch.Tensor] = {}
         self.steps = 0
         self._eager_steps: dict[int, int] = {}

@@ -18,7 +18,9 @@ from ra_icl.training.method import MethodOptions
 from ra_icl.twins.plan import TwinOptions
 
 ROOT = Path(__file__).parents[2]
-CONFIG, DEMO, PUBLIC = (ROOT / "config" / f"{name}.yaml" for name in ("config", "demo", "public-flow"))
+NAMES = ("config", "demo", "public-flow", "study", "study-seed2", "study-control")
+CONFIG, DEMO, PUBLIC, STUDY, SECOND, CONTROL = (ROOT / "config" / f"{name}.yaml" for name in NAMES)
+SHIPPED = [[], [DEMO], [PUBLIC], [STUDY], [STUDY, SECOND], [STUDY, CONTROL]]  # on top of config.yaml
 
 
 def as_plain(options):
@@ -27,12 +29,21 @@ def as_plain(options):
     return list(options) if isinstance(options, tuple) else options
 
 
-@pytest.mark.parametrize("files", [[], [DEMO], [PUBLIC]], ids=["config", "demo", "public-flow"])
+@pytest.mark.parametrize("files", SHIPPED, ids=NAMES)
 def test_the_shipped_configs_fit(files):
     config = load_config([CONFIG, *files])
     checked = check_config(config)
     assert checked.base.training.batch == config["base"]["training"]["batch"]
     assert checked.keep_networks == tuple(config["keep_networks"])
+
+
+@pytest.mark.parametrize(("files", "pairs"), [([], 16), ([DEMO], 4), ([STUDY], 4)], ids=["config", "demo", "study"])
+def test_controls_draw_as_many_pairs_as_the_whole_method(files, pairs):
+    config = load_config([CONFIG, *files])
+    ours, methods = config["base"]["training"]["pairs"], config["methods"]
+    assert (config["base"]["sampling"]["instances"] if ours == "instances" else ours) == pairs
+    assert methods["m1_equal"]["training"] == {"classify": "both", "pairs": pairs}
+    assert methods["m2_equal"]["training"] == {"classify": "both"}
 
 
 def test_the_config_has_the_defaults_of_the_package():
@@ -229,7 +240,7 @@ def test_every_option_has_help():
     assert lacking == []
 
 
-@pytest.mark.parametrize("files", [[], [DEMO], [PUBLIC]], ids=["config", "demo", "public-flow"])
+@pytest.mark.parametrize("files", SHIPPED, ids=NAMES)
 def test_the_json_schema_agrees_with_the_reader(files):
     """A validator of JSON schemas accepts the shipped configs and refuses what the reader refuses."""
     jsonschema = pytest.importorskip("jsonschema")

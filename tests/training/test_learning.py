@@ -60,12 +60,14 @@ def twin(tmp_path_factory):
     return replace(sets, maps=normalise(halved, InputOptions()).half())
 
 
-def pooled(sets, method, seed):
-    """Labels and predictions of all sequences, each by a training on the two other subjects."""
+def pooled(sets, method, seed, curves=None):
+    """Labels and predictions of all sequences, each by a training on the two other subjects; adds to `curves`."""
     labels, predictions = [], []
     for subjects in HELD_OUT:
-        training, held_out = split(sets, fold_of(sets.table).isin(subjects).to_numpy())
+        training, held_out = split(sets, fold_of(sets.table, PROTOCOLS["cde"]).isin(subjects).to_numpy())
         trained = Training(training, held_out, 3, method, seed, "cpu").run()
+        if curves is not None:
+            curves.append(trained.curve)
         labels += held_out.table["label"].tolist()
         predictions += trained.probabilities.argmax(axis=1).tolist()
     return np.array(labels), np.array(predictions)
@@ -90,8 +92,10 @@ def baseline(twin):
 
 
 def test_the_whole_method_learns_a_twin(twin, baseline):
-    found = {seed: pooled(twin, M6, seed) for seed in SEEDS}
+    curves = []
+    found = {seed: pooled(twin, M6, seed, curves) for seed in SEEDS}
     assert all(len(labels) == 72 for labels, _ in found.values())
+    assert min(epoch["similarity_spread"] for curve in curves for epoch in curve) > 0.02  # the queries differ
     require_learning(found, baseline)
     require_learning(baseline, found)
 
