@@ -130,10 +130,10 @@ def test_a_sweep_is_a_method_per_value_and_reuses_its_origin():
 
 def test_every_method_of_a_sweep_has_a_name_for_a_file(demo):
     values = change(demo, "sweeps.blocks", {"figure": 12, "method": "m6", "key": "model.backbone.blocks"})
-    values["sweeps"]["blocks"]["values"] = [[1, 1], [2, 1, 1]]
+    values["sweeps"]["blocks"]["values"] = [[1, 2], [2, 1, 1]]
     values["sweeps"]["precision"] = {"figure": 13, "method": "m2", "key": "training.precision", "values": ["bf16"]}
     plan = make_plan(values)
-    assert plan.sweeps["blocks"]["methods"] == {"1-1": "m6_blocks_1-1", "2-1-1": "m6_blocks_2-1-1"}
+    assert plan.sweeps["blocks"]["methods"] == {"1-2": "m6_blocks_1-2", "2-1-1": "m6_blocks_2-1-1"}
     assert plan.methods["m6_blocks_2-1-1"]["model"]["backbone"]["blocks"] == [2, 1, 1]
     assert plan.sweeps["precision"]["methods"] == {"bf16": "m2_precision_bf16"}
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", name) for name in plan.methods)

@@ -22,9 +22,8 @@ from ra_icl.twins.truth import read_truth, truth_file, write_truth
 ROOT = Path(__file__).parents[2]
 CLASSES = ("negative", "positive", "surprise")
 DATASETS = ("casme2", "samm", "smic")
-STUDY = from_mapping(
-    TwinOptions, load_config([ROOT / "config/config.yaml", ROOT / "config/study.yaml"])["twins"], "twins"
-)
+TWINS = load_config([ROOT / "config/config.yaml", ROOT / "config/study.yaml"])["twins"]
+STUDY = from_mapping(TwinOptions, TWINS | {"seed": 0}, "twins")
 CONTROL = replace(STUDY, census="study_control")
 
 
