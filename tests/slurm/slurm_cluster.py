@@ -203,7 +203,7 @@ SlurmdParameters=config_overrides
 SchedulerParameters=batch_sched_delay=1,sched_interval=2,bf_interval=2
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
-MinJobAge=300
+MinJobAge=3600
 GresTypes=gpu
 {storage}
 NodeName=node NodeHostname={host} NodeAddr=127.0.0.1 CPUs={CPUS} RealMemory={MEMORY_MB} Gres=gpu:{GPUS}
