@@ -68,6 +68,10 @@ PROTOCOLS = {
 }
 
 
+# The protocols of Table 3, its controls and ablations, Figures 4 and 6-10; a run has one of them at most.
+CDE = ("cde", "groups5")
+
+
 def protocol_of(name: str, classes: Sequence[str] = ()) -> Protocol:
     """A protocol by its name; classes: those of own data, in label order.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ra_icl import files
 from ra_icl.datasets.index import TITLES
+from ra_icl.datasets.protocols import CDE
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import caveats
 from ra_icl.evaluation.metrics import read_metrics
@@ -30,7 +31,7 @@ def figure4(metrics_json: Path, out_stem: Path) -> None:
 
     Writes `out_stem`.pdf and .png. Raises InputError for metrics of another protocol.
     """
-    metrics = _metrics_of(metrics_json, "cde", "groups5")
+    metrics = _metrics_of(metrics_json, *CDE)
     titles = {"composite": "Composite", **TITLES}
     found = [name for name in titles if name in metrics["confusion"]]
     panels = [_panel(titles[name], name, metrics) for name in found]
@@ -93,7 +94,7 @@ def sweep_figure(values: Sequence[Any], metrics_jsons: Sequence[Path], key: str,
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    found = [_metrics_of(path, "cde", "groups5") for path in metrics_jsons]
+    found = [_metrics_of(path, *CDE) for path in metrics_jsons]
     figure, axis = plt.subplots(figsize=(LEAST_WIDTH, 4), layout="constrained")
     for score in ("uf1", "uar"):
         cells = [metrics["scores"]["composite"][score] for metrics in found]

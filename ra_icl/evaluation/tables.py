@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ra_icl.datasets.index import TITLES
+from ra_icl.datasets.protocols import CDE
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import DATA, FOLDS_CAVEATS, caveats
 from ra_icl.evaluation.explain import warning_notes
@@ -25,8 +26,8 @@ CAPTIONS = {
 PROTOCOLS = {
     "1": ("cde",),
     "2": ("casme3_3", "casme3_4", "casme3_7"),
-    "3": ("cde", "groups5"),
-    "3_controls": ("cde", "groups5"),
+    "3": CDE,
+    "3_controls": CDE,
     "own": ("own",),
 }
 MARKS = {"mir": "MIR", "irc": "IRC", "mrd": "MRD"}
@@ -43,8 +44,9 @@ SCORES = {"uf1": "UF1", "uar": "UAR"}
 CDE_SUBSETS = {"composite": "Composite"} | {name: TITLES[name] for name in ("casme2", "samm", "smic")}
 NUMERIC = [f"{subset}_{score}" for subset in CDE_SUBSETS for score in SCORES]
 MIDPOINT_NOTES = {
-    "cde": "SMIC-HS has no apex annotation: if a method needs an apex, the midpoint of the sequence is used",
-    "groups5": "SMIC-HS has no apex annotation: if a method needs an apex, the midpoint of the sequence is used",
+    **dict.fromkeys(
+        CDE, "SMIC-HS has no apex annotation: if a method needs an apex, the midpoint of the sequence is used"
+    ),
     "own": "If a method needs an apex and a sequence has none annotated, the midpoint of the sequence is used",
 }
 SYNTHETIC_NOTE = "Synthetic twins show that every step of the workflow works, and nothing about recognising people"

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ra_icl.datasets import public_flow
 from ra_icl.datasets.index import NAMES
-from ra_icl.datasets.protocols import PROTOCOLS, Protocol, check_counts, fold_of, folds, protocol_of, select
+from ra_icl.datasets.protocols import CDE, PROTOCOLS, Protocol, check_counts, fold_of, folds, protocol_of, select
 from ra_icl.datasets.public_flow import PublishedOptions
 from ra_icl.datasets.reading import build_index
 from ra_icl.errors import InputError
@@ -30,7 +30,6 @@ from ra_icl.twins.plan import TwinOptions
 log = logging.getLogger(__name__)
 
 TRAINING_KEYS = ("input", "model", "loss", "augmentation", "training", "inference")
-CDE = ("cde", "groups5")  # the protocols of Table 3, its controls and ablations, Figures 4 and 6-10: a run has one
 CASME3 = ("casme3_3", "casme3_4", "casme3_7")
 MIR_MARKS = {
     "middle": "✓",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, StringConstraints
 
 from ra_icl.datasets.options import Casme2Options, Casme3Options, OwnOptions, SammOptions, SmicOptions
+from ra_icl.datasets.protocols import CDE
 from ra_icl.datasets.public_flow import PublishedOptions
 from ra_icl.faces.options import FaceOptions
 from ra_icl.flow.options import FlowOptions
@@ -26,7 +27,7 @@ def _distinct(values: Sequence) -> Sequence:
 
 def _one_of_cde(names: Sequence[str]) -> Sequence[str]:
     """Raise ValueError for both protocols over the CDE datasets: each would print its Table 3 into the same file."""
-    if {"cde", "groups5"} <= set(names):
+    if set(CDE) <= set(names):
         raise ValueError("holds cde and groups5, which fill the same tables; run one of them, with results of its own")
     return names
 
