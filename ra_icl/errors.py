@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 Severity = Literal["fault", "warning", "note"]
 
@@ -58,7 +58,7 @@ class FaultKind:
     example: Mapping[str, object]
     severity: Severity = "fault"
 
-    all = {}  # without an annotation, so that it is no field
+    all: ClassVar[dict[str, "FaultKind"]] = {}
 
     def __post_init__(self) -> None:
         if self.name in FaultKind.all:

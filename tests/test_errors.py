@@ -49,7 +49,7 @@ def test_warnings_do_not_raise():
     faults = Faults([Fault("a", "b", "c", severity="warning"), Fault("a", "d", severity="note")])
     faults.raise_any()
     faults.append("e: f; g")
-    with pytest.raises(ManyFaultsError, match="^e: f; g$"):
+    with pytest.raises(ManyFaultsError, match=r"^e: f; g$"):
         faults.raise_any()
 
 
