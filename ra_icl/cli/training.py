@@ -62,7 +62,6 @@ def fold(
 
     torch.set_num_threads(threads)
     held_out = Fold(protocol, method, out.stem, seed, data_source, tuple(json.loads(classes)))
-    keeping = {"checkpoints": checkpoints, "checkpoint_seconds": checkpoint_seconds, "keep_network": keep_network} | {
-        "keep_epochs": keep_epochs
-    }
+    keeping = {"checkpoints": checkpoints, "checkpoint_seconds": checkpoint_seconds}
+    keeping |= {"keep_network": keep_network, "keep_epochs": keep_epochs}
     run_fold(out, held_out, index, flow, method_options, code=code or code_digest("ra_icl.training.fold"), **keeping)

@@ -71,9 +71,10 @@ def run_fold(
     """Train one fold and predict its held-out subjects, unless `out` already holds the result.
 
     out: the CSV file of predictions; the record goes beside it as .json; with `keep_network`, the network that predicts
-    as .safetensors; with `keep_epochs`, the predictions after each epoch as .epochs.csv. indexes: the index CSV of every dataset of the protocol. flow: the folder flow/{sampling}.
-    checkpoints: folder for {fold}.safetensors, the state from which an interrupted training resumes, written every
-    `checkpoint_seconds` at most. code: a digest of the code that trains.
+    as .safetensors; with `keep_epochs`, the predictions after each epoch as .epochs.csv. indexes: the index CSV of
+    every dataset of the protocol. flow: the folder flow/{sampling}. checkpoints: folder for {fold}.safetensors, the
+    state from which an interrupted training resumes, written every `checkpoint_seconds` at most. code: a digest of the
+    code that trains.
     Raises InputError if the protocol has no such fold, flow is missing, the loss diverges or the device is unusable.
     """
     device = resolve_device(options.training.device)
