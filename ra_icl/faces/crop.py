@@ -1,6 +1,5 @@
 """Face crops: the face of the onset frame, eyes levelled, cut from every frame with the same transform."""
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,22 +12,20 @@ from tqdm import tqdm
 from ra_icl import files
 from ra_icl.datasets.frames import Frame, file_stamps, read_frames, sequence_frames
 from ra_icl.errors import InputError
-from ra_icl.faces.align import cut, similarity, whole_frame
-from ra_icl.faces.landmarks import Found, detector_record, find
+from ra_icl.faces.align import cut
+from ra_icl.faces.landmarks import detector_record
+from ra_icl.faces.onset import find_face
 from ra_icl.faces.options import FaceOptions
 from ra_icl.faces.stabilise import Stabiliser
-
-log = logging.getLogger(__name__)
-
 
 def crop_sequence(frames: Sequence[Frame], options: FaceOptions, name: str) -> tuple[np.ndarray, dict]:
     """Cut the face out of a sequence, using the onset frame's transform for every frame.
 
     frames: image files or frames of a video, the onset first. name: of the sequence, for messages.
     Returns uint8 crops (T, size, size[, 3]) and how they were made: `found` (eyes, box or whole_frame), `attempt` (the
-    number of the try that found the face, from 1), `box` and `eyes` (frame pixels, or null), `transform` (2x3, frame to
-    crop pixels, both measured from the image's corner) and, if the head is stabilised, `head` (per frame: right and
-    down in crop pixels, degrees).
+    number of the try that found the face, from 1), `box` and `eyes` (frame pixels, or null), `others` (the boxes of the
+    faces that were not taken), `transform` (2x3, frame to crop pixels, both measured from the image's corner) and, if
+    the head is stabilised, `head` (per frame: right and down in crop pixels, degrees).
     Raises InputError if a frame cannot be read, frames differ in size or no face is found.
     """
     if not frames:
@@ -58,38 +55,13 @@ def crop_subject(index: pd.DataFrame, root: str | Path, out: Path, options: Face
     clips, sequences = {}, {}
     subject = index["subject"].iloc[0]
     for _, row in tqdm(index.iterrows(), f"crops {subject}", len(index), unit="sequence"):
-        name = f"{row['dataset']}/{row['subject']}/{row['sequence']}"
+        name = f"{row['dataset']} {row['subject']}/{row['sequence']}"
         numbers, frames = zip(*sequence_frames(row, root, options.missing_frames), strict=True)
         stamps = file_stamps(frames)  # before they are read: a change during that is noticed later
         clips[row["sequence"]], info = crop_sequence(frames, options, name)
         sequences[row["sequence"]] = {"frames": list(numbers), "files": stamps} | info
     record = {"options": asdict(options), "opencv": cv2.__version__, "detector": detector_record(options)}
     files.save_tensors(out, clips, record | {"sequences": sequences})
-
-
-def find_face(image: np.ndarray, options: FaceOptions, name: str) -> dict:
-    """Find the face on one frame, (H, W) or (H, W, 3) RGB uint8; returns `crop_sequence`'s info.
-
-    Raises InputError naming the sequence `name` if no face is found and no fallback is allowed.
-    """
-    found: Found = find(image, options)
-    if found.box is None:
-        if options.fallback == "error":
-            raise InputError(
-                f"{name}: no face found on the onset frame; check the frame, or set faces.fallback to whole_frame"
-            )
-        log.warning("%s: no face found, the whole frame is used", name)
-        transform = whole_frame(image.shape[:2], options.size)
-        return {"found": "whole_frame", "attempt": found.attempt, "box": None, "eyes": None, "transform": transform}
-    if found.eyes is None:
-        log.warning("%s: no plausible pair of eyes, the face box is used upright", name)
-    return {
-        "found": "eyes" if found.eyes else "box",
-        "attempt": found.attempt,
-        "box": list(found.box),
-        "eyes": [list(eye) for eye in found.eyes] if found.eyes else None,
-        "transform": similarity(found.box, found.eyes, options.size, options.margin),
-    }
 
 
 def _cut_stabilised(crops: np.ndarray, images: Iterable[np.ndarray], transform: list) -> list[list[float]]:

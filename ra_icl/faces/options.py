@@ -29,6 +29,10 @@ class FaceOptions(Options):
         ),
     ] = "haar"
     model: Annotated[str, Help("model file of yunet (.onnx) or lbf (.yaml)")] = ""
+    choose: Annotated[
+        Literal["largest", "most_central"],
+        Help("which of several faces on the onset frame is the subject's: the largest, or the nearest to the middle"),
+    ] = "largest"
     fallback: Annotated[
         Literal["error", "whole_frame"],
         Help("if no face is found on the onset frame: error stops, whole_frame crops nothing"),
