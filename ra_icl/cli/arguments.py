@@ -1,5 +1,6 @@
 """Options that several commands share, and how they are read."""
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,8 @@ from ra_icl.errors import InputError
 Options = Annotated[str, typer.Option(help="JSON object of options; what it leaves out keeps its default")]
 Out = Annotated[Path, typer.Option(help="file to write")]
 Index = Annotated[Path, typer.Option(help="index CSV of the dataset")]
+Exclude = Annotated[str, typer.Option(help="JSON list of sequences to leave out, as subject/sequence")]
+LeftOut = Annotated[str, typer.Option(help="JSON object: how many sequences data.exclude left out, by dataset")]
 Dataset = Annotated[str, typer.Option(help="casme2, samm, smic, casme3 or own")]
 Classes = Annotated[str, typer.Option(help="JSON list: the classes of protocol own, in label order")]
 Protocol = Annotated[str, typer.Option(help="cde, groups5, casme3_3, casme3_4, casme3_7 or own")]
@@ -26,6 +29,17 @@ def rows_of(index: Path, subject: str):
     if rows.empty:
         raise InputError(f"{index}: no subject {subject!r}; known: {', '.join(sorted(set(table['subject'])))}")
     return rows
+
+
+def without_excluded(rows, exclude: str):
+    """An index without the sequences of a JSON list. Raises InputError for one that it does not have."""
+    from ra_icl.datasets.left_out import leave_out
+    from ra_icl.errors import Faults
+
+    faults = Faults()
+    used, _ = leave_out(rows, json.loads(exclude), faults)
+    faults.raise_any()
+    return used
 
 
 def use_gpu(device: str) -> None:

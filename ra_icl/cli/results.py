@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Classes, Out, Protocol
+from ra_icl.cli.arguments import Classes, LeftOut, Out, Protocol
 from ra_icl.errors import InputError
 
 
@@ -18,6 +18,10 @@ def metrics(
     protocol: Protocol,
     method: Annotated[str, typer.Option(help="method that the folds were trained with")],
     classes: Classes = "[]",
+    index: Annotated[
+        list[Path] | None, typer.Option(help="index CSV; repeat it for each dataset, to count missing apexes")
+    ] = None,
+    left_out: LeftOut = "{}",
 ) -> None:
     """Pool the predictions of all folds into UF1, UAR, accuracy and confusion matrices.
 
@@ -25,9 +29,11 @@ def metrics(
     """
     from ra_icl.datasets.protocols import protocol_of
     from ra_icl.evaluation.metrics import aggregate
+    from ra_icl.planning.options import json_object
 
     known = protocol_of(protocol, json.loads(classes)).classes
-    aggregate(folds, out, classes=known, protocol=protocol, method=method)
+    data = {"indexes": index or [], "left_out": json_object(left_out, "left-out")}
+    aggregate(folds, out, classes=known, protocol=protocol, method=method, **data)
 
 
 @app.command()
@@ -71,6 +77,7 @@ def counts(
     index: Annotated[list[Path], typer.Argument(help="index CSV of each dataset of the table")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
     data_source: Annotated[str, typer.Option(help="datasets, twins or public_flow")] = "datasets",
+    left_out: LeftOut = "{}",
 ) -> None:
     """Count sequences and subjects per class: Table 4 or 5.
 
@@ -80,8 +87,10 @@ def counts(
 
     from ra_icl.datasets.index import read_index_csv
     from ra_icl.evaluation.count_tables import write_counts
+    from ra_icl.planning.options import json_object
 
-    write_counts(number, pd.concat([read_index_csv(path) for path in index], ignore_index=True), out, data_source)
+    rows = pd.concat([read_index_csv(path) for path in index], ignore_index=True)
+    write_counts(number, rows, out, data_source, json_object(left_out, "left-out"))
 
 
 @app.command()
