@@ -114,6 +114,10 @@ def plain_subject(subject: str) -> str:
     return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"(?<=\d)\.0+$", "", letters))
 
 
+def _one_person(subject: str, other: str) -> bool:
+    return subject == other or plain_subject(subject) == plain_subject(other)
+
+
 def _spellings(rows: pd.DataFrame, annotation: object) -> Iterator[Fault]:
     first: dict[str, tuple[str, int]] = {}
     for number, subject in rows.drop_duplicates("subject")["subject"].items():
@@ -127,7 +131,7 @@ def _of_clip(row, earlier: list, annotation: object) -> Fault | None:
     sharing = [other for other in earlier if _share(row, other)]
     unlike = [a for a in sharing if a.sequence != row.sequence]  # the same key twice is found by `validate`
     cases = [
-        (TWO_SUBJECTS, "subject", [a for a in earlier if plain_subject(a.subject) != plain_subject(row.subject)]),
+        (TWO_SUBJECTS, "subject", [a for a in earlier if not _one_person(a.subject, row.subject)]),
         (TWO_EMOTIONS, "emotion", [a for a in sharing if a.emotion != row.emotion]),
         (TWICE, "frames", [a for a in unlike if (a.onset, a.offset) == (row.onset, row.offset)]),
         (TWO_PATHS, "frames", [a for a in earlier if a.frames != row.frames]),
