@@ -254,7 +254,8 @@ def _select(config: Mapping[str, Any], index: pd.DataFrame, whole: pd.DataFrame)
     protocols = {name: protocol_in(config, name) for name in config["protocols"]}
     if config["data"]["source"] != "twins" or config["twins"].get("census") == "full":
         for protocol in protocols.values():
-            check_counts(select(whole, protocol), protocol, config["data"]["count_mismatch"])
+            rows = select(whole, protocol)
+            check_counts(rows, protocol, config["data"]["count_mismatch"], datasets=protocol.datasets)
     return {name: select(index, protocol) for name, protocol in protocols.items()}
 
 
