@@ -52,8 +52,8 @@ def published_index(dataset: Dataset, out: Out, options: Options, exclude: Exclu
     """
     from ra_icl.datasets.public_flow import read_index
     from ra_icl.files import write_csv
-    from ra_icl.planning.options import json_object
     from ra_icl.planning.indexes import published_options
+    from ra_icl.planning.options import json_object
 
     rows = read_index(published_options({"public_flow": json_object(options, "options")}), dataset)
     write_csv(out, without_excluded(rows, exclude))

@@ -38,7 +38,9 @@ def write_counts(
     write_formats(build_counts(number, index, data_source, left_out), out_stem)
 
 
-def build_counts(number: str, index: pd.DataFrame, data_source: str, left_out: Mapping[str, int] | None = None) -> Table:
+def build_counts(
+    number: str, index: pd.DataFrame, data_source: str, left_out: Mapping[str, int] | None = None
+) -> Table:
     """Table 4 or 5 of an index; a printed count that differs from the paper's has the paper's in brackets.
 
     Its data have a row per class, the total and the subjects, and for real data as many `published` rows of the paper.

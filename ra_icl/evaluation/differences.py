@@ -126,9 +126,7 @@ def _printed(data: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(cells)
 
 
-def _notes(
-    ours: Mapping[str, Any], subjects: Subjects, comparisons: int, of_data: Sequence[str]
-) -> tuple[str, ...]:
+def _notes(ours: Mapping[str, Any], subjects: Subjects, comparisons: int, of_data: Sequence[str]) -> tuple[str, ...]:
     """What was done with the data, what the columns mean, and why intervals may be missing."""
     exact = 2 ** len(subjects) <= RESAMPLES
     swaps = f"all {2 ** len(subjects):,} ways" if exact else f"{RESAMPLES:,} random ways"

@@ -120,11 +120,12 @@ def aggregate(
 
     Writes `out` and returns its content: that of `summarise`, `by_subject` under "subjects", title, protocol, method,
     selection, data_source, the number of folds, what they were fed and made by, and `warnings`, how many of them have
-    each finding of `explain` (left out for folds of older versions). indexes: the index CSVs of the protocol's datasets,
-    for `without_apex`, how many of the predicted sequences have no annotated apex, per dataset (left out without them).
-    left_out: how many sequences `data.exclude` took out of the protocol, per dataset. Raises InputError, naming the
-    file, if a fold lacks a column or a prediction, if it belongs to another method or protocol, was trained under other
-    rules or on other flow than the rest, if a sequence is not predicted exactly once per seed or is in no index.
+    each finding of `explain` (left out for folds of older versions). indexes: the index CSVs of the protocol's
+    datasets, for `without_apex`, how many of the predicted sequences have no annotated apex, per dataset (left out
+    without them). left_out: how many sequences `data.exclude` took out of the protocol, per dataset.
+    Raises InputError, naming the file, if a fold lacks a column or a prediction, if it belongs to another method or
+    protocol, was trained under other rules or on other flow than the rest, if a sequence is not predicted exactly once
+    per seed or is in no index.
     """
     if not fold_csvs:
         raise InputError(f"{out}: no folds given for {method} under {protocol}; name their CSV files")

@@ -18,6 +18,7 @@ from ra_icl.faces.onset import find_face
 from ra_icl.faces.options import FaceOptions
 from ra_icl.faces.stabilise import Stabiliser
 
+
 def crop_sequence(frames: Sequence[Frame], options: FaceOptions, name: str) -> tuple[np.ndarray, dict]:
     """Cut the face out of a sequence, using the onset frame's transform for every frame.
 

@@ -29,8 +29,8 @@ WHOLE_FRAME = FaultKind(
 SEVERAL = FaultKind(
     "faces-several",
     "{number} faces are found on the onset frame, of which the {rule} is taken, {taken} px wide (not: {others} px)",
-    "look at the frame; if another one is the subject, set faces.choose to {other_rule}, or leave the sequence out with "
-    "{exclusion}",
+    "look at the frame; if another one is the subject, set faces.choose to {other_rule}; to leave the sequence out, "
+    "add {exclusion}",
     _EXAMPLE | {"number": 2, "rule": "largest", "taken": 310, "others": "124", "other_rule": "most_central"},
     "warning",
 )
@@ -40,8 +40,8 @@ _RULES = {"largest": "largest", "most_central": "most central"}
 def find_face(image: np.ndarray, options: FaceOptions, name: str) -> dict:
     """Find the face on one frame, (H, W) or (H, W, 3) RGB uint8; returns `crop_sequence`'s info.
 
-    name: of the sequence, such as "casme3 spNO.1/a_355". Raises InputError naming it if no face is found and no fallback
-    is allowed.
+    name: of the sequence, such as "casme3 spNO.1/a_355". Raises InputError naming it if no face is found and no
+    fallback is allowed.
     """
     found = find(image, options)
     faults = _faults(found, options, name)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ra_icl.datasets import public_flow, unread
+from ra_icl.datasets import public_flow
 from ra_icl.datasets.protocols import check_counts, select
 from ra_icl.errors import FaultKind, Faults
 from ra_icl.faces.options import FaceOptions
@@ -88,7 +88,6 @@ def check_dataset(config: Mapping[str, Any], dataset: str, look: Look) -> tuple[
     with faults.catching():
         indexed = read_index(config, dataset)
         faults.extend(indexed.faults)
-        faults.extend(unread.find(dataset, config["datasets"][dataset], indexed.whole))
         faults.extend(check_frames(indexed.rows, config["datasets"][dataset]["root"], look))
     return indexed, faults
 
@@ -120,15 +119,15 @@ def _check_published(config: Mapping[str, Any], names: Sequence[str]) -> Faults:
 
 def _count_faults(config: Mapping[str, Any], indexes: Mapping[str, Indexed | None]) -> Faults:
     """Unknown emotions, and counts that differ from the paper's, in every dataset that was read."""
-    read = {name: indexed.whole for name, indexed in indexes.items() if indexed and len(indexed.whole)}
+    read = {name: indexed.whole for name, indexed in indexes.items() if indexed}
     faults = Faults()
     for protocol in (protocol_in(config, name) for name in config["protocols"]):
-        datasets = tuple(name for name in protocol.datasets if name in read)
+        datasets = [name for name in protocol.datasets if name in read]
         if datasets:
             with faults.catching():
-                index = pd.concat([read[name] for name in datasets], ignore_index=True)
-                part = replace(protocol, datasets=datasets)
-                check_counts(select(index, part), part, config["data"]["count_mismatch"])
+                rows = select(pd.concat([read[name] for name in datasets], ignore_index=True), protocol)
+                mismatch = config["data"]["count_mismatch"]
+                faults.extend(check_counts(rows, protocol, mismatch, datasets=datasets))
     return faults
 
 

@@ -19,7 +19,8 @@ from ra_icl.errors import InputError
 from ra_icl.faces.crop import crop_subject
 from ra_icl.faces.options import FaceOptions
 from ra_icl.files import save_tensors
-from ra_icl.planning.check import check_config, check_dataset, frames_changed, recorded_crops
+from ra_icl.planning.check import check_config, check_dataset
+from ra_icl.planning.check_frames import Look, frames_changed, recorded_crops
 from ra_icl.twins.plan import TwinOptions
 from ra_icl.twins.render import render
 
@@ -38,10 +39,17 @@ def twin(rendered, tmp_path):
     return Path(shutil.copytree(rendered, tmp_path / "casme2"))
 
 
+def look_at(twin, exclude=(), **look):
+    """What `check` says of the twin of CASME II, and its index."""
+    options = DEFAULTS["casme2"] | {"root": str(twin)}
+    data = {"source": "datasets", "exclude": {"casme2": exclude}}
+    return check_dataset({"data": data, "datasets": {"casme2": options}}, "casme2", Look(**look))
+
+
 def test_a_sound_dataset_has_no_fault(twin):
-    rows, faults = check_dataset("casme2", {"root": str(twin)})
+    indexed, faults = look_at(twin, faces=True, deep=True)
     assert faults == []
-    assert len(rows) == len(build_index("casme2", {"root": str(twin)}))
+    assert len(indexed.rows) == len(build_index("casme2", {"root": str(twin)}))
 
 
 def test_every_fault_is_found_in_one_pass(twin):
@@ -59,7 +67,7 @@ def test_every_fault_is_found_in_one_pass(twin):
     cut.write_bytes(cut.read_bytes()[:300])
     cv2.imwrite(str(small), np.arange(600, dtype=np.uint8).reshape(20, 30))
     frame_files(folders[3])[rows["onset"][3]].unlink()
-    _, faults = check_dataset("casme2", {"root": str(twin)})
+    _, faults = look_at(twin)
     wanted = [
         "'sub01/../../other' leaves the folder",
         "OnsetFrame is 'x'",
@@ -74,7 +82,7 @@ def test_every_fault_is_found_in_one_pass(twin):
     for fault, words in zip(faults, wanted, strict=True):
         assert words in fault
         assert "\n" not in fault
-    assert len(check_dataset("casme2", {"root": str(twin)}, decode=False)[1]) == len(wanted) - 2
+    assert len(look_at(twin, decode=False)[1]) == len(wanted) - 2
 
 
 def test_the_command_prints_all_and_exits_non_zero(twin, tmp_path, monkeypatch, capsys):
@@ -147,8 +155,8 @@ def test_data_that_moved_have_not_changed(twin, tmp_path):
     moved = Path(shutil.copytree(twin, tmp_path / "elsewhere"))  # keeps times
     shutil.rmtree(twin)
     cropped = recorded_crops(tmp_path / "crops" / "casme2")
-    rows, faults = check_dataset("casme2", {"root": str(moved)}, decode=False, cropped=cropped)
-    assert len(cropped) == len(rows) > 0
+    indexed, faults = look_at(moved, decode=False, cropped=cropped)
+    assert len(cropped) == len(indexed.rows) > 0
     assert faults == []
 
 
