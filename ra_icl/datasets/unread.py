@@ -88,12 +88,13 @@ def find(dataset: str, options: Mapping[str, Any], index: pd.DataFrame) -> Fault
     root = Path(options["root"]).expanduser()
     frames = root / options["frames"]
     used = {_below(root / place, frames) for place in rows["frames"]}
-    groups: dict[tuple[FaultKind, Path], list[_Entry]] = {}
+    groups: dict[tuple[str, Path], list[_Entry]] = {}
     for entry in _passed_over(dataset, frames, (), _Used(used)):
         kind = _kind(dataset, entry)
         place = frames if kind is NOT_NAMED else frames.joinpath(*entry.parts[:-1])
-        groups.setdefault((kind, place), []).append(entry)
-    for (kind, place), entries in groups.items():
+        groups.setdefault((kind.name, place), []).append(entry)
+    for (name, place), entries in groups.items():
+        kind = FaultKind.all[name]
         shown = ["/".join(entry.parts) if kind is NOT_NAMED else str(entry) for entry in entries]
         found.append(kind.at(place, names=_listed(shown), annotation=source))
     return found
