@@ -48,9 +48,9 @@ OTHER_EMOTION = FaultKind(
 def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.DataFrame:
     """Read the folders s1/micro/negative/s1_ne_01/ below `frames` as an index, sorted by id.
 
-    Names of folders may be in any case. A folder holds exactly the clip: its first frame is the onset, its last the offset. The apex is empty. Subject
-    numbers are padded, also in sequence names: "s01", "s01_ne_01". For clips that an optional SMIC-HS-E_annotation.xlsx
-    lists, onset and offset come from there.
+    Names of folders may be in any case. A folder holds exactly the clip: its first frame is the onset, its last the
+    offset. The apex is empty. Subject numbers are padded, also in sequence names: "s01", "s01_ne_01". For clips that an
+    optional SMIC-HS-E_annotation.xlsx lists, onset and offset come from there.
     Clips without frames, with an unexpected folder name or with an annotated emotion that contradicts the folder's are
     left out and added to `faults`. Raises InputError if `frames` holds no clips.
     """
