@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ra_icl.datasets import public_flow
+from ra_icl.datasets import public_flow, unread
 from ra_icl.datasets.protocols import check_counts, select
 from ra_icl.errors import FaultKind, Faults
 from ra_icl.faces.options import FaceOptions
@@ -88,6 +88,7 @@ def check_dataset(config: Mapping[str, Any], dataset: str, look: Look) -> tuple[
     with faults.catching():
         indexed = read_index(config, dataset)
         faults.extend(indexed.faults)
+        faults.extend(unread.find(dataset, config["datasets"][dataset], indexed.whole))
         faults.extend(check_frames(indexed.rows, config["datasets"][dataset]["root"], look))
     return indexed, faults
 
