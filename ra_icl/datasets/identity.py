@@ -102,7 +102,7 @@ def file_id(path: Path) -> Hashable:
     """What is equal for all paths to one file or folder: links, other spellings and case where case does not count."""
     try:
         found = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # not there, or no name that a file can have
         return os.path.normpath(path)
     return (found.st_dev, found.st_ino) if found.st_ino else os.path.realpath(path)
 

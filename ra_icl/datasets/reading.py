@@ -25,9 +25,9 @@ _READERS = {
 
 UNKNOWN_DATASET = FaultKind(
     "dataset-unknown",
-    "dataset {name!r} is not known",
+    "{name!r} is not known",
     "choose one of {names}",
-    {"where": "--dataset", "name": "casme4", "names": "casme2, samm, smic, casme3, own"},
+    {"where": "dataset", "name": "casme4", "names": "casme2, samm, smic, casme3, own"},
 )
 NO_ROOT = FaultKind("root-empty", "is empty", "set it in config/config.yaml", {"where": "datasets.samm.root"})
 ROOT_MISSING = FaultKind(
@@ -89,7 +89,7 @@ def annotated(dataset: str, options: Mapping[str, Any]) -> tuple[pd.DataFrame, F
     with the others, and the annotation or, in SMIC, the folder that they were read from.
     """
     if dataset not in _READERS:
-        raise UNKNOWN_DATASET.error("--dataset", name=dataset, names=", ".join(NAMES))
+        raise UNKNOWN_DATASET.error("dataset", name=dataset, names=", ".join(NAMES))
     options = DEFAULTS[dataset] | dict(options)
     labels = {key: options[key] for key in ("labels", "excluded") if key in options}
     root, annotation, frames = _paths(dataset, options)

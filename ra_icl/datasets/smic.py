@@ -43,6 +43,13 @@ OTHER_EMOTION = FaultKind(
     "correct one of them",
     {"where": "SMIC-HS-E_annotation.xlsx, row 2", "sequence": "s18_sur_03", "emotion": "positive", "folder": _CLIP},
 )
+NO_FOLDER = FaultKind(
+    "smic-clips-without-folder",
+    "lists {clips}, which have no folder below {frames}",
+    "restore them, or leave them out as they are",
+    {"where": "SMIC-HS-E_annotation.xlsx", "clips": "s18_sur_03", "frames": "SMIC_all_cropped/HS"},
+    severity="warning",
+)
 
 
 def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.DataFrame:
@@ -52,7 +59,8 @@ def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.Data
     offset. The apex is empty. Subject numbers are padded, also in sequence names: "s01", "s01_ne_01". For clips that an
     optional SMIC-HS-E_annotation.xlsx lists, onset and offset come from there.
     Clips without frames, with an unexpected folder name or with an annotated emotion that contradicts the folder's are
-    left out and added to `faults`. Raises InputError if `frames` holds no clips.
+    left out and added to `faults`; clips of the annotation without a folder are a warning. Raises InputError if
+    `frames` holds no clips.
     """
     clips = [
         (subject, emotion.lower(), clip, frames / folder / micro / emotion / clip)
@@ -66,6 +74,9 @@ def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.Data
     if not clips:
         raise NO_CLIPS.error(frames)
     listed = {} if annotation is None else _read_ranges(annotation, faults)
+    there = {f"{subject}_{clip.partition('_')[2].lower()}" for subject, _, clip, _ in clips}
+    if set(listed) - there:
+        faults.append(NO_FOLDER.at(annotation, clips=", ".join(sorted(set(listed) - there)), frames=frames))
     rows = []
     for clip in clips:
         with faults.catching():

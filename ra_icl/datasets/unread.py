@@ -27,7 +27,7 @@ UNREAD = FaultKind(
     "rename or move what belongs to the data; the rest may stay",
     {
         "where": "CASME2_RAW_selected/sub07",
-        "names": "EP06_02 - Copy (did you mean EP06_02_01?), EP18_50 and 2 more are",
+        "names": "EP06_02 - Copy (did you mean EP06_02?), EP18_50 are",
     },
     severity="warning",
 )
@@ -46,10 +46,8 @@ _FRAMES = re.compile(
 # Other parts of the official distributions, and what operating systems leave behind.
 _OTHER_PARTS = {
     "casme2": r"cropped",
-    "samm": r"",
     "smic": r"non_?micro|nir|vis",
     "casme3": r"depth|part_?[bcd].*|.*\.(zip|rar|7z)",
-    "own": r"",
 }
 _DEPTH = 5  # levels below a folder that is not read, in which frames are looked for
 # SMIC's levels: what is read, and what looks as if it should be.
@@ -67,7 +65,7 @@ class _Entry:
     guess: str
 
     def __str__(self) -> str:
-        return self.parts[-1] + (f" (did you mean {self.guess}?)" if self.guess else "")
+        return _printed(self.parts[-1]) + (f" (did you mean {self.guess}?)" if self.guess else "")
 
 
 def find(dataset: str, options: Mapping[str, Any], index: pd.DataFrame) -> Faults:
@@ -95,8 +93,8 @@ def find(dataset: str, options: Mapping[str, Any], index: pd.DataFrame) -> Fault
         groups.setdefault((kind.name, place), []).append(entry)
     for (name, place), entries in groups.items():
         kind = FaultKind.all[name]
-        shown = ["/".join(entry.parts) if kind is NOT_NAMED else str(entry) for entry in entries]
-        found.append(kind.at(place, names=_listed(shown), annotation=source))
+        shown = [_printed("/".join(entry.parts)) if kind is NOT_NAMED else str(entry) for entry in entries]
+        found.append(kind.at(_printed(str(place)), names=_listed(shown), annotation=source))
     return found
 
 
@@ -148,7 +146,7 @@ def _entries(folder: str | Path) -> Iterator[os.DirEntry]:
 
 def _known(dataset: str, parts: tuple[str, ...], entry: os.DirEntry, used: _Used) -> bool:
     """Whether an entry of frames/parts is a part of the distribution that is never read, or is seen by the adapter."""
-    if re.fullmatch(_OTHER_PARTS[dataset], entry.name.lower()):
+    if re.fullmatch(_OTHER_PARTS.get(dataset, ""), entry.name.lower()):
         return True
     if entry.is_dir():
         return dataset == "smic" and len(parts) == 3
@@ -192,6 +190,11 @@ def _kind(dataset: str, entry: _Entry) -> FaultKind:
         return CLIPS_UNREAD if depth > 2 or entry.guess or re.fullmatch(_SMIC_LIKE[depth - 1], name) else UNREAD
     expected = dataset in _SUBJECT and (depth > 1 or re.fullmatch(_SUBJECT[dataset], name))
     return UNREAD if entry.guess or expected else NOT_NAMED
+
+
+def _printed(name: str) -> str:
+    """A name as it can be printed in one line: line breaks and bytes that are no text are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """What an adapter passes over is listed, with the name that may have been meant."""
 
+import os
 import shutil
 
 import pytest
@@ -181,3 +182,11 @@ def test_own_clips_that_no_row_names_are_a_note(tmp_path):
     }
     (tmp_path / "annotation.csv").unlink()
     assert unread.find("own", {"root": str(tmp_path), **options}, None) == []
+
+
+def test_a_name_that_cannot_be_printed_is_escaped(tmp_path):
+    (tmp_path / "annotation.csv").write_text("subject,clip,onset,offset,emotion\np1,a,1,9,joy\n")
+    touch(tmp_path, "b\nc.avi", os.fsdecode(b"\xff.avi"))
+    options = {"root": str(tmp_path), "labels": {"negative": ["fear"], "positive": ["joy"]}}
+    (note,) = unread.find("own", options, survey("own", options)[0])
+    assert note.what.startswith(r"b\nc.avi, \udcff.avi are named by no row of ")
