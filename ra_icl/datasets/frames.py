@@ -180,7 +180,7 @@ def read_frames(
     """
     bits = bits or sequence_bits(frames)
     first = None
-    for frame, picture in _pictures(frames, grey):
+    for frame, picture in pictures_of(frames, grey):
         first = picture.image if first is None else first
         require_alike(frame, picture.image, first)
         if seen:
@@ -203,7 +203,7 @@ def sequence_bits(frames: Sequence[Frame], bits: int | None = None) -> int:
     deep = videos.has_16_bits(onset.path) if isinstance(onset, VideoFrame) else images.has_16_bits(onset)
     if not deep:
         return 8
-    return bits or bits_for(max(int(picture.image.max()) for _, picture in _pictures(frames, grey=False)))
+    return bits or bits_for(max(int(picture.image.max()) for _, picture in pictures_of(frames, grey=False)))
 
 
 def require_alike(frame: Frame, image: "np.ndarray", onset: "np.ndarray") -> None:
@@ -216,7 +216,7 @@ def require_alike(frame: Frame, image: "np.ndarray", onset: "np.ndarray") -> Non
         raise OTHER_DEPTH.error(frame, bits=8 * image.dtype.itemsize, onset_bits=8 * onset.dtype.itemsize)
 
 
-def _pictures(frames: Sequence[Frame], grey: bool) -> Iterator[tuple[Frame, Picture]]:
+def pictures_of(frames: Sequence[Frame], grey: bool) -> Iterator[tuple[Frame, Picture]]:
     """Frames with their pictures, levels as stored."""
     if isinstance(frames[0], VideoFrame):
         yield from zip(frames, read_video(frames, grey), strict=True)
