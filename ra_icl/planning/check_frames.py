@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from ra_icl.datasets import copies
-from ra_icl.datasets.frames import Frame, VideoFrame, file_stamps, read_frames, read_image, same_stamp, sequence_frames
+from ra_icl.datasets import copies, damage
+from ra_icl.datasets.frames import Frame, file_stamps, read_frames, same_stamp, sequence_bits, sequence_frames
 from ra_icl.errors import FaultKind, Faults
 from ra_icl.faces.onset import face_faults
 from ra_icl.faces.options import FaceOptions
@@ -96,34 +96,13 @@ def _content(row, frames: Sequence[Frame], look: Look) -> Faults:
     """What reading the frames finds: damage, and whether there is a face."""
     faults = Faults()
     if look.decode:
-        faults.extend(_damage(frames, None if pd.isna(row.fps) else row.fps))
+        faults.extend(damage.inspect(frames, row.fps))
     if look.faces:
         with faults.catching():
-            onset = next(read_frames(frames, look.options.grey))
+            bits = sequence_bits(frames, look.options.bits)
+            onset = next(read_frames(frames, look.options.grey, bits))
             faults.extend(face_faults(onset, look.options, _name(row)))
     return Faults(dict.fromkeys(faults))  # an unreadable onset is found twice
-
-
-def _damage(frames: Sequence[Frame], fps) -> list[str]:
-    """Read all frames of a sequence: a line for each that is not a whole image or differs in size from the onset."""
-    faults = Faults()
-    if isinstance(frames[0], VideoFrame):
-        with faults.catching():
-            for _ in read_frames(frames, grey=True):
-                pass
-        return faults
-    shapes: dict[Path, tuple[int, ...]] = {}
-    for frame in frames:
-        with faults.catching():
-            shapes[frame] = read_image(frame, grey=True).shape
-    first = next(iter(shapes.values()), None)
-    for frame, (height, width) in shapes.items():
-        if (height, width) != first:
-            faults.append(
-                f"{frame}: is {width}x{height}, the onset frame {first[1]}x{first[0]}; "
-                "a sequence needs frames of one size"
-            )
-    return faults
 
 
 def _name(row) -> str:

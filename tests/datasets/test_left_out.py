@@ -80,6 +80,6 @@ def test_a_list_that_leaves_nothing_is_a_fault():
     assert [fault.kind for fault in faults] == ["exclude-everything"]
 
 
-@pytest.mark.parametrize("name", ["spNO.1/a_355", "p1/a, b: [c]_1", "Zo\u00eb/\"x\"_1", "p#1/a #2_1", "006/006_1_2"])
+@pytest.mark.parametrize("name", ["spNO.1/a_355", "p1/a, b: [c]_1", 'Zo\u00eb/"x"_1', "p#1/a #2_1", "006/006_1_2"])
 def test_the_line_for_the_config_is_yaml_that_names_the_sequence(name):
     assert yaml.safe_load(exclusion("own", name)) == {"data": {"exclude": {"own": [name]}}}
