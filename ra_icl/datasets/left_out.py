@@ -53,7 +53,8 @@ def leave_out(rows: pd.DataFrame, entries: Sequence[str], faults: Faults) -> tup
 
 def exclusion(dataset: str, name: str) -> str:
     """What to add to a config to leave out a sequence (name: subject/sequence), on one line of YAML."""
-    return f"data: {{exclude: {{{dataset}: [{name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)}]}}}}"
+    text = name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+    return f"data: {{exclude: {{{dataset}: [{text}]}}}}"
 
 
 def _names(rows: pd.DataFrame) -> list[str]:

@@ -18,7 +18,10 @@ METHODS = {
     "m6": {"title": "M6 (ours)", "mir": True, "irc": "✓", "mrd": "✓"},
 }
 SUBSETS = ("composite", "casme2", "samm", "smic")
-SMIC_NOTE = "Without an annotated apex: 164 sequences of SMIC-HS; methods that need an apex take the midpoint of these sequences"
+SMIC_NOTE = (
+    "Without an annotated apex: 164 sequences of SMIC-HS; methods that need an apex take the midpoint of these "
+    "sequences"
+)
 
 
 def build(number, *contents):
