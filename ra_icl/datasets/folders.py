@@ -10,9 +10,17 @@ def names(folder: Path) -> list[str]:
     """The subfolders of a folder, sorted, without hidden ones; none if it does not exist."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] != ".")
+            return sorted(entry.name for entry in entries if is_folder(entry) and entry.name[0] != ".")
     except OSError:
         return []
+
+
+def is_folder(entry: os.DirEntry) -> bool:
+    """Whether an entry is a folder or a link to one; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def finder() -> Callable[..., Path]:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ra_icl.datasets import smic
+from ra_icl.datasets.folders import is_folder
 from ra_icl.datasets.reading import DEFAULTS, annotated
 from ra_icl.errors import FaultKind, Faults, InputError
 
@@ -129,7 +130,7 @@ def _passed_over(dataset: str, frames: Path, parts: tuple[str, ...], used: _Used
     held = {entry.name for entry in entries}
     for entry in sorted(entries, key=lambda entry: entry.name):
         here = (*parts, entry.name)
-        if entry.is_dir() and (here in used.inside or (dataset == "smic" and _smic_reads(here))):
+        if is_folder(entry) and (here in used.inside or (dataset == "smic" and _smic_reads(here))):
             yield from _passed_over(dataset, frames, here, used)
         elif here not in used.places and not _known(dataset, parts, entry, used) and _holds_frames(entry):
             wanted = _smic_wanted(here, held) if dataset == "smic" else used.inside.get(parts, set()) - held
@@ -148,7 +149,7 @@ def _known(dataset: str, parts: tuple[str, ...], entry: os.DirEntry, used: _Used
     """Whether an entry of frames/parts is a part of the distribution that is never read, or is seen by the adapter."""
     if re.fullmatch(_OTHER_PARTS.get(dataset, ""), entry.name.lower()):
         return True
-    if entry.is_dir():
+    if is_folder(entry):
         return dataset == "smic" and len(parts) == 3
     return parts in used.places
 
@@ -166,7 +167,7 @@ def _smic_wanted(parts: tuple[str, ...], held: set[str]) -> set[str]:
 
 
 def _holds_frames(entry: os.DirEntry, depth: int = _DEPTH) -> bool:
-    if not entry.is_dir():
+    if not is_folder(entry):
         return _FRAMES.fullmatch(os.path.splitext(entry.name)[1].lower()) is not None
     return depth > 0 and any(_holds_frames(inner, depth - 1) for inner in _entries(entry.path))
 

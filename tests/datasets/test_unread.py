@@ -59,6 +59,16 @@ def test_nothing_is_listed_that_is_read_or_known(smic):
     assert found_in("smic", smic) == ({}, 12)
 
 
+def test_links_to_nothing_and_in_circles_are_passed_over(smic):
+    for folder in (HS, f"{HS}/s1", f"{HS}/s1/micro", f"{HS}/s1/micro/negative"):
+        (smic / folder / "itself").symlink_to("itself")
+        (smic / folder / "nowhere").symlink_to("/nowhere/at/all")
+    (smic / HS / "circle").mkdir()
+    for name in "abc":
+        (smic / HS / "circle" / name).symlink_to(smic / HS / "circle")
+    assert found_in("smic", smic) == ({}, 12)
+
+
 def test_case_does_not_count_in_smic(smic):
     before = build_index("smic", {"root": str(smic)})
     (smic / HS / "s1/micro").rename(smic / HS / "s1/MICRO")
