@@ -72,7 +72,7 @@ SIZE = (64, 48)  # of the reduced frames that are compared
 # A frame jumps if it is this many grey levels from what lies between its neighbours, over this share of its area (more
 # than the eyes of a crop, which blink), and
 FAR, AREA = 3.0, 0.2
-# so many times as far as the neighbours are from each other, and as frames usually are in the sequence.
+# so many times as far as the neighbours are from each other, and as a quiet frame of the sequence (the quartile) is.
 TIMES = 4.0
 # The light may change by this factor without being taken for a jump.
 LIGHT = 1.5
@@ -209,7 +209,8 @@ def jumps(reduced: Sequence["np.ndarray"]) -> list[tuple[int, float, float]]:
         first, second = reduced[one], reduced[other]
         between = (first + second) / 2 if 0 < place < last else first
         measured.append((_distance(frame, between), _distance(second, first)))
-    usual = float(np.median([far for far, _ in measured]))
+    # A frame that jumps moves its neighbours' measures too, so the median would be spoilt by a few.
+    usual = float(np.quantile([far for far, _ in measured], 0.25))
     return [
         (place, far, near)
         for place, (far, near) in enumerate(measured)
