@@ -1,6 +1,5 @@
 """What one cell of an annotation says: text, a number of a subject, a frame, a time, an apex that may be unknown."""
 
-import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from ra_icl.errors import FaultKind, Faults
 _EMPTY = {"", "/", "-", "nan", "none"}
 _UNKNOWN = _EMPTY | {"?", "–", "—", "n/a", "na"}  # marks of annotators who have not seen an apex
 _CONTROL = ("Cc", "Cs", "Zl", "Zp")  # Unicode's control characters, half characters and line breaks
+_LONGEST = 1e6  # seconds of a video
 _LARGEST = 2**53  # frame numbers that a cell, a float of 64 bits, can hold
 
 EMPTY_CELL = FaultKind(
@@ -77,7 +77,7 @@ def seconds(cell: Any, column: str, source: str, kind: FaultKind = SECONDS, **va
     """Read a cell as a time in seconds, 0 or more. Raises InputError like `frame_number`."""
     text = str(cell).strip()
     time = float(text) if re.fullmatch(r"[0-9]*\.?[0-9]+|[0-9]+\.", text, re.ASCII) else -1
-    if not 0 <= time < math.inf:
+    if not 0 <= time < _LONGEST:
         raise kind.error(source, column=column, cell=_shown(cell), **values)
     return time
 
@@ -102,13 +102,15 @@ def is_unknown(cell: Any) -> bool:
     return is_empty(cell) or str(cell).strip().lower() in _UNKNOWN
 
 
-def timing(cells: pd.Series, columns: Sequence[str], source: str) -> dict[str, Any]:
+def timing(cells: pd.Series, columns: Sequence[str], source: str, in_seconds: bool = False) -> dict[str, Any]:
     """Read onset, apex (None if empty or unknown), offset and emotion (lower case) from the cells of a row.
 
-    columns: the spreadsheet's names of these four, in this order. source: file and row, for messages.
+    columns: the spreadsheet's names of these four, in this order. source: file and row, for messages. in_seconds: read
+    times instead of frame numbers.
     Raises ManyFaultsError for the cells that do not fit.
     """
-    readers = {"onset": frame_number, "apex": apex, "offset": frame_number, "emotion": emotion}
+    number, top = (seconds, apex_seconds) if in_seconds else (frame_number, apex)
+    readers = {"onset": number, "apex": top, "offset": number, "emotion": emotion}
     values, faults = {}, Faults()
     for (name, read), column in zip(readers.items(), columns, strict=True):
         with faults.catching():

@@ -32,6 +32,7 @@ _DTYPES = {
 }
 COLUMNS = list(_DTYPES)
 _KEY = ["dataset", "subject", "sequence"]
+_NAME_BYTES = 255  # of a file's name, on all common file systems
 
 _AGAIN = "delete it and run again"
 _SEQUENCE = {"where": "CASME2-coding-20140508.xlsx, row 60: sub05/EP02_07"}
@@ -86,6 +87,12 @@ OUTSIDE_FOLDER = FaultKind(
     "{name!r} leaves the folder {folder}",
     "give a name below it",
     {"where": "annotation.csv, row 3", "name": "../smile.mp4", "folder": "/data/mine"},
+)
+LONG_NAME = FaultKind(
+    "name-long",
+    "{name!r} has {length} bytes, and no file's name has more than 255",
+    "correct the cell",
+    {"where": "annotation.csv, row 3", "name": "smile smile smile...", "length": 300},
 )
 
 
@@ -169,7 +176,12 @@ def read_rows(
 
 
 def below(folder: Path, *names: str, source: str) -> Path:
-    """Join names to a folder. Raises InputError if the result is outside the folder (.. or an absolute path)."""
+    """Join names to a folder.
+
+    Raises InputError if the result is outside the folder (.. or an absolute path), or too long for a file system.
+    """
+    for part in (part for name in names for part in name.split("/") if len(part.encode()) > _NAME_BYTES):
+        raise LONG_NAME.error(source, name=f"{part[:20]}...", length=len(part.encode()))
     path = os.path.normpath(folder.joinpath(*names))
     if not Path(path).is_relative_to(os.path.normpath(folder)):
         raise OUTSIDE_FOLDER.error(source, name="/".join(names), folder=folder)
