@@ -34,6 +34,12 @@ class FaceOptions(Options):
         Help("if no face is found on the onset frame: error stops, whole_frame crops nothing"),
     ] = "error"
     grey: Annotated[bool, Help("crops in grey, which is what TV-L1 sees")] = True
+    bits: Annotated[
+        Literal[8, 10, 12, 14, 16] | None,
+        Help(
+            "bits that the grey levels of 16-bit frames use; null: the fewest of 10, 12, 14, 16 that hold a sequence's"
+        ),
+    ] = None
     missing_frames: Annotated[
         float,
         at_least(0),

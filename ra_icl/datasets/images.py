@@ -1,0 +1,159 @@
+"""Image files: their pixels with all grey levels, and what the decoder reports about them."""
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ra_icl.errors import FaultKind
+
+if TYPE_CHECKING:  # a run is planned without OpenCV
+    import numpy as np
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
+BITS = (8, 10, 12, 14, 16)
+
+UNREADABLE = FaultKind(
+    "frame-unreadable",
+    "cannot be read ({reason})",
+    "restore the frame",
+    {"where": "/data/SAMM/006/006_1_2/006_05562.jpg", "reason": "Permission denied"},
+)
+NOT_WHOLE = FaultKind(
+    "frame-not-whole",
+    "is not a whole image{reason}",
+    "restore the frame",
+    {"where": "/data/SAMM/006/006_1_2/006_05562.png", "reason": " (libpng error: IDAT: CRC error)"},
+)
+NOT_GREY_LEVELS = FaultKind(
+    "frame-levels",
+    "holds numbers of the type {kind}",
+    "export the frames with 8 or 16 bits",
+    {"where": "/data/own/p1/smile/img012.tif", "kind": "float32"},
+)
+TOO_BRIGHT = FaultKind(
+    "frame-bits",
+    "has a grey level of {level}, but faces.bits is {bits}, which ends at {full}",
+    "raise faces.bits, or set it to null to have it found",
+    {"where": "/data/own/p1/smile/img012.png", "level": 4012, "bits": 10, "full": 1023},
+)
+
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*")
+# What decoders print about damage; their other lines, such as those about colour profiles, say nothing of the pixels.
+_DAMAGE = re.compile(
+    r"Corrupt JPEG data: .*|Premature end of JPEG.*|Inconsistent progression.*|libpng error: .*"
+    r"|libpng warning: (?:IDAT|.*CRC).*|TIFF_Error.*|imdecode_.*"
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A frame as it was read.
+
+    image: (H, W), or (H, W, 3) RGB; uint8, or uint16 with the levels of the file. damage: what the decoder reports,
+    empty if nothing. interlaced: whether it is stored as two fields, one after the other.
+    """
+
+    image: "np.ndarray"
+    damage: str = ""
+    interlaced: bool = False
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file begins as a JPEG, PNG, BMP or TIFF image does; False if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(8).startswith(_MAGIC)
+    except OSError:
+        return False
+
+
+def read_picture(path: Path, grey: bool) -> Picture:
+    """Read an image file, levels as stored. Raises InputError if it is not a whole image of 8 or 16 bits."""
+    import cv2
+    import numpy as np
+
+    data = _bytes(path)
+    flag = cv2.IMREAD_ANYDEPTH | (cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
+    with _reports() as reports:
+        # From memory, because imread returns a truncated JPEG as an image with a grey lower part.
+        try:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if data else None
+        except cv2.error:  # a header with a size that cannot be
+            image = None
+    if image is None:
+        raise NOT_WHOLE.error(path, reason=f" ({reports[0]})" if reports else "")
+    if image.dtype not in (np.uint8, np.uint16):
+        raise NOT_GREY_LEVELS.error(path, kind=image.dtype)
+    return Picture(image if grey else cv2.cvtColor(image, cv2.COLOR_BGR2RGB), reports[0] if reports else "")
+
+
+def has_16_bits(path: Path) -> bool:
+    """Whether an image is stored with 16 bits a level. Raises InputError if it cannot be read."""
+    data = _bytes(path)
+    if data.startswith(_MAGIC[1]):
+        return data[24:25] == b"\x10"
+    if data.startswith((_MAGIC[0], _MAGIC[2])):
+        return False
+    return read_picture(path, grey=True).image.dtype.itemsize == 2
+
+
+def bits_for(level: int) -> int:
+    """The smallest of 10, 12, 14 and 16 bits that holds a level of a 16-bit file."""
+    return next(bits for bits in BITS[1:] if level < 1 << bits)
+
+
+def to_8_bits(image: "np.ndarray", bits: int, where: object) -> "np.ndarray":
+    """Scale the levels of a 16-bit image, of which `bits` are used, to 0..255; an 8-bit image stays as it is.
+
+    By a shift, which undoes what writes 8 bits into 16, whether it shifts too or multiplies by 257. Raises InputError
+    naming `where` for a level that the bits do not hold.
+    """
+    if image.dtype.itemsize == 1:
+        return image
+    level = int(image.max())
+    if level >> bits:
+        raise TOO_BRIGHT.error(where, level=level, bits=bits, full=(1 << bits) - 1)
+    return (image >> (bits - 8)).astype("uint8")
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UNREADABLE.error(path, reason=error.strerror) from error
+
+
+@contextmanager
+def _reports() -> Iterator[list[str]]:
+    """What decoders print about damage inside, filled in at the end; other lines are printed afterwards.
+
+    libjpeg and libpng write to the process's standard error, past Python, and OpenCV offers no other way to hear them.
+    """
+    reports: list[str] = []
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    with tempfile.TemporaryFile() as file:
+        try:
+            kept = os.dup(2)
+        except OSError:  # a process without standard error
+            yield reports
+            return
+        os.dup2(file.fileno(), 2)
+        try:
+            yield reports
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            file.seek(0)
+            for line in file.read().decode(errors="replace").splitlines(keepends=True):
+                found = _DAMAGE.search(line)
+                if found:
+                    reports.append(found[0].strip())
+                else:
+                    os.write(2, line.encode())
