@@ -259,7 +259,8 @@ def _select(config: Mapping[str, Any], index: pd.DataFrame) -> dict[str, pd.Data
     selected = {name: select(index, protocol_in(config, name)) for name in config["protocols"]}
     if config["data"]["source"] != "twins" or config["twins"].get("census") == "full":
         for name, rows in selected.items():
-            check_counts(rows, protocol_in(config, name), config["data"]["count_mismatch"])
+            protocol = protocol_in(config, name)
+            check_counts(rows, protocol, config["data"]["count_mismatch"], datasets=protocol.datasets)
     return selected
 
 

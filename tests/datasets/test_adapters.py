@@ -251,6 +251,9 @@ def test_smic_annotation_gives_the_range_of_the_clips_it_lists(tmp_path):
     )
     index = build_index("smic", {"root": str(tmp_path), "annotation": "a.xlsx"})
     assert index[["onset", "offset"]].to_numpy().tolist() == [[105, 112], [200, 219]]
+    (warning,) = survey("smic", {"root": str(tmp_path), "annotation": "a.xlsx"})[1]
+    assert "a.xlsx: lists s20_ne_07, which have no folder below " in warning
+    assert warning.severity == "warning"
     write_sheet(tmp_path / "a.xlsx", header, [1, "s1_ne_01", None, 105, 112, "positive", 1, 999])
     with pytest.raises(InputError, match=r"a\.xlsx, row 2: s01_ne_01 is 'positive' here"):
         build_index("smic", {"root": str(tmp_path), "annotation": "a.xlsx"})
