@@ -70,12 +70,6 @@ APEX_OUTSIDE = FaultKind(
     "correct it or empty the cell",
     _SEQUENCE | {"apex": 9, "onset": 91, "offset": 131},
 )
-APEX_ON_ONSET = FaultKind(
-    "apex-on-onset",
-    "apex {apex} is the onset, where no expression has begun",
-    "correct it or empty the cell",
-    {"where": "annotation.csv, row 2: p1/smile.mp4_12", "apex": 12},
-)
 EMOTION_UNKNOWN = FaultKind(
     "emotion-unknown",
     "emotion '{emotion}' is not known (known: {known})",
@@ -129,17 +123,14 @@ def read_index_csv(path: str | Path) -> pd.DataFrame:
 def validate(frame: pd.DataFrame, source: str | Path, emotions: Collection[str] = ()) -> None:
     """Check an index: no key twice, onset < offset, a given apex within [onset, offset], emotions known.
 
-    Own data obey the benchmark's rule for CAS(ME)³, onset < apex: an apex on the onset is a fault. source: the file or
-    folder that the index was read from. emotions: those that may occur; if empty, any may.
+    source: the file or folder that the index was read from. emotions: those that may occur; if empty, any may.
     Raises ManyFaultsError; each fault names source, sequence (with its spreadsheet row if known) and remedy.
     """
     outside = (frame["apex"] < frame["onset"]) | (frame["apex"] > frame["offset"])
-    on_onset = (frame["apex"] == frame["onset"]) & (frame["dataset"] == "own") & (frame["onset"] < frame["offset"])
     checks = [
         (frame.duplicated(_KEY), LISTED_TWICE),
         (frame["offset"] <= frame["onset"], OFFSET_EARLY),
         (outside, APEX_OUTSIDE),
-        (on_onset, APEX_ON_ONSET),
         (~frame["emotion"].isin(emotions) & bool(emotions), EMOTION_UNKNOWN),
     ]
     numbered, faults = frame.index.name == "row", Faults()

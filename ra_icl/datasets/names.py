@@ -26,7 +26,8 @@ def file_safe(name: str) -> str:
 
 def original(name: str) -> str:
     """The name that `file_safe` was given, in one form."""
-    return re.sub(rb"=([0-9A-F]{2})", lambda code: bytes([int(code[1], 16)]), name.encode()).decode()
+    plain = re.sub(rb"=([0-9A-F]{2})", lambda code: bytes([int(code[1], 16)]), name.encode())
+    return plain.decode(errors="replace")
 
 
 def is_too_long(safe: str) -> bool:

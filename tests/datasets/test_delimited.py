@@ -91,7 +91,7 @@ def test_what_programs_write_is_read(tmp_path, data):
             f"{HEADER}\n{TWO}p3,c,1,9,four,30,joy\n",
             ", row 4: apex is 'four', which is neither a frame number nor a mark",
         ),
-        (f"{HEADER}\n{TWO}p3,c,1,9,1,30,joy\n", ", row 4: p3/c_1: apex 1 is the onset, where no expression has begun"),
+        (f"{HEADER}\n{TWO}p3,c,1,9,1,30,joy\n", ", row 4: apex 1 of p3/c_1 is its onset"),
         (f"{HEADER}\n{TWO}p3,c,1,1e30,4,30,joy\n", ", row 4: offset is '1e30', which is not a frame number"),
         (f"{HEADER}\n{TWO}p3,{'c' * 300},1,9,4,30,joy\n", ", row 4: 'cccccccccccccccccccc...' has 300 bytes"),
         (f"{HEADER}\n{TWO}{'ü' * 60},c,1,9,4,30,joy\n", ", row 4: the subject's name has 360 characters as part of a"),

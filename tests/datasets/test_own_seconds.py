@@ -3,6 +3,8 @@
 import sys
 import types
 
+import cv2
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -32,11 +34,13 @@ def root(tmp_path):
 
 
 def test_seconds_count_from_the_first_frame_of_a_folder(root):
-    index = build_index("own", own(root, "p1,a,0.433,0.9,1.5,30,joy", "p2,b,0,?,2,29.97,disgust", "p2,b,.5,,1.,25,joy"))
-    assert index["onset"].tolist() == [114, 0, 13]  # 101 + 12.99, 0, 12.5 rounded up
+    index = build_index(
+        "own", own(root, "p1,a,0.433,0.9,1.5,30,joy", "p2,b,0,?,2,29.97,disgust", "p2,b,2.5,,3.,25,joy")
+    )
+    assert index["onset"].tolist() == [114, 0, 63]  # 101 + 12.99, 0, 62.5 rounded up
     assert index["apex"].tolist() == [128, pd.NA, pd.NA]
-    assert index["offset"].tolist() == [146, 60, 25]
-    assert index["sequence"].tolist() == ["a_114", "b_0", "b_13"]
+    assert index["offset"].tolist() == [146, 60, 75]
+    assert index["sequence"].tolist() == ["a_114", "b_0", "b_63"]
 
 
 def test_seconds_of_a_video_are_the_frames_that_it_shows(root, monkeypatch):
@@ -50,11 +54,23 @@ def test_seconds_of_a_video_are_the_frames_that_it_shows(root, monkeypatch):
 
     videos.frame_at = frame_at
     monkeypatch.setitem(sys.modules, "ra_icl.datasets.videos", videos)
-    options = own(root, "p1,v.mp4,0.1,0.39,0.4,,joy", "p2,w.mp4,0,0.7,1,30,joy", "p2,w.mp4,0,0.7,2.1,30,joy")
+    options = own(root, "p1,v.mp4,0.1,0.39,0.4,,joy", "p2,w.mp4,0,0.7,1,30,joy", "p2,w.mp4,1.5,,2.1,30,joy")
     rows, faults = survey("own", options)
     assert rows[["onset", "apex", "offset"]].to_numpy().tolist() == [[2, 3, 4], [1, 2, 3]]
     (fault,) = faults
     assert fault == f"{root}/annotation.csv, row 4: {root}/w.mp4: 2.1 s is outside the video; correct the time"
+
+
+def test_seconds_of_a_real_video(root):
+    video = cv2.VideoWriter(str(root / "z.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 25, (32, 16))
+    for number in range(30):
+        video.write(np.full((16, 32, 3), 8 * number, np.uint8))
+    video.release()
+    rows, faults = survey("own", own(root, "p1,z.avi,0.2,0.45,1.1,,joy", "p1,z.avi,0.2,,7,,joy", "p2,a,0,,1,30,joy"))
+    assert rows[["onset", "apex", "offset"]].iloc[0].tolist() == [6, 12, 28]
+    (fault,) = faults
+    assert fault.where == f"{root}/annotation.csv, row 3: {root}/z.avi"
+    assert fault.what.startswith("7 s is outside the video")
 
 
 @pytest.mark.parametrize(
@@ -67,13 +83,13 @@ def test_seconds_of_a_video_are_the_frames_that_it_shows(root, monkeypatch):
         ("p1,a,0:01,,2,30,joy", "row 2: onset_s is '0:01'"),
         ("p1,a,0,x,1,30,joy", "row 2: apex_s is 'x', which is neither a time in seconds nor a mark"),
         ("p1,a,0,,9e9,30,joy", "row 2: offset_s is '9e9'"),
-        ("p1,a,0.5,0.51,1,30,joy", "row 2: p1/a_116: apex 116 is the onset"),
+        ("p1,a,0.5,0.51,1,30,joy", "row 2: apex 116 of p1/a_116 is its onset"),
         ("p1,a,1,,0.5,30,joy", "row 2: p1/a_131: offset 116 is not after onset 131"),
     ],
 )
 def test_seconds_that_do_not_fit_are_one_line(root, row, words):
     with pytest.raises(InputError) as error:
-        build_index("own", own(root, row, "p2,a,0,0.5,1,30,disgust"))
+        build_index("own", own(root, row, "p2,b,0,0.5,1,30,disgust"))
     (fault,) = error.value.faults
     assert words in fault
 
