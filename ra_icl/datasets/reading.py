@@ -46,7 +46,7 @@ ANNOTATION_MISSING = FaultKind(
     {"where": "datasets.own", "file": "my-data/annotation.csv", "key": "datasets.own"},
 )
 FRAMES_FOLDER_MISSING = FaultKind(
-    "frames-root-missing",
+    "dataset-frames-missing",
     "frame folder {folder} does not exist",
     "set {key}.frames",
     {"where": "datasets.smic", "folder": "/data/SMIC/SMIC_all_raw/HS", "key": "datasets.smic"},
