@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ra_icl.datasets.names import original
 from ra_icl.errors import Fault, FaultKind, Faults
 
 _ROW = {"where": "annotation.csv, row 7", "row": 4}
@@ -109,7 +110,7 @@ def file_id(path: Path) -> Hashable:
 
 def plain_subject(subject: str) -> str:
     """A subject without what people write in several ways: case, blanks, leading zeros, and .0 at the end."""
-    letters = unicodedata.normalize("NFKC", subject).casefold()
+    letters = unicodedata.normalize("NFKC", original(subject)).casefold()
     letters = "".join(c for c in letters if not c.isspace() and unicodedata.category(c) != "Cf")
     return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"(?<=\d)\.0+$", "", letters))
 
@@ -123,7 +124,8 @@ def _spellings(rows: pd.DataFrame, annotation: object) -> Iterator[Fault]:
     for number, subject in rows.drop_duplicates("subject")["subject"].items():
         other, row = first.setdefault(plain_subject(subject), (subject, number))
         if other != subject:
-            yield ONE_PERSON.at(f"{annotation}, row {number}", subject=subject, other=other, row=row)
+            shown = {"subject": original(subject), "other": original(other)}
+            yield ONE_PERSON.at(f"{annotation}, row {number}", **shown, row=row)
 
 
 def _of_clip(row, earlier: list, annotation: object) -> Fault | None:
