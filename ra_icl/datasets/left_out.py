@@ -2,12 +2,12 @@
 
 import json
 import re
-import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
 
 import pandas as pd
 
+from ra_icl.datasets.names import one_form, original
 from ra_icl.errors import FaultKind, Faults
 
 UNKNOWN = FaultKind(
@@ -29,7 +29,7 @@ def leave_out(rows: pd.DataFrame, entries: Sequence[str], faults: Faults) -> tup
     """Part the index of one dataset into what is used and what `entries` leave out, both numbered from 0.
 
     entries: subject/sequence as the index has them. Also understood are the dataset's name before it, as messages have
-    it, another case or Unicode form, and slashes in a sequence's name (spNO.1/a/355 for spNO.1/a_355).
+    it, another case or Unicode form, a subject as its row spells it, and slashes in a sequence's name (spNO.1/a/355 for spNO.1/a_355).
     An entry that names no sequence, and a list that leaves none, are added to `faults`.
     """
     if rows.empty or not entries:
@@ -70,6 +70,6 @@ def _without_dataset(entry: str, rows: pd.DataFrame) -> str:
 
 
 def _plain(name: str) -> str:
-    """A name without case, Unicode form and the difference between / and _ behind the subject."""
-    subject, _, sequence = unicodedata.normalize("NFC", name).casefold().partition("/")
-    return f"{subject}/{sequence.replace('/', '_')}"
+    """A name without case, Unicode form, the escapes of a subject and the difference of / and _ in a sequence."""
+    subject, _, sequence = name.partition("/")
+    return f"{one_form(original(subject))}/{one_form(sequence).replace('/', '_')}".casefold()

@@ -6,6 +6,7 @@ import yaml
 
 from ra_icl.datasets.index import index_frame
 from ra_icl.datasets.left_out import exclusion, leave_out
+from ra_icl.datasets.names import file_safe
 from ra_icl.errors import Faults
 
 
@@ -53,6 +54,14 @@ def test_two_forms_of_unicode_meet_and_the_exact_name_comes_first():
     _, left_out = leave_out(index, ["Zoe\u0308/smile_1", "p1/A_1", "own/b_1"], faults)
     assert faults == []
     assert names(left_out) == ["Zo\u00eb/smile_1", "p1/A_1", "own/b_1"]
+
+
+def test_a_subject_is_found_as_its_row_spells_it():
+    index = rows("own", f"{file_safe('Zo\u00eb 1')}/clip/a_1", "p1/a_1")
+    faults = Faults()
+    _, left_out = leave_out(index, ["Zoe\u0308 1/clip/a_1"], faults)
+    assert faults == []
+    assert names(left_out) == ["Zo=C3=AB=201/clip/a_1"]
 
 
 def test_what_is_no_sequence_is_a_fault_that_names_what_is_near():

@@ -75,11 +75,11 @@ def check(own, monkeypatch):
 
 def test_all_sequences_without_a_face_and_with_several_are_listed_in_one_pass(check, capsys):
     empty, other, beside = check()
-    assert empty.startswith("own p1/p1_empty_7: no face is found on the onset frame; ")
-    assert other.startswith("own p3/p3_other_7: no face is found")
+    assert empty.startswith("own p1/p1/empty_7: no face is found on the onset frame; ")
+    assert other.startswith("own p3/p3/other_7: no face is found")
     assert (empty.severity, beside.severity) == ("fault", "warning")
     sizes = re.fullmatch(
-        r"own p2/p2_beside_7: 2 faces are found on the onset frame, of which the largest is taken, (\d+) px wide "
+        r"own p2/p2/beside_7: 2 faces are found on the onset frame, of which the largest is taken, (\d+) px wide "
         r"\(not: (\d+) px\); look at the frame; if another one is the subject, set faces.choose to most_central; .*",
         beside,
     )
@@ -93,9 +93,9 @@ def test_the_crops_take_the_face_that_check_names(check, own, choose):
     (beside,) = check(kinds=("faces",), faces={"choose": choose})
     config = load_config([CONFIG, own])
     rows = read_index(config, "own").rows
-    row = rows[rows["sequence"] == "p2_beside_7"].iloc[0]
+    row = rows[rows["sequence"] == "p2/beside_7"].iloc[0]
     frames = [frame for _, frame in sequence_frames(row, own.parent / "data")]
-    _, info = crop_sequence(frames, FaceOptions(size=32, choose=choose), "own p2/p2_beside_7")
+    _, info = crop_sequence(frames, FaceOptions(size=32, choose=choose), "own p2/p2/beside_7")
     assert f"is taken, {round(info['box'][2])} px wide (not: {round(info['others'][0][2])} px)" in beside
     left, _, scale = LARGE if choose == "largest" else SMALL
     (first, _), (second, _) = info["eyes"]
@@ -106,16 +106,16 @@ def test_both_remedies_for_a_sequence_without_a_face_work(check):
     faults = check()[:2]
     listed = [yaml.safe_load(re.search(r"add (data: .*)", fault)[1])["data"]["exclude"]["own"][0] for fault in faults]
     assert [fault.kind for fault in check(data={"exclude": {"own": listed}})] == ["faces-several"]
-    assert listed == ["p1/p1_empty_7", "p3/p3_other_7"]
+    assert listed == ["p1/p1/empty_7", "p3/p3/other_7"]
     whole = check(faces={"fallback": "whole_frame"})
     assert sorted(fault.kind for fault in whole) == [*["face-missing-whole-frame"] * 2, "faces-several"]
     assert {fault.severity for fault in whole} == {"warning"}
 
 
 def test_what_is_excluded_is_not_looked_at_and_must_be_there(check):
-    (missing,) = check(kinds=("exclude",), data={"exclude": {"own": ["p1/p1_emty_7"]}})
-    assert missing.startswith("data.exclude.own: 'p1/p1_emty_7' is no sequence that a protocol uses; ")
-    assert "(near: p1/p1_empty_7" in missing
+    (missing,) = check(kinds=("exclude",), data={"exclude": {"own": ["p1/p1/emty_7"]}})
+    assert missing.startswith("data.exclude.own: 'p1/p1/emty_7' is no sequence that a protocol uses; ")
+    assert "(near: p1/p1/empty_7" in missing
 
 
 def run(monkeypatch, capsys, *arguments):
@@ -141,11 +141,11 @@ def test_the_same_is_printed_for_people_and_for_programs(check, own, monkeypatch
     assert found[0] == {
         "severity": "fault",
         "kind": "face-missing",
-        "where": "own p1/p1_empty_7",
+        "where": "own p1/p1/empty_7",
         "what": "no face is found on the onset frame",
         "remedy": faults[0].remedy,
     }
-    write(own, data={"exclude": {"own": ["p1/p1_empty_7", "p3/p3_other_7"]}})
+    write(own, data={"exclude": {"own": ["p1/p1/empty_7", "p3/p3/other_7"]}})
     status, text = run(monkeypatch, capsys, "--configfile", own, "--faces", "--no-decode", "--json")
     assert status == 0  # warnings stop nothing
     assert {one["severity"] for one in json.loads(text)} <= {"warning", "note"}
