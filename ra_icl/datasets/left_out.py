@@ -29,7 +29,8 @@ def leave_out(rows: pd.DataFrame, entries: Sequence[str], faults: Faults) -> tup
     """Part the index of one dataset into what is used and what `entries` leave out, both numbered from 0.
 
     entries: subject/sequence as the index has them. Also understood are the dataset's name before it, as messages have
-    it, another case or Unicode form, a subject as its row spells it, and slashes in a sequence's name (spNO.1/a/355 for spNO.1/a_355).
+    it, another case or Unicode form, a subject as its row spells it, and slashes in a sequence's name (spNO.1/a/355 for
+    spNO.1/a_355).
     An entry that names no sequence, and a list that leaves none, are added to `faults`.
     """
     if rows.empty or not entries:
