@@ -42,7 +42,7 @@ from ra_icl.files import open_tensors, write_json
 from ra_icl.flow.sampling import middle_instance
 from ra_icl.model.regions import region_heatmaps
 from ra_icl.model.siamese import Branch
-from ra_icl.training.fold import Fold, held_out_rows, read_rows
+from ra_icl.training.fold import Fold, fold_rows, read_rows
 from ra_icl.training.instances import load_instances
 from ra_icl.training.method import InputOptions
 from ra_icl.training.network import load_network
