@@ -103,7 +103,8 @@ def look(path: Path, results: Path, sampling: str) -> HeldOut:
     if network.regions is None:
         raise InputError(f"{path}: has no region discovery (loss.regions: 0); name methods that have it")
     table = read_rows(fold, [results / "index" / f"{name}.csv" for name in PROTOCOLS[fold.protocol].datasets])
-    table = table[held_out_rows(table, fold)].reset_index(drop=True)
+    table, held_out = fold_rows(table, fold)
+    table = table[held_out].reset_index(drop=True)
     sets = load_instances(table, results / "flow" / sampling, InputOptions(**options["input"]), "cpu")
     maps = sets.maps[sets.middle_instances()[0]].float()  # (I, 3, H, W)
     similarity, heatmaps = _heatmaps(network, maps)

@@ -15,7 +15,7 @@ from ra_icl.planning.settings import Config
 
 
 def check_config(config: Mapping[str, Any]) -> Config:
-    """Read a config, and check its methods, sweeps and candidates. Raises InputError that names the first key at fault."""
+    """Read a config; check its methods, sweeps and candidates. Raises InputError that names the first key at fault."""
     checked = from_mapping(Config, config)
     methods, _ = resolve_methods(config)
     add_candidates(config, methods)

@@ -1,5 +1,7 @@
 """Nested selection in a plan: the inner folds behind each choice, and the choices that a fold takes."""
 
+import json
+
 import pandas as pd
 
 from ra_icl.datasets.nested import group_of, inner_folds
@@ -26,6 +28,11 @@ class Selection:
             groups = group_of(rows, protocol, self._options["groups"])
             self._groups[name] = dict(zip(plan.fold_of(name), groups, strict=True))
             self._inner[name] = {group: self._inner_folds(rows, protocol, group) for group in sorted(set(groups))}
+
+    @property
+    def candidates(self) -> str:
+        """{candidate: its overrides} as JSON, in the order of the config, by which ties are broken."""
+        return json.dumps(present(self._options["candidates"]))
 
     def choices(self) -> list[str]:
         """Every choice: {protocol}/{method}/{group}.json."""

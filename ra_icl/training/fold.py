@@ -34,7 +34,7 @@ class Fold:
     """A fold: protocol, method, name, seed, and where its data came from.
 
     name: as `protocols.folds` or `nested.inner_folds` gives it. classes: those of protocol "own", in label order; the
-    other protocols define theirs. candidate: the one that was chosen for the fold's group, if its options were selected.
+    other protocols define theirs. candidate: the one chosen for the fold's group, if its options were selected.
     """
 
     protocol: str
