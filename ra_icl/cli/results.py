@@ -18,16 +18,43 @@ def metrics(
     protocol: Protocol,
     method: Annotated[str, typer.Option(help="method that the folds were trained with")],
     classes: Classes = "[]",
+    choice: Annotated[
+        list[Path] | None, typer.Option(help="choice that folds of the method took, for the notes; repeat it")
+    ] = None,
 ) -> None:
     """Pool the predictions of all folds into UF1, UAR, accuracy and confusion matrices.
 
     Example: ra-icl metrics results/folds/cde/m6/seed0/*.csv --protocol cde --method m6 --out m6.json
     """
     from ra_icl.datasets.protocols import protocol_of
+    from ra_icl.evaluation.choice import selection_of
     from ra_icl.evaluation.metrics import aggregate
 
     known = protocol_of(protocol, json.loads(classes)).classes
-    aggregate(folds, out, classes=known, protocol=protocol, method=method)
+    aggregate(folds, out, classes=known, protocol=protocol, method=method, selection_of=selection_of(choice or []))
+
+
+@app.command()
+def choose(
+    folds: Annotated[list[Path], typer.Argument(help="CSV files of all candidates' inner folds")],
+    out: Out,
+    candidates: Annotated[str, typer.Option(help="JSON object: overrides by candidate, in the order that breaks ties")],
+    protocol: Protocol,
+    method: Annotated[str, typer.Option(help="method that the choice is for; its candidates are {method}.{candidate}")],
+    group: Annotated[str, typer.Option(help="group of subjects that the choice is for, such as group1")],
+    classes: Classes = "[]",
+) -> None:
+    """Choose a group's options by inner folds, which have not seen the group.
+
+    Example: ra-icl choose results/folds/cde/m6.*/seed0/group1of5-*.csv --protocol cde --method m6 --group group1
+    --candidates '{"base": {}, "slow": {"training": {"learning_rate": 0.0003}}}' --out group1.json
+    """
+    from ra_icl.datasets.protocols import protocol_of
+    from ra_icl.evaluation import choice
+    from ra_icl.planning.options import json_object
+
+    known, grid = protocol_of(protocol, json.loads(classes)).classes, json_object(candidates, "candidates")
+    choice.choose(folds, out, candidates=grid, protocol=protocol, method=method, group=group, classes=known)
 
 
 @app.command()
