@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 
 from ra_icl import files
+from ra_icl.datasets.nested import InnerFold
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import DATA, caveats
 from ra_icl.evaluation.intervals import Subjects, compare, interval_notes, score_intervals, subjects_of
+from ra_icl.evaluation.leak_figure import draw_epochs
 from ra_icl.evaluation.metrics import SCORES, read_metrics, uar, uf1
-from ra_icl.evaluation.table_formats import Table
+from ra_icl.evaluation.table_formats import Table, write_formats
 from ra_icl.evaluation.tables import SYNTHETIC_NOTE, bracketed, percent, record
 
 RULES = {
@@ -103,11 +105,6 @@ def at_epochs(epochs: Epochs, chosen: np.ndarray) -> Subjects:
     return Subjects(epochs.names, taken[:, :, 0])
 
 
-def count_inner(fold_csvs: Sequence[Path], classes: int) -> np.ndarray:
-    """The counts (epochs, C, C) of all inner folds of one group, from the .epochs.csv beside each CSV."""
-    return sum(_count(_read(path), classes) for path in fold_csvs)
-
-
 def _best_epochs(matrices: np.ndarray) -> np.ndarray:
     """The epoch, from 1, with the highest UF1 + UAR of all subjects; (seeds,) from (subjects, seeds, epochs, C, C)."""
     pooled = matrices.sum(0)
@@ -137,8 +134,7 @@ def _count(rows: pd.DataFrame, classes: int) -> np.ndarray:
 def build_leak(found: Sequence[tuple[Mapping[str, Any], Epochs, Mapping[str, np.ndarray]]], titles: Mapping) -> Table:
     """The table: a row for each method and rule, with what it gains over the last epoch.
 
-    found: for each method the content of its metrics JSON, its epochs and {rule: chosen epochs (subjects, seeds)}.
-    titles: {method: title}.
+    found: of `read_method`, for each method. titles: {method: title}.
     """
     rows = [
         _row(metrics, rule, epochs, chosen[rule], chosen["last"], titles)
@@ -151,11 +147,6 @@ def build_leak(found: Sequence[tuple[Mapping[str, Any], Epochs, Mapping[str, np.
     said = dict.fromkeys(caveat for content in contents for caveat in caveats(content))
     caption = "; ".join(["One training, predicted at differently chosen epochs, UF1 and UAR in %", *said])
     return Table("leak", caption, _notes(contents), data, _printed(data), record=record(contents))
-
-
-def chosen_epochs(epochs: Epochs) -> dict[str, np.ndarray]:
-    """{rule: chosen epochs (subjects, seeds)} of the rules that need nothing but the epochs themselves."""
-    return {"last": epochs.lengths, "subject": best_by_subject(epochs), "mean": best_of_all(epochs)}
 
 
 def _row(
@@ -210,18 +201,57 @@ def _notes(contents: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     )
 
 
-def read_all(metrics_jsons: Sequence[Path], fold_csvs: Sequence[Path]) -> list[tuple[dict[str, Any], Epochs]]:
-    """The content of each metrics JSON and the epochs of its method's folds among `fold_csvs`.
+def write_leak(metrics_jsons: Sequence[Path], folds: Path, out_stem: Path, figure_stem: Path, titles: Mapping) -> None:
+    """Write the table as `out_stem`.csv, .md, .tex and .notes.md, and the chosen epochs as `figure_stem`.pdf and .png.
 
-    Raises InputError for a method without folds, and as `read_epochs`.
+    folds: the folder folds/ of the run that the metrics come from. titles: {method: title}.
     """
-    by_method: dict[str, list[Path]] = {}
-    for path in fold_csvs:
-        by_method.setdefault(files.read_json(path.with_suffix(".json"))["method"], []).append(path)
-    found = []
-    for path in metrics_jsons:
-        metrics = read_metrics(path)
-        if metrics["method"] not in by_method:
-            raise InputError(f"{path}: no folds of {metrics['method']} are given; name their CSV files with --folds")
-        found.append((metrics, read_epochs(by_method[metrics["method"]], metrics)))
+    found = [read_method(Path(path), Path(folds)) for path in metrics_jsons]
+    write_formats(build_leak(found, titles), out_stem)
+    draw_epochs(found, titles, figure_stem)
+
+
+def read_method(metrics_json: Path, folds: Path) -> tuple[dict[str, Any], Epochs, dict[str, np.ndarray]]:
+    """A method's metrics, epochs and {rule: chosen epochs (subjects, seeds)}; `inner` if its options were selected.
+
+    Raises InputError, naming the file, for a fold that is missing or does not belong to the metrics.
+    """
+    metrics = read_metrics(metrics_json)
+    root = folds / metrics["protocol"]
+    epochs = read_epochs(_fold_csvs([root / metrics["method"] / f"seed{seed}" for seed in metrics["seeds"]]), metrics)
+    chosen = {"last": epochs.lengths, "subject": best_by_subject(epochs), "mean": best_of_all(epochs)}
+    if selection := metrics.get("selection_of"):
+        chosen["inner"] = best_of_inner(epochs, *_inner(epochs, root, selection, len(metrics["classes"])))
+    return metrics, epochs, chosen
+
+
+def _fold_csvs(folders: Sequence[Path]) -> list[Path]:
+    found = [path for folder in folders for path in sorted(folder.glob("[!.]*.csv")) if not path.name.endswith(EPOCHS)]
+    if not found:
+        raise InputError(f"{folders[0]}: holds no folds; name the folder folds/ of the run")
     return found
+
+
+def _inner(
+    epochs: Epochs, root: Path, selection: Mapping[str, Any], classes: int
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """{group: the counts of the chosen candidate's inner folds (epochs, C, C)}, and the group of each subject.
+
+    A subject belongs to the one group whose inner folds have not seen it.
+    """
+    groups, parts = selection["groups"], selection["inner_folds"]
+    counts, seen = {}, {}
+    for group, choice in groups.items():
+        folder = root / f"{selection['method']}.{choice['candidate']}" / f"seed{selection['seed']}"
+        names = [InnerFold(group, len(groups), part, parts).name for part in range(1, parts + 1)]
+        tables = [_read(folder / f"{name}.csv") for name in names]
+        counts[group] = sum(_count(table, classes) for table in tables)
+        seen[group] = {pair for table in tables for pair in zip(table["dataset"], table["subject"], strict=True)}
+    unseen = [[group for group in groups if name not in seen[group]] for name in epochs.names]
+    for name, of_subject in zip(epochs.names, unseen, strict=True):
+        if len(of_subject) != 1:
+            raise InputError(
+                f"{root}: {'/'.join(name)} is left out by the inner folds of {len(of_subject)} groups instead of one; "
+                "run them again"
+            )
+    return counts, [of_subject[0] for of_subject in unseen]

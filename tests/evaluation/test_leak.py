@@ -7,16 +7,7 @@ import pytest
 from ra_icl import files
 from ra_icl.errors import InputError
 from ra_icl.evaluation.intervals import compare, subjects_of
-from ra_icl.evaluation.leak import (
-    EPOCHS,
-    at_epochs,
-    best_by_subject,
-    best_of_inner,
-    build_leak,
-    chosen_epochs,
-    count_inner,
-    read_all,
-)
+from ra_icl.evaluation.leak import EPOCHS, at_epochs, best_by_subject, build_leak, read_method, write_leak
 from ra_icl.evaluation.metrics import aggregate, confusion, uar, uf1
 
 CLASSES = ("negative", "positive", "surprise")
@@ -57,22 +48,46 @@ def predictions(dataset, subject, labels, epochs, rng):
     return pd.concat(found, ignore_index=True)
 
 
+PEOPLE = [(dataset, f"{number:03d}") for dataset, count in SUBJECTS.items() for number in range(count)]
+GROUPS = {name: f"group{1 + number % 2}" for number, name in enumerate(PEOPLE)}
+PEAKS = {"group1": 2, "group2": 5}  # the epoch at which a group's inner folds are best
+SELECTION = {
+    "method": "m6",
+    "inner_folds": 2,
+    "seed": 0,
+    "groups": {group: {"candidate": "fast", "scores": {}, "spread": {}} for group in PEAKS},
+}
+
+
+def write_run(folder):
+    """Folds, inner folds and metrics of M2, which takes M6's choices; {(seed, dataset, subject): predictions}."""
+    rng, rows = np.random.default_rng(7), {}
+    labels = {name: rng.integers(0, 3, rng.integers(2, 7)) for name in PEOPLE}
+    paths = []
+    for seed in SEEDS:
+        for number, name in enumerate(PEOPLE):
+            rows[seed, *name] = predictions(*name, labels[name], LENGTHS[number % 2], rng)
+            paths.append(folder / "folds" / "cde" / "m2" / f"seed{seed}" / f"{'-'.join(name)}.csv")
+            write_fold(paths[-1], rows[seed, *name], seed)
+    for group, peak in PEAKS.items():
+        others = [name for name in PEOPLE if GROUPS[name] != group]
+        for part in range(2):
+            table = pd.concat([predictions(*name, rng.integers(0, 3, 9), 6, rng) for name in others[part::2]])
+            right = table["epoch"] == peak
+            table.loc[right, "prediction"] = table.loc[right, "label"]
+            name = f"{group}of2-inner{part + 1}of2.csv"
+            write_fold(folder / "folds" / "cde" / "m6.fast" / "seed0" / name, table, 0, "m6.fast")
+    path = folder / "m2.json"
+    aggregate(paths, path, classes=CLASSES, protocol="cde", method="m2", selection_of=SELECTION)
+    return path, rows
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Metrics JSON, fold CSVs and {(seed, dataset, subject): predictions} of one method."""
-    folder, rng = tmp_path_factory.mktemp("leak"), np.random.default_rng(7)
-    people = [(dataset, f"{number:03d}") for dataset, count in SUBJECTS.items() for number in range(count)]
-    labels = {name: rng.integers(0, 3, rng.integers(2, 7)) for name in people}
-    paths, rows = [], {}
-    for seed in SEEDS:
-        for number, (dataset, subject) in enumerate(people):
-            rows[seed, dataset, subject] = predictions(
-                dataset, subject, labels[dataset, subject], LENGTHS[number % 2], rng
-            )
-            paths.append(folder / f"seed{seed}" / f"{dataset}-{subject}.csv")
-            write_fold(paths[-1], rows[seed, dataset, subject], seed)
-    aggregate(paths, folder / "m2.json", classes=CLASSES, protocol="cde", method="m2")
-    return folder / "m2.json", paths, rows
+    """Metrics JSON, folder of folds and predictions."""
+    folder = tmp_path_factory.mktemp("leak")
+    path, rows = write_run(folder)
+    return path, folder / "folds", rows
 
 
 def scores(rows, chosen):
@@ -120,75 +135,81 @@ def naive_best_of_all(rows):
 
 
 def test_the_rules_choose_what_plain_loops_choose(run):
-    path, csvs, rows = run
-    [(_, epochs)] = read_all([path], csvs)
-    chosen = chosen_epochs(epochs)
+    path, folds, rows = run
+    found = read_method(path, folds)
+    _, epochs, chosen = found
     expected = {
         "last": {key: table["epoch"].max() for key, table in rows.items()},
         "subject": naive_best_by_subject(rows),
         "mean": naive_best_of_all(rows),
+        "inner": {key: min(PEAKS[GROUPS[key[1:]]], table["epoch"].max()) for key, table in rows.items()},
     }
-    assert {rule: as_epochs(epochs, found) for rule, found in chosen.items()} == expected
-    assert len({tuple(found.values()) for found in expected.values()}) == 3
-    table = build_leak([(files.read_json(path), epochs, chosen)], {"m2": "M2"})
+    assert {rule: as_epochs(epochs, of_rule) for rule, of_rule in chosen.items()} == expected
+    assert len({tuple(of_rule.values()) for of_rule in expected.values()}) == 4
+    table = build_leak([found], {"m2": "M2"})
     for row in table.data.to_dict("records"):
         assert [row["uf1"], row["uar"]] == pytest.approx(100 * scores(rows, expected[row["rule"]]), abs=1e-4)
         gain = 100 * (scores(rows, expected[row["rule"]]) - scores(rows, expected["last"]))
         assert [row["uf1_gain"], row["uar_gain"]] == pytest.approx(gain, abs=1e-3)
         values = list(expected[row["rule"]].values())
         assert (row["epoch_low"], row["epoch_high"]) == (min(values), max(values))
-    assert table.data["leak"].tolist() == [False, True, True]
-    assert table.data["uf1_gain"].tolist()[1] > 5  # the labels of the held-out subjects are worth something
+    assert table.data["leak"].tolist() == [False, True, True, False]
+    assert table.data["uf1_gain"][1] > 5  # the labels of the held-out subjects are worth something
+    assert table.printed["UF1: gain"][0] == ""
 
 
 def test_the_gain_is_a_paired_difference(run):
-    path, csvs, _ = run
-    [(metrics, epochs)] = read_all([path], csvs)
-    chosen = chosen_epochs(epochs)
+    path, folds, _ = run
+    metrics, epochs, chosen = read_method(path, folds)
     row = build_leak([(metrics, epochs, chosen)], {}).data.iloc[1]
     expected = compare(at_epochs(epochs, best_by_subject(epochs)), subjects_of(metrics))["uf1"]
-    assert [row["uf1_gain_low"], row["uf1_gain_high"]] == pytest.approx(
-        [100 * expected.low, 100 * expected.high], abs=1e-4
-    )
+    ends = [100 * expected.low, 100 * expected.high]
+    assert [row["uf1_gain_low"], row["uf1_gain_high"]] == pytest.approx(ends, abs=1e-4)
     assert row["uf1_p"] == pytest.approx(expected.p, abs=1e-4)
 
 
-def test_inner_folds_choose_by_other_subjects(run, tmp_path):
-    path, csvs, _ = run
-    [(metrics, epochs)] = read_all([path], csvs)
-    rng = np.random.default_rng(3)
-    inner, expected = {}, {}
-    for group, peak in (("group1", 2), ("group2", 5)):
-        folds = []
-        for part in range(2):
-            labels = rng.integers(0, 3, 30)
-            table = predictions("samm", f"{part}", labels, 6, rng)
-            table.loc[table["epoch"] == peak, "prediction"] = table.loc[table["epoch"] == peak, "label"]
-            folds.append(tmp_path / f"{group}-{part}.csv")
-            write_fold(folds[-1], table, 0)
-        inner[group], expected[group] = count_inner(folds, 3), peak
-    groups = [f"group{1 + number % 2}" for number in range(len(epochs.names))]
-    chosen = best_of_inner(epochs, inner, groups)
-    for place, group in enumerate(groups):
-        assert (chosen[place] == np.minimum(expected[group], epochs.lengths[place])).all()
-    # Whatever the held-out subjects' labels are, the choice stays.
-    table = build_leak([(metrics, epochs, {"last": epochs.lengths, "inner": chosen})], {})
-    assert table.data["rule"].tolist() == ["last", "inner"]
-    assert not table.data["leak"].any()
+def test_table_and_figure_are_written(run, tmp_path):
+    path, folds, _ = run
+    write_leak([path], folds, tmp_path / "leak", tmp_path / "figure", {"m2": "M2, two instances"})
+    table = pd.read_csv(tmp_path / "leak.csv")
+    assert table["title"].unique().tolist() == ["M2, two instances"]
+    assert table["rule"].tolist() == ["last", "subject", "mean", "inner"]
+    text = (tmp_path / "leak.md").read_text()
+    assert "published flow maps" in text
+    assert "both look at the labels that they are judged by" in text
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_what_is_missing_or_of_another_run_is_named(run, tmp_path):
-    path, csvs, rows = run
-    with pytest.raises(InputError, match=r"m2.json: no folds of m2 are given"):
-        read_all([path], [])
-    copy = tmp_path / "smic-002.csv"
-    key = next(key for key in rows if key[1:] == ("smic", "002"))
-    write_fold(copy, rows[key], key[0])
-    copy.with_suffix(EPOCHS).unlink()
-    with pytest.raises(InputError, match=r"smic-002.epochs.csv: is missing; list the method under keep_epochs"):
-        read_all([path], [copy])
-    copy.with_suffix(EPOCHS).write_text("epoch,label\n1,x\n")
-    with pytest.raises(InputError, match=r"smic-002.epochs.csv: cannot be read as predictions"):
-        read_all([path], [copy])
-    with pytest.raises(InputError, match=r"the last epochs are not what m2 was scored on; run its folds again"):
-        read_all([path], csvs[:-1])
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        (
+            lambda fold, inner: fold.with_suffix(EPOCHS).unlink(),
+            "smic-002.epochs.csv: is missing; list the method under",
+        ),
+        (
+            lambda fold, inner: fold.with_suffix(EPOCHS).write_text("epoch,label\n1,x\n"),
+            "cannot be read as predictions",
+        ),
+        (lambda fold, inner: fold.unlink(), "the last epochs are not what m2 was scored on; run its folds again"),
+        (lambda fold, inner: inner.with_suffix(EPOCHS).unlink(), "group1of2-inner1of2.epochs.csv: is missing"),
+        (
+            lambda fold, inner: inner.with_suffix(EPOCHS).write_bytes(
+                inner.with_name("group2of2-inner1of2.epochs.csv").read_bytes()
+            ),
+            "is left out by the inner folds of 0 groups instead of one",
+        ),
+    ],
+)
+def test_what_is_missing_or_of_another_run_is_named(tmp_path, damage, fault):
+    path, _ = write_run(tmp_path)
+    folds = tmp_path / "folds" / "cde"
+    damage(folds / "m2" / "seed3" / "smic-002.csv", folds / "m6.fast" / "seed0" / "group1of2-inner1of2.csv")
+    with pytest.raises(InputError, match=fault):
+        read_method(path, tmp_path / "folds")
+
+
+def test_a_folder_without_folds_is_named(run, tmp_path):
+    with pytest.raises(InputError, match=r"seed0: holds no folds; name the folder folds/ of the run"):
+        read_method(run[0], tmp_path)
