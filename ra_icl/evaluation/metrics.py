@@ -115,6 +115,7 @@ def aggregate(
     method: str,
     indexes: Sequence[Path] = (),
     left_out: Mapping[str, int] | None = None,
+    selection_of: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Pool the folds of one method (CSV files, each with its .json beside it) into a metrics JSON.
 
@@ -122,7 +123,8 @@ def aggregate(
     selection, data_source, the number of folds, what they were fed and made by, and `warnings`, how many of them have
     each finding of `explain` (left out for folds of older versions). indexes: the index CSVs of the protocol's
     datasets, for `without_apex`, how many of the predicted sequences have no annotated apex, per dataset (left out
-    without them). left_out: how many sequences `data.exclude` took out of the protocol, per dataset.
+    without them). left_out: how many sequences `data.exclude` took out of the protocol, per dataset. selection_of: of
+    `choice.selection_of`, if the method's options were selected; it goes along.
     Raises InputError, naming the file, if a fold lacks a column or a prediction, if it belongs to another method or
     protocol, was trained under other rules or on other flow than the rest, if a sequence is not predicted exactly once
     per seed or is in no index.
@@ -146,6 +148,7 @@ def aggregate(
         **count_warnings(folds),
         **({"without_apex": count_without_apex(predictions, indexes)} if indexes else {}),
         "left_out": dict(left_out or {}),
+        **({"selection_of": dict(selection_of)} if selection_of else {}),
     }
     content = {"title": "; ".join([f"{method.upper()}, protocol {protocol}", *caveats(content)]), **content}
     files.write_json(out, content)

@@ -18,6 +18,7 @@ from ra_icl.datasets.index import NAMES
 from ra_icl.datasets.protocols import CDE, PROTOCOLS, Protocol, check_counts, fold_of, folds, protocol_of, select
 from ra_icl.errors import Faults, InputError
 from ra_icl.flow.sampling import Sampling
+from ra_icl.planning.candidates import TRAINING_KEYS, add_candidates
 from ra_icl.planning.config import check_config, slice_of
 from ra_icl.planning.indexes import read_index
 from ra_icl.planning.methods import present, resolve_methods
@@ -25,7 +26,6 @@ from ra_icl.planning.options import from_mapping
 
 log = logging.getLogger(__name__)
 
-TRAINING_KEYS = ("input", "model", "loss", "augmentation", "training", "inference")
 CASME3 = ("casme3_3", "casme3_4", "casme3_7")
 MIR_MARKS = {
     "middle": "✓",
@@ -75,8 +75,8 @@ class Plan:
     """What a run consists of.
 
     index: all sequences of its datasets; left_out: those that `data.exclude` took out of it; selected: {protocol: its
-    sequences with labels}; methods: {name: resolved options}, sweep methods included; sweeps: {name: {"figure", "key",
-    "methods": {value: method}}}.
+    sequences with labels}; methods: {name: resolved options}, those of sweeps and candidates included; sweeps: {name:
+    {"figure", "key", "methods": {value: method}}}.
     """
 
     config: Mapping[str, Any]
@@ -219,6 +219,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     require_data(config)
     config = dict(config) | {key: present(config[key]) for key in ("methods", "sweeps")}
     methods, sweeps = resolve_methods(config)
+    add_candidates(config, methods)
     indexes = [read_index(config, name) for name in all_datasets_of(config)]
     Faults(fault for indexed in indexes for fault in indexed.faults).raise_any()
     index, left_out, whole = (

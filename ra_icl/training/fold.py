@@ -16,7 +16,8 @@ import torch
 
 from ra_icl import __version__
 from ra_icl.datasets.index import read_index_csv
-from ra_icl.datasets.protocols import fold_of, protocol_of, select
+from ra_icl.datasets.nested import rows_of_fold
+from ra_icl.datasets.protocols import protocol_of, select
 from ra_icl.errors import InputError
 from ra_icl.training import outputs
 from ra_icl.training.checkpoint import Checkpoint, key_of
@@ -31,9 +32,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fold:
-    """A fold: protocol, method, name as `protocols.folds` gives it, seed, and where its data came from.
+    """A fold: protocol, method, name, seed, and where its data came from.
 
-    classes: those of protocol "own", in label order; the other protocols define theirs.
+    name: as `protocols.folds` or `nested.inner_folds` gives it. classes: those of protocol "own", in label order; the
+    other protocols define theirs. candidate: the one chosen for the fold's group, if its options were selected.
     """
 
     protocol: str
@@ -42,6 +44,7 @@ class Fold:
     seed: int
     data_source: str
     classes: tuple[str, ...] = ()
+    candidate: str = ""
 
     @property
     def training_seed(self) -> int:
@@ -78,8 +81,7 @@ def run_fold(
     Raises InputError if the protocol has no such fold, flow is missing, the loss diverges or the device is unusable.
     """
     device = resolve_device(options.training.device)
-    table = read_rows(fold, indexes)
-    held_out = held_out_rows(table, fold)
+    table, held_out = fold_rows(read_rows(fold, indexes), fold)
     stored = stored_flow(table, Path(flow))
     key = key_of(identity_of(fold, stored, options, device, code))
     if checkpoints:
@@ -105,21 +107,24 @@ def run_fold(
 
 
 def read_rows(fold: Fold, indexes: list[Path]) -> pd.DataFrame:
-    """The rows of the fold's protocol in the index CSVs, with their labels."""
+    """All rows of the fold's protocol in the index CSVs, with their labels."""
     index = pd.concat([read_index_csv(path) for path in indexes], ignore_index=True)
     return select(index, protocol_of(fold.protocol, fold.classes))
 
 
-def held_out_rows(table: pd.DataFrame, fold: Fold) -> np.ndarray:
-    """Which of the protocol's rows a fold holds out, bool. Raises InputError if it is none or all of them."""
-    held_out = (fold_of(table, protocol_of(fold.protocol, fold.classes)) == fold.name).to_numpy()
+def fold_rows(table: pd.DataFrame, fold: Fold) -> tuple[pd.DataFrame, np.ndarray]:
+    """The rows of `read_rows` that a fold may see, and which of them it holds out, bool.
+
+    Raises InputError if it holds out none or all of them.
+    """
+    table, held_out = rows_of_fold(table, protocol_of(fold.protocol, fold.classes), fold.name)
     if not held_out.any():
         raise InputError(
             f"fold {fold.name}: {fold.protocol} has no such fold in the index; run `snakemake -n` for the list of folds"
         )
     if held_out.all():
         raise InputError(f"fold {fold.name}: no other subject to train on; a protocol needs at least two")
-    return held_out
+    return table, held_out
 
 
 def split(sets: InstanceSets, held_out: np.ndarray) -> tuple[InstanceSets, InstanceSets]:
@@ -190,6 +195,7 @@ def record_of(fold: Fold, trained: Trained, options: MethodOptions, device: str)
         "protocol": fold.protocol,
         "method": fold.method,
         "fold": fold.name,
+        "candidate": fold.candidate,
         "seed": fold.seed,
         "training_seed": fold.training_seed,
         "data_source": fold.data_source,

@@ -11,6 +11,7 @@ from ra_icl.errors import InputError
 from ra_icl.planning.code import code_digest as code
 from ra_icl.planning.config import refuse_twice, slice_of
 from ra_icl.planning.plan import CASME3, make_plan
+from ra_icl.planning.selection import Selection
 from ra_icl.training.gpus import visible_gpus
 
 
@@ -24,6 +25,7 @@ def config_files():
 try:
     refuse_twice(config_files())
     plan = make_plan(config)
+    selection = Selection(plan)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -43,6 +45,7 @@ wildcard_constraints:
     sampling="[^/]+",
     method="[^/]+",
     seed="[0-9]+",
+    group="group[0-9]+",
     fold="[^/]+",
 
 

@@ -7,20 +7,25 @@ rule metrics:
             f"<results>/folds/{path}" for path in plan.fold_files(wildcards.protocol, wildcards.method)
         ],
         index=lambda wildcards: [f"<results>/index/{name}.csv" for name in plan.datasets(wildcards.protocol)],
+        choices=lambda wildcards: [
+            f"<results>/selection/{path}" for path in selection.choices_of(wildcards.protocol, wildcards.method)
+        ],
     output:
         "<results>/metrics/{protocol}/{method}.json",
     log:
         "<logs>/metrics/{protocol}/{method}.log",
     params:
-        code=code("ra_icl.evaluation.metrics"),
+        code=code("ra_icl.evaluation.metrics", "ra_icl.evaluation.choice"),
         classes=lambda wildcards: plan.classes(wildcards.protocol),
         index=lambda wildcards, input: [f"--index={path}" for path in input.index],
         left_out=lambda wildcards: plan.left_out_counts(wildcards.protocol),
+        choices=lambda wildcards, input: [f"--choice={path}" for path in input.choices],
     message:
         "Scores of {wildcards.method} under {wildcards.protocol}"
     shell:
         "ra-icl metrics {input.folds:q} --protocol {wildcards.protocol:q} --method {wildcards.method:q} "
-        "--classes {params.classes:q} {params.index:q} --left-out {params.left_out:q} --out {output:q} 2> {log:q}"
+        "--classes {params.classes:q} {params.index:q} --left-out {params.left_out:q} {params.choices:q} "
+        "--out {output:q} 2> {log:q}"
 
 
 SCORE_TABLES = plan.score_tables() | further_tables()
