@@ -114,8 +114,7 @@ def leak(
     from ra_icl.evaluation.leak import write_leak
     from ra_icl.planning.options import json_object
 
-    titles = {name: method["title"] for name, method in json_object(methods, "methods").items()}
-    write_leak(metrics, folds, out, figure, titles)
+    write_leak(metrics, folds, out, figure, json_object(methods, "methods"))
 
 
 @app.command()
