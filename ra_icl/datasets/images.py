@@ -47,8 +47,9 @@ _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*")
 # What decoders print about damage; their other lines, such as those about colour profiles, say nothing of the pixels.
 _DAMAGE = re.compile(
     r"Corrupt JPEG data: .*|Premature end of JPEG.*|Inconsistent progression.*|libpng error: .*"
-    r"|libpng warning: (?:IDAT|.*CRC).*|TIFF_Error.*|imdecode_.*"
+    r"|libpng warning: (?:IDAT|.*CRC).*|TIFF_Error.*|OpenCV TIFF.*: failed.*|imdecode_.*"
 )
+_OPENCV_LOG = re.compile(r"\[ ?(?:WARN|ERROR|INFO):|\s*$")  # says again what libtiff and libpng said
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def _bytes(path: Path) -> bytes:
 
 @contextmanager
 def _reports() -> Iterator[list[str]]:
-    """What decoders print about damage inside, filled in at the end; other lines are printed afterwards.
+    """What decoders print about damage inside, filled in at the end; lines of others are printed afterwards.
 
     libjpeg and libpng write to the process's standard error, past Python, and OpenCV offers no other way to hear them.
     """
@@ -155,5 +156,5 @@ def _reports() -> Iterator[list[str]]:
                 found = _DAMAGE.search(line)
                 if found:
                     reports.append(found[0].strip())
-                else:
+                elif not _OPENCV_LOG.match(line):
                     os.write(2, line.encode())
