@@ -48,8 +48,8 @@ _PNG, _JPEG, _BMP, _TIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", (b"II*\
 _MAGIC = (_PNG, _JPEG, _BMP, *_TIFF)
 # What decoders print about damage; their other lines, such as those about colour profiles, say nothing of the pixels.
 _DAMAGE = re.compile(
-    r"Corrupt JPEG data: .*|Invalid SOS parameters.*|Premature end of JPEG.*|Inconsistent progression.*|libpng error: .*"
-    r"|libpng warning: (?:IDAT|.*CRC).*|TIFF_Error.*|OpenCV TIFF.*: failed.*|imdecode_.*"
+    r"Corrupt JPEG data: .*|Invalid SOS parameters.*|Premature end of JPEG.*|Inconsistent progression.*"
+    r"|libpng error: .*|libpng warning: (?:IDAT|.*CRC).*|TIFF_Error.*|OpenCV TIFF.*: failed.*|imdecode_.*"
 )
 _OPENCV_LOG = re.compile(r"\[ ?(?:WARN|ERROR|INFO):|\s*$")  # says again what libtiff and libpng said
 
