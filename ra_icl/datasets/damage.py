@@ -36,7 +36,7 @@ HABIT = FaultKind(
 JUMPS = FaultKind(
     "frame-jumps",
     "differs from the frames around it by {far:.0f} grey levels, while these differ by {near:.1f}",
-    "look at it: it is damaged or belongs elsewhere; restore it, or remove it as a missing frame",
+    "look at it: if it is damaged or belongs elsewhere, restore it or leave the sequence out (data.exclude)",
     {"where": "/data/SAMM/006/006_1_2/006_05570.jpg", "far": 23.4, "near": 0.4},
 )
 FROZEN = FaultKind(
@@ -49,7 +49,7 @@ FROZEN = FaultKind(
 INTERLACED = FaultKind(
     "video-interlaced",
     "is interlaced: odd and even lines were taken at different times, which looks like motion",
-    "deinterlace it, such as by ffmpeg's filter bwdif",
+    "deinterlace it: ffmpeg -i FILE -vf bwdif=mode=send_frame -c:v ffv1 NEW.mkv keeps the frames' numbers",
     {"where": "/data/own/p1/smile.MTS"},
     "warning",
 )

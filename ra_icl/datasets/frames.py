@@ -48,7 +48,7 @@ NO_FRAMES = FaultKind(
     "frames-none",
     "{source} holds no frames ({suffixes})",
     "restore them",
-    {"where": "samm 006/006_1_2", "source": "/data/SAMM/006/006_1_2", "suffixes": "jpg, png"},
+    {"where": "samm 006/006_1_2", "source": "/data/SAMM/006/006_1_2", "suffixes": "jpg, png, tif"},
 )
 NO_ONSET = FaultKind(
     "frames-no-onset",
