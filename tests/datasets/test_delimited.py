@@ -80,6 +80,9 @@ def test_what_programs_write_is_read(tmp_path, data):
             ": cannot be read as CSV: byte 0xEB in line 4 is not",
         ),
         (f"{HEADER}\n{TWO}p\0,c,1,9,4,30,joy\n", ": cannot be read as CSV: it is no text (a byte 0 in line 4)"),
+        (f"{HEADER}\n{TWO}p3,c,,9,4,30,joy\n", ", row 4: onset is empty; fill the cell in or remove the row"),
+        (f"{HEADER}\n{TWO}p3,c,1,-9,4,30,joy\n", ", row 4: offset is '-9', which is not a frame number"),
+        (f"{HEADER}\n{TWO}p3,c,1,9,4,30,none\n", ", row 4: emotion is 'none', which datasets.own names neither"),
         (b"PK\x03\x04", ": cannot be read as CSV: it is a workbook (.xlsx, .ods); save it"),
         (b"\xd0\xcf\x11\xe0", ": cannot be read as CSV: it is an old workbook (.xls)"),
         (
