@@ -80,7 +80,8 @@ def seconds(cell: Any, column: str, source: str, kind: FaultKind = SECONDS, **va
     """Read a cell as a time in seconds, 0 or more. Raises InputError like `frame_number`."""
     _require(cell, column, source)
     text = str(cell).strip()
-    time = float(text) if re.fullmatch(r"[0-9]*\.?[0-9]+|[0-9]+\.", text, re.ASCII) else -1
+    written = len(text) < 40 and re.fullmatch(r"[0-9]*\.?[0-9]+|[0-9]+\.", text, re.ASCII)
+    time = float(text) if written else -1
     if not 0 <= time < _LONGEST:
         raise kind.error(source, column=column, cell=_shown(cell), **values)
     return time

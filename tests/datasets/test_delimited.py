@@ -119,7 +119,7 @@ def test_no_row_is_lost_without_a_word(tmp_path):
     """Bytes changed at random: rows and faults account for every row, and there is no traceback."""
     draw, read_whole = random.Random(0), 0
     rows = [f"p{number},clip {number},{number},{number + 9},,30,joy" for number in range(1, 7)]
-    for _ in range(400):
+    for _ in range(200):
         data = bytearray("\n".join([HEADER, *rows, ""]).encode())
         data[draw.randrange(len(data))] = draw.choice(b"\"',;\t\n\r\0\xff0x")
         try:
@@ -129,4 +129,4 @@ def test_no_row_is_lost_without_a_word(tmp_path):
             continue
         assert len(index) == 6 or faults, bytes(data)
         read_whole += not faults
-    assert read_whole > 50
+    assert read_whole > 25
