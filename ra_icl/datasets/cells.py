@@ -9,7 +9,8 @@ import pandas as pd
 
 from ra_icl.errors import FaultKind, Faults
 
-_EMPTY = {"", "/", "-", "nan", "none"}
+_DASHES = {"", "/", "-"}  # what coders write into a cell that they leave out
+_EMPTY = _DASHES | {"nan", "none"}
 _UNKNOWN = _EMPTY | {"?", "–", "—", "n/a", "na"}  # marks of annotators who have not seen an apex
 _CONTROL = ("Cc", "Cs", "Zl", "Zp")  # Unicode's control characters, half characters and line breaks
 _LONGEST = 1e6  # seconds of a video
@@ -61,8 +62,10 @@ def is_empty(cell: Any) -> bool:
 def frame_number(cell: Any, column: str, source: str, kind: FaultKind = FRAME_NUMBER, **values: Any) -> int:
     """Read a cell as a frame number, 0 or more.
 
-    source: file and row, for messages. Raises InputError of `kind` if it is none; values: further fields of its text.
+    source: file and row, for messages. Raises InputError if it is empty, and of `kind` if it is none; values: further
+    fields of that text.
     """
+    _require(cell, column, source)
     text = "" if isinstance(cell, bool) else str(cell).strip()
     whole = re.fullmatch(r"([0-9]+)(\.0*)?", text, re.ASCII)
     number = int(whole[1]) if whole and len(text) < 40 else -1
@@ -75,8 +78,10 @@ def frame_number(cell: Any, column: str, source: str, kind: FaultKind = FRAME_NU
 
 def seconds(cell: Any, column: str, source: str, kind: FaultKind = SECONDS, **values: Any) -> float:
     """Read a cell as a time in seconds, 0 or more. Raises InputError like `frame_number`."""
+    _require(cell, column, source)
     text = str(cell).strip()
-    time = float(text) if re.fullmatch(r"[0-9]*\.?[0-9]+|[0-9]+\.", text, re.ASCII) else -1
+    written = len(text) < 40 and re.fullmatch(r"[0-9]*\.?[0-9]+|[0-9]+\.", text, re.ASCII)
+    time = float(text) if written else -1
     if not 0 <= time < _LONGEST:
         raise kind.error(source, column=column, cell=_shown(cell), **values)
     return time
@@ -129,8 +134,7 @@ def text_cell(cell: Any, column: str, source: str) -> str:
 
     Raises InputError if it is empty or holds a character that no name should have.
     """
-    if is_empty(cell):
-        raise EMPTY_CELL.error(source, column=column)
+    _require(cell, column, source)
     text = str(cell).strip()
     if any(unicodedata.category(character) in _CONTROL for character in text):
         raise UNPRINTABLE.error(source, column=column, cell=_shown(text))
@@ -146,6 +150,11 @@ def id_number(cell: Any, column: str, source: str) -> int:
     if not digits:
         raise ID_NUMBER.error(source, column=column, cell=_shown(cell))
     return int(digits[1])
+
+
+def _require(cell: Any, column: str, source: str) -> None:
+    if cell is None or cell != cell or str(cell).strip() in _DASHES:
+        raise EMPTY_CELL.error(source, column=column)
 
 
 def _shown(cell: Any) -> Any:

@@ -116,8 +116,8 @@ def read_index_csv(path: str | Path) -> pd.DataFrame:
         for optional in ("apex", "fps"):
             text[optional] = pd.to_numeric(text[optional].where(text[optional] != ""))
         return text[COLUMNS].astype(_DTYPES)
-    except (TypeError, ValueError) as error:
-        raise INDEX_NUMBER.error(path, reason=error) from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise INDEX_NUMBER.error(path, reason=" ".join(str(error).split())) from error
 
 
 def validate(frame: pd.DataFrame, source: str | Path, emotions: Collection[str] = ()) -> None:

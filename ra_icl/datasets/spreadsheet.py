@@ -38,7 +38,7 @@ DAMAGED = FaultKind(
 NO_HEADER = FaultKind(
     "header-missing",
     "no header row that starts with '{column}' (in sheet '{sheet}'; the file has the sheets {sheets})",
-    _OFFICIAL,
+    "move the sheet that has it to the front, or " + _OFFICIAL,
     {"where": _EXAMPLE, "column": "Subject", "sheet": "Summary", "sheets": "Summary, Codes"},
 )
 NO_COLUMN = FaultKind(
@@ -104,7 +104,8 @@ def _sheet(path: Path, wanted: str | None) -> tuple[str, Sheet, list[str]]:
         raise NOT_XLSX.error(path, seen=_kind_of(data))
     try:
         book = Workbook(data)
-        name = wanted if wanted in book.sheet_names else book.sheet_names[0]
+        named = [name for name in book.sheet_names if wanted and _plain(name) == _plain(wanted)]
+        name = (named or book.sheet_names)[0]
         return name, book.sheet(name), book.sheet_names
     except DamagedWorkbookError as error:
         if b"mimetypeapplication/vnd.oasis.opendocument" in data[:200]:

@@ -5,6 +5,7 @@ them. A formula that no program has computed is seen, which the usual readers ta
 costs nothing, where a reader with dense rows runs out of memory.
 """
 
+import lzma
 import posixpath
 import re
 import struct
@@ -21,7 +22,15 @@ _LARGEST = 50 * 2**20  # bytes of one part; the official annotations have less t
 _ROWS = 2**20  # of a sheet
 _ESCAPE = re.compile("_x(00[0-9A-Fa-f]{2})_")  # control characters, which XML does not allow, and the underscore
 _FAULTS = (
-    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error, ElementTree.ParseError, EOFError),
+    *(
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        struct.error,
+        ElementTree.ParseError,
+        EOFError,
+    ),
     *(OSError, KeyError, IndexError, ValueError, LookupError, NotImplementedError, RuntimeError, OverflowError),
 )
 
@@ -110,7 +119,7 @@ class Workbook:
         if kind == "s":
             return self._strings[int(text)]
         if kind == "b":
-            return bool(int(text))
+            return text.strip().lower() in ("1", "true")
         return _number(text) if kind == "n" else _unescaped(text)
 
     @cached_property

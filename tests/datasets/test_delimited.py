@@ -80,6 +80,9 @@ def test_what_programs_write_is_read(tmp_path, data):
             ": cannot be read as CSV: byte 0xEB in line 4 is not",
         ),
         (f"{HEADER}\n{TWO}p\0,c,1,9,4,30,joy\n", ": cannot be read as CSV: it is no text (a byte 0 in line 4)"),
+        (f"{HEADER}\n{TWO}p3,c,,9,4,30,joy\n", ", row 4: onset is empty; fill the cell in or remove the row"),
+        (f"{HEADER}\n{TWO}p3,c,1,-9,4,30,joy\n", ", row 4: offset is '-9', which is not a frame number"),
+        (f"{HEADER}\n{TWO}p3,c,1,9,4,30,none\n", ", row 4: emotion is 'none', which datasets.own names neither"),
         (b"PK\x03\x04", ": cannot be read as CSV: it is a workbook (.xlsx, .ods); save it"),
         (b"\xd0\xcf\x11\xe0", ": cannot be read as CSV: it is an old workbook (.xls)"),
         (
@@ -116,7 +119,7 @@ def test_no_row_is_lost_without_a_word(tmp_path):
     """Bytes changed at random: rows and faults account for every row, and there is no traceback."""
     draw, read_whole = random.Random(0), 0
     rows = [f"p{number},clip {number},{number},{number + 9},,30,joy" for number in range(1, 7)]
-    for _ in range(400):
+    for _ in range(200):
         data = bytearray("\n".join([HEADER, *rows, ""]).encode())
         data[draw.randrange(len(data))] = draw.choice(b"\"',;\t\n\r\0\xff0x")
         try:
@@ -126,4 +129,4 @@ def test_no_row_is_lost_without_a_word(tmp_path):
             continue
         assert len(index) == 6 or faults, bytes(data)
         read_whole += not faults
-    assert read_whole > 50
+    assert read_whole > 25

@@ -166,9 +166,9 @@ def test_a_sheet_of_another_name_is_read_if_it_has_the_header_or_all_are_listed(
     book.save(path)
     assert fault_of(path, sheet="label") == (
         f"{path}: no header row that starts with 'Subject' (in sheet 'About'; the file has the sheets About, Codes); "
-        "give the dataset's official annotation file"
+        "move the sheet that has it to the front, or give the dataset's official annotation file"
     )
-    assert len(read_table(path, COLUMNS, sheet="Codes")) == 3
+    assert len(read_table(path, COLUMNS, sheet=" codes ")) == 3
 
 
 @pytest.mark.parametrize(
