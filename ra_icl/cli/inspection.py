@@ -37,9 +37,10 @@ def check(
     if estimate and not faults and not dataset:
         from ra_icl.planning.config import load_config
         from ra_icl.planning.estimate import estimate as needs
+        from ra_icl.planning.places import in_clone
         from ra_icl.planning.plan import make_plan
 
-        for line in needs(make_plan(load_config([CONFIG, *(configfile or [])]))):
+        for line in needs(make_plan(load_config([in_clone(CONFIG), *(configfile or [])]))):
             print(line)
     sys.exit(1 if faults else 0)
 

@@ -36,7 +36,9 @@ def table(
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
     methods: Annotated[str, typer.Option(help="JSON object: title and marks by method name")],
-    published: Annotated[Path, typer.Option(help="CSV of published rows")] = Path("config/published.csv"),
+    published: Annotated[
+        Path | None, typer.Option(help="CSV of published rows; config/published.csv of the clone by default")
+    ] = None,
 ) -> None:
     """Write Table 1, 2 or 3 of the paper, the controls of Table 3, or the table of your own data.
 
@@ -44,8 +46,10 @@ def table(
     """
     from ra_icl.evaluation.tables import write_table
     from ra_icl.planning.options import json_object
+    from ra_icl.planning.places import in_clone
 
-    write_table(name, metrics, published, out, json_object(methods, "methods"))
+    rows = published or in_clone("config/published.csv")
+    write_table(name, metrics, rows, out, json_object(methods, "methods"))
 
 
 @app.command()
