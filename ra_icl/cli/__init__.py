@@ -56,8 +56,7 @@ def main() -> None:
 
 
 def _report(error: InputError) -> int:
-    for line in str(error).splitlines():
-        print(f"ra-icl: error: {line}", file=sys.stderr)
+    print(f"ra-icl: error: {' '.join(str(error).split())}", file=sys.stderr)
     return 2
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Index, Subject, rows_of
+from ra_icl.cli.arguments import DataSource, Index, Subject, rows_of
 
 
 @app.command()
@@ -78,7 +78,7 @@ def qc_subject(
     crops: Annotated[Path, typer.Option(help="the subject's crops")],
     flow: Annotated[Path, typer.Option(help="the subject's flow")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .json and .png")],
-    data_source: Annotated[str, typer.Option(help="datasets or twins")] = "datasets",
+    data_source: DataSource = "datasets",
 ) -> None:
     """Measure how odd a subject's sequences look and draw their motion energy.
 
@@ -97,7 +97,7 @@ def qc_dataset(
     measures: Annotated[list[Path], typer.Argument(help="JSON files that qc-subject wrote")],
     crops: Annotated[Path, typer.Option(help="folder of the dataset's crops")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .html and .png")],
-    data_source: Annotated[str, typer.Option(help="datasets or twins")] = "datasets",
+    data_source: DataSource = "datasets",
 ) -> None:
     """List a dataset's sequences by how odd they look and draw a contact sheet of their onset crops.
 

@@ -1,13 +1,12 @@
 """Commands from folds to scores, tables and figures."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Classes, Out, Protocol
+from ra_icl.cli.arguments import Classes, DataSource, Out, Protocol
 from ra_icl.errors import InputError
 
 
@@ -25,8 +24,9 @@ def metrics(
     """
     from ra_icl.datasets.protocols import protocol_of
     from ra_icl.evaluation.metrics import aggregate
+    from ra_icl.planning.options import json_list
 
-    known = protocol_of(protocol, json.loads(classes)).classes
+    known = protocol_of(protocol, json_list(classes, "classes")).classes
     aggregate(folds, out, classes=known, protocol=protocol, method=method)
 
 
@@ -45,11 +45,11 @@ def table(
     Example: ra-icl table 1 results/metrics/cde/m6.json --methods '{"m6": {"title": "M6"}}' --out table1
     """
     from ra_icl.evaluation.tables import write_table
-    from ra_icl.planning.options import json_object
+    from ra_icl.planning.options import json_objects
     from ra_icl.planning.places import in_clone
 
     rows = published or in_clone("config/published.csv")
-    write_table(name, metrics, rows, out, json_object(methods, "methods"))
+    write_table(name, metrics, rows, out, json_objects(methods, "methods"))
 
 
 @app.command()
@@ -64,9 +64,9 @@ def differences(
     Example: ra-icl differences results/metrics/cde/m6.json results/metrics/cde/m2.json --out differences
     """
     from ra_icl.evaluation.differences import write_differences
-    from ra_icl.planning.options import json_object
+    from ra_icl.planning.options import json_objects
 
-    write_differences(metrics, out, reference, json_object(methods, "methods"))
+    write_differences(metrics, out, reference, json_objects(methods, "methods"))
 
 
 @app.command()
@@ -74,7 +74,7 @@ def counts(
     number: Annotated[str, typer.Argument(help="4 (CDE) or 5 (CAS(ME)³)")],
     index: Annotated[list[Path], typer.Argument(help="index CSV of each dataset of the table")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
-    data_source: Annotated[str, typer.Option(help="datasets, twins or public_flow")] = "datasets",
+    data_source: DataSource = "datasets",
 ) -> None:
     """Count sequences and subjects per class: Table 4 or 5.
 
@@ -119,5 +119,6 @@ def sweep(
     Example: ra-icl sweep n4.json n8.json --values '[4, 8]' --title sampling.instances --out figure6
     """
     from ra_icl.evaluation.figures import sweep_figure
+    from ra_icl.planning.options import json_list
 
-    sweep_figure(json.loads(values), metrics, title, out)
+    sweep_figure(json_list(values, "values"), metrics, title, out)

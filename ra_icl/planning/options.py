@@ -61,13 +61,34 @@ def parse(cls: type[T], text: str, where: str) -> T:
 
 def json_object(text: str, where: str) -> dict[str, Any]:
     """Read a JSON object given to the command-line option `where`. Raises InputError for anything else."""
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"--{where}: not JSON ({error}); give an object such as '{{}}'") from error
+    values = _from_json(text, where, "{}")
     if not isinstance(values, dict):
         raise InputError(f"--{where}: give a JSON object such as '{{}}', not {_shown(values)}")
     return values
+
+
+def json_objects(text: str, where: str) -> dict[str, dict[str, Any]]:
+    """Read a JSON object of objects given to the option `where`. Raises InputError for anything else."""
+    values = json_object(text, where)
+    for name, value in values.items():
+        if not isinstance(value, dict):
+            raise InputError(f"--{where}: {name} is {_shown(value)}; give an object such as {{}}")
+    return values
+
+
+def json_list(text: str, where: str) -> list[str | int | float]:
+    """Read a JSON list of words and numbers given to the option `where`. Raises InputError for anything else."""
+    values = _from_json(text, where, '["a", "b"]')
+    if not isinstance(values, list) or not all(isinstance(value, str | int | float) for value in values):
+        raise InputError(f'--{where}: give a JSON list such as ["a", "b"], not {_shown(values)}')
+    return values
+
+
+def _from_json(text: str, where: str, example: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"--{where}: not JSON ({error}); write it like '{example}'") from error
 
 
 def json_schema(cls: type) -> dict[str, Any]:
