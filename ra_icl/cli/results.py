@@ -17,17 +17,44 @@ def metrics(
     protocol: Protocol,
     method: Annotated[str, typer.Option(help="method that the folds were trained with")],
     classes: Classes = "[]",
+    choice: Annotated[
+        list[Path] | None, typer.Option(help="choice that folds of the method took, for the notes; repeat it")
+    ] = None,
 ) -> None:
     """Pool the predictions of all folds into UF1, UAR, accuracy and confusion matrices.
 
     Example: ra-icl metrics results/folds/cde/m6/seed0/*.csv --protocol cde --method m6 --out m6.json
     """
     from ra_icl.datasets.protocols import protocol_of
+    from ra_icl.evaluation.choice import selection_of
     from ra_icl.evaluation.metrics import aggregate
     from ra_icl.planning.options import json_list
 
     known = protocol_of(protocol, json_list(classes, "classes")).classes
-    aggregate(folds, out, classes=known, protocol=protocol, method=method)
+    aggregate(folds, out, classes=known, protocol=protocol, method=method, selection_of=selection_of(choice or []))
+
+
+@app.command()
+def choose(
+    folds: Annotated[list[Path], typer.Argument(help="CSV files of all candidates' inner folds")],
+    out: Out,
+    candidates: Annotated[str, typer.Option(help="JSON object: overrides by candidate, in the order that breaks ties")],
+    protocol: Protocol,
+    method: Annotated[str, typer.Option(help="method that the choice is for; its candidates are {method}.{candidate}")],
+    group: Annotated[str, typer.Option(help="group of subjects that the choice is for, such as group1")],
+    classes: Classes = "[]",
+) -> None:
+    """Choose a group's options by inner folds, which have not seen the group.
+
+    Example: ra-icl choose results/folds/cde/m6.*/seed0/group1of5-*.csv --protocol cde --method m6 --group group1
+    --candidates '{"base": {}, "slow": {"training": {"learning_rate": 0.0003}}}' --out group1.json
+    """
+    from ra_icl.datasets.protocols import protocol_of
+    from ra_icl.evaluation import choice
+    from ra_icl.planning.options import json_list, json_objects
+
+    known, grid = protocol_of(protocol, json_list(classes, "classes")).classes, json_objects(candidates, "candidates")
+    choice.choose(folds, out, candidates=grid, protocol=protocol, method=method, group=group, classes=known)
 
 
 @app.command()
@@ -67,6 +94,25 @@ def differences(
     from ra_icl.planning.options import json_objects
 
     write_differences(metrics, out, reference, json_objects(methods, "methods"))
+
+
+@app.command()
+def leak(
+    metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files, one per method listed under keep_epochs")],
+    folds: Annotated[Path, typer.Option(help="folder folds/ of the run")],
+    out: Annotated[Path, typer.Option(help="path of the table without suffix; writes .csv, .md, .tex and .notes.md")],
+    figure: Annotated[Path, typer.Option(help="path of the figure without suffix; writes .pdf and .png")],
+    methods: Annotated[str, typer.Option(help="JSON object: {method: {title: ...}}")] = "{}",
+) -> None:
+    """Show what is gained by choosing the epoch on the held-out subjects, of the same trainings.
+
+    Example: ra-icl leak results/metrics/cde/m6.json --folds results/folds --out leak --figure leak-epochs
+    """
+    from ra_icl.evaluation.leak import write_leak
+    from ra_icl.planning.options import json_objects
+
+    titles = {name: method.get("title", name) for name, method in json_objects(methods, "methods").items()}
+    write_leak(metrics, folds, out, figure, titles)
 
 
 @app.command()

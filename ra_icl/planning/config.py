@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from ra_icl.errors import InputError
+from ra_icl.planning.candidates import add_candidates
 from ra_icl.planning.methods import merge, resolve_methods
 from ra_icl.planning.options import from_mapping, json_schema
 from ra_icl.planning.places import expand_paths
@@ -18,9 +19,10 @@ LARGEST = 100_000  # values in a file, counting each as often as its aliases rep
 
 
 def check_config(config: Mapping[str, Any]) -> Config:
-    """Read a config, and check all its methods and sweeps. Raises InputError that names the first key at fault."""
+    """Read a config; check its methods, sweeps and candidates. Raises InputError that names the first key at fault."""
     checked = from_mapping(Config, config)
-    resolve_methods(config)
+    methods, _ = resolve_methods(config)
+    add_candidates(config, methods)
     return checked
 
 

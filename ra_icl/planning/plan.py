@@ -21,6 +21,7 @@ from ra_icl.datasets.public_flow import PublishedOptions
 from ra_icl.datasets.reading import build_index
 from ra_icl.errors import InputError
 from ra_icl.flow.sampling import Sampling
+from ra_icl.planning.candidates import TRAINING_KEYS, add_candidates
 from ra_icl.planning.config import check_config, slice_of
 from ra_icl.planning.methods import present, resolve_methods
 from ra_icl.planning.options import from_mapping
@@ -29,7 +30,6 @@ from ra_icl.twins.plan import TwinOptions
 
 log = logging.getLogger(__name__)
 
-TRAINING_KEYS = ("input", "model", "loss", "augmentation", "training", "inference")
 CASME3 = ("casme3_3", "casme3_4", "casme3_7")
 MIR_MARKS = {
     "middle": "✓",
@@ -79,7 +79,7 @@ class Plan:
     """What a run consists of.
 
     index: all sequences of its datasets; selected: {protocol: its sequences with labels}; methods: {name: resolved
-    options}, sweep methods included; sweeps: {name: {"figure", "key", "methods": {value: method}}}.
+    options}, those of sweeps and candidates included; sweeps: {name: {"figure", "key", "methods": {value: method}}}.
     """
 
     config: Mapping[str, Any]
@@ -199,7 +199,7 @@ class Plan:
 
     def row_slice(self, methods: list[str]) -> str:
         """Titles and MIR, IRC and MRD marks of table rows, as JSON."""
-        return json.dumps({name: row_marks(self.methods[name]) for name in methods}, ensure_ascii=False)
+        return json.dumps({name: row_marks(self.methods[name]) for name in methods})
 
 
 def make_plan(config: Mapping[str, Any]) -> Plan:
@@ -211,6 +211,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     require_data(config)
     config = dict(config) | {key: present(config[key]) for key in ("methods", "sweeps")}
     methods, sweeps = resolve_methods(config)
+    add_candidates(config, methods)
     index = pd.concat([read_index(config, name) for name in all_datasets_of(config)], ignore_index=True)
     return Plan(config, index, _select(config, index), methods, sweeps)
 

@@ -13,13 +13,14 @@ from ra_icl.files import speaks_utf8, unusable, use_utf8
 from ra_icl.planning.code import code_digest as code
 from ra_icl.planning.config import prepare, refuse_twice, slice_of
 from ra_icl.planning.plan import CASME3, make_plan
+from ra_icl.planning.selection import Selection
 from ra_icl.training.gpus import visible_gpus
 
 CLONE = Path(os.path.relpath(Path(workflow.basedir).parent))
 
 
 def planned():
-    """The plan of the config, which Snakemake has merged from config/config.yaml and the files of the command line.
+    """Plan and nested selection of the config, which Snakemake has merged from config/config.yaml and the files of the command line.
 
     Bad input ends the run with one line; an exception would be shown with the lines of the Snakefile.
     """
@@ -30,7 +31,8 @@ def planned():
         refuse_twice([CLONE / "config/config.yaml", *workflow.overwrite_configfiles])
         config.update(prepare(config))
         workflow.pathvars.update(Pathvars.from_config(config))
-        return make_plan(config)
+        found = make_plan(config)
+        return found, Selection(found)
     except InputError as error:
         fault = error
     except OSError as error:
@@ -38,7 +40,7 @@ def planned():
     sys.exit(f"ra-icl: error: {fault}")
 
 
-plan = planned()
+plan, selection = planned()
 
 REFERENCE = "m6"  # the method that the tables of differences compare with every other
 RESULTS = Path(config["pathvars"]["results"])
@@ -56,6 +58,7 @@ wildcard_constraints:
     sampling="[^/]+",
     method="[^/]+",
     seed="[0-9]+",
+    group="group[0-9]+",
     fold="[^/]+",
 
 

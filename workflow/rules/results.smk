@@ -6,18 +6,22 @@ rule metrics:
         folds=lambda wildcards: [
             f"<results>/folds/{path}" for path in plan.fold_files(wildcards.protocol, wildcards.method)
         ],
+        choices=lambda wildcards: [
+            f"<results>/selection/{path}" for path in selection.choices_of(wildcards.protocol, wildcards.method)
+        ],
     output:
         "<results>/metrics/{protocol}/{method}.json",
     log:
         "<logs>/metrics/{protocol}/{method}.log",
     params:
-        code=code("ra_icl.evaluation.metrics"),
+        code=code("ra_icl.evaluation.metrics", "ra_icl.evaluation.choice"),
         classes=lambda wildcards: plan.classes(wildcards.protocol),
+        choices=lambda wildcards, input: [f"--choice={path}" for path in input.choices],
     message:
         "Scores of {wildcards.method} under {wildcards.protocol}"
     shell:
         "ra-icl metrics {input.folds:q} --protocol {wildcards.protocol:q} --method {wildcards.method:q} "
-        "--classes {params.classes:q} --out {output:q} 2> {log:q}"
+        "--classes {params.classes:q} {params.choices:q} --out {output:q} 2> {log:q}"
 
 
 PUBLISHED = str(CLONE / "config/published.csv")
