@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ra_icl.errors import Faults, InputError
+from ra_icl.errors import FaultKind, Faults, InputError
 
 TITLES = {"casme2": "CASME II", "samm": "SAMM", "smic": "SMIC-HS", "casme3": "CAS(ME)³", "own": "Own data"}
 NAMES = tuple(TITLES)
@@ -30,6 +30,16 @@ COLUMNS = list(_DTYPES)
 _KEY = ["dataset", "subject", "sequence"]
 _EMPTY = {"", "/", "-", "nan", "none"}
 _HEADER_SEARCH = 60  # rows; SAMM's header follows 13 rows of notes
+
+
+# Far beyond any recording, and few enough to list: a cell that holds more is a slip that would keep a run busy.
+_LAST_FRAME, _MOST_FRAMES = 10_000_000, 100_000
+ENDLESS = FaultKind(
+    "sequence-endless",
+    "frames {onset} to {offset}, more than a sequence may have ({most} frames, up to number {last})",
+    "correct onset and offset",
+    {"where": "annotation.csv, row 3", "onset": 1, "offset": 40_000_000, "most": _MOST_FRAMES, "last": _LAST_FRAME},
+)
 
 
 def index_frame(rows: Iterable[Mapping[str, Any]], numbers: Sequence[int] | None = None):
@@ -140,6 +150,7 @@ def read_rows(
         with faults.catching():
             row = row_of(f"{annotation}, row {number}", cells)
             if row is not None:
+                refuse_endless(row, f"{annotation}, row {number}")
                 rows[number] = row
     return index_frame(rows.values(), list(rows))
 
@@ -166,6 +177,13 @@ def frame_number(cell: Any, column: str, source: str) -> int:
     except (TypeError, ValueError, OverflowError):
         pass
     raise InputError(f"{source}: {column} is {cell!r}, which is not a frame number; correct the cell")
+
+
+def refuse_endless(row: Mapping[str, Any], source: str) -> None:
+    """Raise InputError for more frames, or higher numbers, than any sequence has: nothing may list or convert them."""
+    onset, offset = row["onset"], row["offset"]
+    if offset - onset >= _MOST_FRAMES or max(onset, offset, row.get("apex") or 0) > _LAST_FRAME:
+        raise ENDLESS.error(source, onset=onset, offset=offset, most=_MOST_FRAMES, last=_LAST_FRAME)
 
 
 def timing(cells: pd.Series, columns: Sequence[str], source: str) -> dict[str, Any]:

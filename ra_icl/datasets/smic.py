@@ -36,7 +36,9 @@ def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.Data
     clips = []
     for folder in folders:
         with faults.catching():
-            clips.append(_with_range(_row(*folder), listed))
+            clip = _with_range(_row(*folder), listed)
+            index.refuse_endless(clip, clip["frames"])
+            clips.append(clip)
     return index.index_frame(sorted(clips, key=lambda row: (row["subject"], row["sequence"])))
 
 
