@@ -13,7 +13,14 @@ SOUND = ["p1,p1/one,1,9,joy", "p2,p2/two,999990,1000000,fear"]
 
 @pytest.mark.parametrize(
     ("onset", "offset"),
-    [("1", "40000000"), ("1", "9999999"), ("1", "1e30"), ("1", "9" * 25), ("1e30", "1e31"), ("1000000000", "1000000005")],
+    [
+        ("1", "40000000"),
+        ("1", "9999999"),
+        ("1", "1e30"),
+        ("1", "9" * 25),
+        ("1e30", "1e31"),
+        ("1000000000", "1000000005"),
+    ],
 )
 def test_endless_sequences_are_one_line_each_and_cost_no_time(tmp_path, onset, offset):
     (tmp_path / "film.mp4").write_bytes(b"16 frames")
