@@ -182,10 +182,10 @@ class TensorFile:
         self.names: list[str] = list(file.keys())
         try:
             kept = json.loads((file.metadata() or {}).get("ra_icl", "{}"))
-        except ValueError as error:
+            self.metadata: dict[str, Any] = dict(kept.get("metadata", {}))
+            self.checksums: dict[str, str] = dict(kept.get("sha256", {}))
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{path}: its metadata are damaged ({error}); {RERUN}") from error
-        self.metadata: dict[str, Any] = kept.get("metadata", {})
-        self.checksums: dict[str, str] = kept.get("sha256", {})
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a tensor, without reading it. Raises InputError if there is no such tensor."""

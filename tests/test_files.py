@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from ra_icl import files
 from ra_icl.errors import InputError
@@ -82,6 +83,15 @@ def test_a_flipped_bit_is_one_line_that_names_file_and_tensor(tmp_path):
         files.load_tensors(path, verify=True)
     with files.open_tensors(path) as file:
         assert file.get("EP01", verify=True).tolist() == values(3, 4).tolist()
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "3", "null", '{"metadata": 3}', '{"sha256": [1]}', "[" * 20_000])
+def test_metadata_that_are_no_mappings_are_one_line(tmp_path, text):
+    path = tmp_path / "sub01.safetensors"
+    save_file({"EP01": values(3, 4)}, path, {"ra_icl": text})
+    with pytest.raises(InputError, match=r"^\S*sub01.safetensors: its metadata are damaged .*run again$") as caught:
+        files.load_tensors(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_checksum_is_of_values_and_shape_not_of_memory():
