@@ -1,6 +1,5 @@
 """Options that several commands share, and how they are read."""
 
-import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +7,15 @@ from typing import Annotated
 import typer
 
 from ra_icl.errors import InputError
+
+SOURCES = ("datasets", "twins", "public_flow")
+
+
+def _known_source(value: str) -> str:
+    if value not in SOURCES:
+        raise InputError(f"--data-source {value}: is not known; choose one of {', '.join(SOURCES)}")
+    return value
+
 
 Options = Annotated[str, typer.Option(help="JSON object of options; what it leaves out keeps its default")]
 Out = Annotated[Path, typer.Option(help="file to write")]
@@ -17,6 +25,7 @@ LeftOut = Annotated[str, typer.Option(help="JSON object: how many sequences data
 Dataset = Annotated[str, typer.Option(help="casme2, samm, smic, casme3 or own")]
 Classes = Annotated[str, typer.Option(help="JSON list: the classes of protocol own, in label order")]
 Protocol = Annotated[str, typer.Option(help="cde, groups5, casme3_3, casme3_4, casme3_7 or own")]
+DataSource = Annotated[str, typer.Option(help="datasets, twins or public_flow", callback=_known_source)]
 Subject = Annotated[str, typer.Option(help="subject, as the index names it")]
 
 
@@ -35,11 +44,22 @@ def without_excluded(rows, exclude: str):
     """An index without the sequences of a JSON list. Raises InputError for one that it does not have."""
     from ra_icl.datasets.left_out import leave_out
     from ra_icl.errors import Faults
+    from ra_icl.planning.options import json_list
 
     faults = Faults()
-    used, _ = leave_out(rows, json.loads(exclude), faults)
+    used, _ = leave_out(rows, list(map(str, json_list(exclude, "exclude"))), faults)
     faults.raise_any()
     return used
+
+
+def counts_of(left_out: str) -> dict[str, int]:
+    """A JSON object of counts. Raises InputError for anything else."""
+    from ra_icl.planning.options import json_object
+
+    counts = json_object(left_out, "left-out")
+    if not all(isinstance(count, int) for count in counts.values()):
+        raise InputError(f'--left-out: give a whole number for each dataset, such as {{"samm": 2}}, not {left_out}')
+    return counts
 
 
 def use_gpu(device: str) -> None:

@@ -1,13 +1,12 @@
 """Commands from folds to scores, tables and figures."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Classes, LeftOut, Out, Protocol
+from ra_icl.cli.arguments import Classes, DataSource, LeftOut, Out, Protocol, counts_of
 from ra_icl.errors import InputError
 
 
@@ -33,10 +32,10 @@ def metrics(
     from ra_icl.datasets.protocols import protocol_of
     from ra_icl.evaluation.choice import selection_of
     from ra_icl.evaluation.metrics import aggregate
-    from ra_icl.planning.options import json_object
+    from ra_icl.planning.options import json_list
 
-    known = protocol_of(protocol, json.loads(classes)).classes
-    data = {"indexes": index or [], "left_out": json_object(left_out, "left-out")}
+    known = protocol_of(protocol, json_list(classes, "classes")).classes
+    data = {"indexes": index or [], "left_out": counts_of(left_out)}
     chosen = selection_of(choice or [])
     aggregate(folds, out, classes=known, protocol=protocol, method=method, selection_of=chosen, **data)
 
@@ -58,9 +57,9 @@ def choose(
     """
     from ra_icl.datasets.protocols import protocol_of
     from ra_icl.evaluation import choice
-    from ra_icl.planning.options import json_object
+    from ra_icl.planning.options import json_list, json_objects
 
-    known, grid = protocol_of(protocol, json.loads(classes)).classes, json_object(candidates, "candidates")
+    known, grid = protocol_of(protocol, json_list(classes, "classes")).classes, json_objects(candidates, "candidates")
     choice.choose(folds, out, candidates=grid, protocol=protocol, method=method, group=group, classes=known)
 
 
@@ -70,16 +69,20 @@ def table(
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
     methods: Annotated[str, typer.Option(help="JSON object: title and marks by method name")],
-    published: Annotated[Path, typer.Option(help="CSV of published rows")] = Path("config/published.csv"),
+    published: Annotated[
+        Path | None, typer.Option(help="CSV of published rows; config/published.csv of the clone by default")
+    ] = None,
 ) -> None:
     """Write Table 1, 2 or 3 of the paper, the controls of Table 3, or the table of your own data.
 
     Example: ra-icl table 1 results/metrics/cde/m6.json --methods '{"m6": {"title": "M6"}}' --out table1
     """
     from ra_icl.evaluation.tables import write_table
-    from ra_icl.planning.options import json_object
+    from ra_icl.planning.options import json_objects
+    from ra_icl.planning.places import in_clone
 
-    write_table(name, metrics, published, out, json_object(methods, "methods"))
+    rows = published or in_clone("config/published.csv")
+    write_table(name, metrics, rows, out, json_objects(methods, "methods"))
 
 
 @app.command()
@@ -94,9 +97,9 @@ def differences(
     Example: ra-icl differences results/metrics/cde/m6.json results/metrics/cde/m2.json --out differences
     """
     from ra_icl.evaluation.differences import write_differences
-    from ra_icl.planning.options import json_object
+    from ra_icl.planning.options import json_objects
 
-    write_differences(metrics, out, reference, json_object(methods, "methods"))
+    write_differences(metrics, out, reference, json_objects(methods, "methods"))
 
 
 @app.command()
@@ -112,9 +115,9 @@ def leak(
     Example: ra-icl leak results/metrics/cde/m6.json --folds results/folds --out leak --figure leak-epochs
     """
     from ra_icl.evaluation.leak import write_leak
-    from ra_icl.planning.options import json_object
+    from ra_icl.planning.options import json_objects
 
-    write_leak(metrics, folds, out, figure, json_object(methods, "methods"))
+    write_leak(metrics, folds, out, figure, json_objects(methods, "methods"))
 
 
 @app.command()
@@ -122,7 +125,7 @@ def counts(
     number: Annotated[str, typer.Argument(help="4 (CDE) or 5 (CAS(ME)³)")],
     index: Annotated[list[Path], typer.Argument(help="index CSV of each dataset of the table")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
-    data_source: Annotated[str, typer.Option(help="datasets, twins or public_flow")] = "datasets",
+    data_source: DataSource = "datasets",
     left_out: LeftOut = "{}",
 ) -> None:
     """Count sequences and subjects per class: Table 4 or 5.
@@ -133,10 +136,9 @@ def counts(
 
     from ra_icl.datasets.index import read_index_csv
     from ra_icl.evaluation.count_tables import write_counts
-    from ra_icl.planning.options import json_object
 
     rows = pd.concat([read_index_csv(path) for path in index], ignore_index=True)
-    write_counts(number, rows, out, data_source, json_object(left_out, "left-out"))
+    write_counts(number, rows, out, data_source, counts_of(left_out))
 
 
 @app.command()
@@ -170,5 +172,6 @@ def sweep(
     Example: ra-icl sweep n4.json n8.json --values '[4, 8]' --title sampling.instances --out figure6
     """
     from ra_icl.evaluation.figures import sweep_figure
+    from ra_icl.planning.options import json_list
 
-    sweep_figure(json.loads(values), metrics, title, out)
+    sweep_figure(json_list(values, "values"), metrics, title, out)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Classes, Options, Protocol, use_gpu
+from ra_icl.cli.arguments import Classes, DataSource, Options, Protocol, use_gpu
 from ra_icl.errors import InputError
 
 
@@ -28,7 +28,7 @@ def fold(
     classes: Classes = "[]",
     method: Annotated[str, typer.Option(help="name of the method, for the record")] = "m6",
     seed: int = 0,
-    data_source: Annotated[str, typer.Option(help="datasets, twins or public_flow")] = "datasets",
+    data_source: DataSource = "datasets",
     threads: Annotated[int, typer.Option(help="CPU threads")] = 1,
     checkpoints: Annotated[Path | None, typer.Option(help="checkpoint folder; training resumes from it")] = None,
     checkpoint_seconds: Annotated[float, typer.Option(help="minimum seconds between checkpoints")] = 60,
@@ -55,7 +55,7 @@ def fold(
         raise InputError(f"{out}: name the fold by its file, {{dataset}}-{{subject}}.csv or group1.csv")
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     from ra_icl.planning.code import code_digest
-    from ra_icl.planning.options import parse
+    from ra_icl.planning.options import json_list, parse
     from ra_icl.training.method import MethodOptions
 
     candidate, options = _chosen(choice, options) if choice else ("", options)
@@ -66,7 +66,7 @@ def fold(
     from ra_icl.training.fold import Fold, run_fold
 
     torch.set_num_threads(threads)
-    held_out = Fold(protocol, method, out.stem, seed, data_source, tuple(json.loads(classes)), candidate)
+    held_out = Fold(protocol, method, out.stem, seed, data_source, tuple(json_list(classes, "classes")), candidate)
     keeping = {"checkpoints": checkpoints, "checkpoint_seconds": checkpoint_seconds}
     keeping |= {"keep_network": keep_network, "keep_epochs": keep_epochs}
     run_fold(out, held_out, index, flow, method_options, code=code or code_digest("ra_icl.training.fold"), **keeping)

@@ -191,7 +191,7 @@ def _printed(data: pd.DataFrame) -> pd.DataFrame:
 
 
 def _titles(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    return {name: method["title"] for name, method in methods.items()}
+    return {name: method.get("title", name) for name, method in methods.items()}
 
 
 def _notes(contents: Sequence[Mapping[str, Any]], methods: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:

@@ -176,7 +176,7 @@ def read_fold(path: Path, classes: int) -> tuple[pd.DataFrame, dict[str, Any]]:
     Raises InputError, naming the file, for missing columns or keys, another number of rows than were predicted,
     labels outside 0..classes-1 and probabilities that are not finite.
     """
-    record = path.with_name(f"{path.stem}.json")
+    record = path.parent / f"{path.stem}.json"
     metadata = files.read_json(record)
     _require_keys(record, metadata, FOLD_KEYS)
     _require_keys(record, metadata["data"], ("predicted", "flow", "all"), "data.")

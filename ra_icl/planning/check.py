@@ -18,9 +18,10 @@ from ra_icl.planning.check_results import damaged_results
 from ra_icl.planning.config import load_config
 from ra_icl.planning.indexes import Indexed, published_options, read_index
 from ra_icl.planning.options import from_mapping
-from ra_icl.planning.plan import all_datasets_of, protocol_in, require_data
+from ra_icl.planning.places import in_clone
+from ra_icl.planning.plan import all_datasets_of, protocol_in, require_data, require_folds
 
-CONFIG = Path("config/config.yaml")
+CONFIG = Path("config/config.yaml")  # in the clone
 RERUN = ("snakemake", "--cores", "all")
 
 UNUSED_DATASET = FaultKind(
@@ -47,7 +48,7 @@ def check_config(
     faces: bool = False,
     deep: bool = False,
 ) -> Faults:
-    """Check the data that the protocols of a config need; run from the root of a clone.
+    """Check the data that the protocols of a config need; relative paths in it are below the current folder.
 
     configfiles: read on top of config/config.yaml. only: names of datasets; all if empty. decode: also read every
     frame. results: also verify every tensor of the results folder. faces: also look for the face on every onset frame.
@@ -57,7 +58,7 @@ def check_config(
     that the config states. Counts are compared with Tables 4 and 5, dataset by dataset.
     Returns every finding, faults first, then warnings and notes. Raises InputError if the config is invalid.
     """
-    config = load_config([CONFIG, *configfiles])
+    config = load_config([in_clone(CONFIG), *configfiles])
     held = all_datasets_of(config)
     for name in only:
         if name not in held:
@@ -127,6 +128,9 @@ def _count_faults(config: Mapping[str, Any], indexes: Mapping[str, Indexed | Non
         if datasets:
             with faults.catching():
                 rows = select(pd.concat([read[name] for name in datasets], ignore_index=True), protocol)
+                if datasets == list(protocol.datasets):
+                    used = pd.concat([indexes[name].rows for name in datasets], ignore_index=True)
+                    require_folds(protocol, select(used, protocol))
                 mismatch = config["data"]["count_mismatch"]
                 faults.extend(check_counts(rows, protocol, mismatch, datasets=datasets))
     return faults

@@ -7,7 +7,7 @@ from typing import Any
 
 from ra_icl.errors import InputError
 from ra_icl.planning.options import from_mapping
-from ra_icl.planning.settings import Method
+from ra_icl.planning.settings import LONGEST_NAME, Method
 
 Methods = dict[str, dict[str, Any]]
 
@@ -83,8 +83,11 @@ def _sweep(config: Mapping[str, Any], name: str, sweep: Mapping[str, Any], metho
         changed = _replace(origin, sweep["key"], value, f"sweeps.{name}.key")
         check_method(config, changed, where)
         label = _label(value)
-        if not label:
-            raise InputError(f"config: {where}: {value!r} cannot name a method; use letters or digits")
+        if not label or len(label) > LONGEST_NAME:
+            raise InputError(
+                f"config: {where}: {str(value)[:50]!r} cannot name a method; use letters or digits, "
+                f"{LONGEST_NAME} at most"
+            )
         method = sweep["method"] if changed == origin else f"{sweep['method']}_{name}_{label}"
         if label in found or (changed != origin and method in methods):
             raise InputError(f"config: {where}: method {method} is there already; give each value once")
@@ -106,7 +109,7 @@ def _replace(options: Mapping[str, Any], key: str, value: Any, where: str) -> di
         place = place.get(part) if isinstance(place, Mapping) else None
     if not isinstance(place, Mapping) or last not in place:
         raise InputError(f"config: {where}: {key!r} is no key of a method; see base in config/config.yaml")
-    place[last] = value
+    place.update(merge({last: place[last]}, {last: value}))
     return changed
 
 

@@ -160,7 +160,7 @@ class Plan:
     def _frames(self) -> dict[tuple[str, str], list[str]]:
         found: dict[tuple[str, str], list[str]] = {}
         for (dataset, subject), rows in self.index.groupby(["dataset", "subject"]):
-            root = Path(self.config["datasets"][dataset]["root"]).expanduser()
+            root = Path(self.config["datasets"][dataset]["root"])
             paths = dict.fromkeys(str(root / frames) for frames in rows["frames"])
             found[dataset, subject] = [path for path in paths if os.path.exists(path)]
         return found
@@ -207,7 +207,7 @@ class Plan:
 
     def row_slice(self, methods: list[str]) -> str:
         """Titles and MIR, IRC and MRD marks of table rows, as JSON."""
-        return json.dumps({name: row_marks(self.methods[name]) for name in methods}, ensure_ascii=False)
+        return json.dumps({name: row_marks(self.methods[name]) for name in methods})
 
 
 def make_plan(config: Mapping[str, Any]) -> Plan:
@@ -253,11 +253,30 @@ def row_marks(method: Mapping[str, Any]) -> dict[str, Any]:
 def _select(config: Mapping[str, Any], index: pd.DataFrame, whole: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The sequences of each protocol; whole: with those that are left out, which is no difference from the paper."""
     protocols = {name: protocol_in(config, name) for name in config["protocols"]}
+    selected = {name: select(index, protocol) for name, protocol in protocols.items()}
+    for name, rows in selected.items():
+        require_folds(protocols[name], rows)
     if config["data"]["source"] != "twins" or config["twins"].get("census") == "full":
         for protocol in protocols.values():
             rows = select(whole, protocol)
             check_counts(rows, protocol, config["data"]["count_mismatch"], datasets=protocol.datasets)
-    return {name: select(index, protocol) for name, protocol in protocols.items()}
+    return selected
+
+
+def require_folds(protocol: Protocol, rows: pd.DataFrame) -> None:
+    """Raise InputError if a dataset has no row in a protocol, or if one subject has all rows: others train a fold."""
+    for dataset in protocol.datasets:
+        if dataset not in set(rows["dataset"]):
+            raise InputError(
+                f"datasets.{dataset}: none of its sequences belongs to protocol {protocol.name}; "
+                f"complete its annotation, or set datasets.{dataset}.root to '' to leave it out"
+            )
+    subjects = rows[["dataset", "subject"]].drop_duplicates()
+    if len(subjects) < 2:
+        raise InputError(
+            f"datasets.{rows['dataset'].iloc[0]}: {subjects['subject'].iloc[0]} is the only subject of protocol "
+            f"{protocol.name}, and no other is left to train on; add subjects"
+        )
 
 
 def protocol_in(config: Mapping[str, Any], name: str) -> Protocol:

@@ -42,10 +42,11 @@ def _few(candidates: Mapping[str, Any]) -> Mapping[str, Any]:
     return candidates
 
 
+LONGEST_NAME = 60  # a sweep's method is three of them, and a file system takes 255 bytes
 Distinct = AfterValidator(_distinct)
 Text = Annotated[str, min_length(1)]
 # Names become parts of paths, of rules and of titles.
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=LONGEST_NAME)]
 DatasetName = Literal["casme2", "samm", "smic", "casme3", "own"]
 ProtocolName = Literal["cde", "groups5", "casme3_3", "casme3_4", "casme3_7", "own"]
 Names = Annotated[tuple[Text, ...], Distinct]
@@ -56,8 +57,8 @@ class PathVariables(Options):
     """Snakemake's path variables."""
 
     results: Annotated[Text, Help("folder of everything that a run writes")]
-    logs: Annotated[Text, Help("folder of the logs")]
-    benchmarks: Annotated[Text, Help("folder of seconds and memory per step")]
+    logs: Annotated[Text, Help("folder of the logs; <results> stands for the first")]
+    benchmarks: Annotated[Text, Help("folder of seconds and memory per step; <results> stands for the first")]
 
 
 @dataclass(frozen=True)

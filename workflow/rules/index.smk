@@ -24,7 +24,7 @@ if plan.source == "public_flow":
             "<logs>/index/{dataset}.log",
         params:
             code=code("ra_icl.datasets.public_flow", "ra_icl.datasets.left_out"),
-            options=slice_of(config["public_flow"]),
+            options=lambda wildcards: slice_of(config["public_flow"]),
             exclude=lambda wildcards: plan.exclusions(wildcards.dataset),
         message:
             "Reading the table of published flow maps for {wildcards.dataset}"
@@ -45,6 +45,7 @@ else:
             code=code("ra_icl.datasets.reading", "ra_icl.datasets.left_out"),
             options=dataset_options,
             exclude=lambda wildcards: plan.exclusions(wildcards.dataset),
+            stamps=lambda wildcards: stamps(annotation_files(wildcards)),
         message:
             "Reading the annotation of {wildcards.dataset}"
         shell:

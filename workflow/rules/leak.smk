@@ -27,7 +27,7 @@ if leaking():
         params:
             code=code("ra_icl.evaluation.leak"),
             folds=f"{RESULTS}/folds",
-            rows=plan.row_slice(leaking()),
+            rows=lambda wildcards: plan.row_slice(leaking()),
             table=lambda wildcards, output: Path(output.table[0]).with_suffix(""),
             figure=lambda wildcards, output: Path(output.figure[0]).with_suffix(""),
         message:

@@ -28,6 +28,7 @@ rule metrics:
         "--out {output:q} 2> {log:q}"
 
 
+PUBLISHED = str(CLONE / "config/published.csv")
 SCORE_TABLES = plan.score_tables() | further_tables()
 DIFFERENCE_TABLES = difference_tables(SCORE_TABLES)
 
@@ -35,7 +36,7 @@ DIFFERENCE_TABLES = difference_tables(SCORE_TABLES)
 rule scores:
     input:
         metrics=lambda wildcards: metrics_of(*SCORE_TABLES[wildcards.table]),
-        published="config/published.csv",
+        published=lambda wildcards: files_for_snakemake([PUBLISHED]),
     output:
         report(
             multiext("<results>/tables/{table}", ".csv", ".md", ".tex", ".notes.md"),
@@ -49,12 +50,13 @@ rule scores:
     params:
         code=code("ra_icl.evaluation.tables"),
         number=lambda wildcards: short(wildcards.table),
+        published=lambda wildcards: PUBLISHED,
         rows=lambda wildcards: plan.row_slice(SCORE_TABLES[wildcards.table][1]),
         out=stem,
     message:
         "Table of scores: {wildcards.table}"
     shell:
-        "ra-icl table {params.number:q} {input.metrics:q} --published {input.published:q} "
+        "ra-icl table {params.number:q} {input.metrics:q} --published {params.published:q} "
         "--methods {params.rows:q} --out {params.out:q} 2> {log:q}"
 
 

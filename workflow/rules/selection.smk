@@ -14,7 +14,7 @@ rule choose:
     params:
         code=code("ra_icl.evaluation.choice"),
         classes=lambda wildcards: plan.classes(wildcards.protocol),
-        candidates=selection.candidates,
+        candidates=lambda wildcards: selection.candidates,
     message:
         "Choosing the options of {wildcards.method} for {wildcards.group} of {wildcards.protocol}"
     shell:
