@@ -160,10 +160,11 @@ def test_every_file_is_opened_with_its_encoding():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             name = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
             given = {keyword.arg for keyword in node.keywords} if name else set()
-            binary = any("b" in str(getattr(a, "value", "")) for a in node.args[1:2]) if name == "open" else False
             module = getattr(getattr(node, "func", None), "value", None)
+            modes = node.args[:1] if module else node.args[1:2] if name == "open" else []
+            binary = any("b" in str(getattr(a, "value", "")) for a in modes)
             if name in ("read_text", "write_text") and "encoding" not in given:
                 unsaid.append(f"{path}:{node.lineno}")
-            if name == "open" and not binary and "encoding" not in given and getattr(module, "id", "") != "os":
+            if name == "open" and not binary and "encoding" not in given and getattr(module, "id", "") not in ("os", "av"):
                 unsaid.append(f"{path}:{node.lineno}")
     assert unsaid == []

@@ -84,7 +84,7 @@ def test_a_dataset_without_a_sequence_of_its_protocol_is_one_line(demo):
     indexes = {name: twin_plan.plan(name, TwinOptions()) for name in ("casme2", "smic")}
     indexes["smic"] = indexes["smic"].iloc[:0]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ra_icl.planning.plan.build_index", lambda name, _: indexes[name])
+        patch.setattr("ra_icl.planning.indexes.survey", lambda name, _: (indexes[name], Faults()))
         with pytest.raises(InputError, match=r"^datasets\.smic: none of its sequences belongs to protocol cde; "):
             make_plan(values)
 
