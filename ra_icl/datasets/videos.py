@@ -1,5 +1,6 @@
 """Frames of videos, by their number in presentation order or by time; whatever the decoder opens is a video."""
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -66,7 +67,7 @@ class Timeline:
 
 def is_video(path: Path) -> bool:
     """Whether a path is a regular file that is no image: then it is tried as a video, whatever its suffix."""
-    return path.is_file() and not is_image(path)
+    return os.path.isfile(path) and not is_image(path)  # unlike Path.is_file, False for a name that cannot be
 
 
 def frame_at(path: Path, seconds: float) -> int:
