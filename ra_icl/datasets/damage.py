@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ra_icl.datasets.frames import Frame, pictures_of, require_alike
-from ra_icl.datasets.images import Picture, bits_for
+from ra_icl.datasets.images import Picture, bits_for, require_bits
 from ra_icl.datasets.videos import VideoFrame, timeline_of
 from ra_icl.errors import Fault, FaultKind, Faults
 
@@ -79,9 +79,13 @@ LIGHT = 1.5
 
 
 class Inspection:
-    """Findings about the frames of one sequence, gathered while they are read in their order."""
+    """Findings about the frames of one sequence, gathered while they are read in their order.
 
-    def __init__(self) -> None:
+    bits: how many the levels of 16-bit frames may use, None for any.
+    """
+
+    def __init__(self, bits: int | None = None) -> None:
+        self.bits = bits or 16
         self.frames: list[Frame] = []
         self.small: list[np.ndarray] = []
         self.repeats: list[bool] = []
@@ -93,7 +97,7 @@ class Inspection:
         self.before: np.ndarray | None = None
 
     def see(self, frame: Frame, picture: Picture) -> None:
-        """Take a frame into account. Of another size or depth than the first, it is a fault and no more."""
+        """Take a frame into account. Of another size or depth than the first, or too bright, it is a fault alone."""
         import numpy as np
 
         image = picture.image
@@ -104,6 +108,7 @@ class Inspection:
         kept = len(self.faults)
         with self.faults.catching():
             require_alike(frame, image, self.onset)
+            require_bits(image, self.bits, frame)
         if len(self.faults) > kept:
             return
         small = reduced(image)
@@ -155,13 +160,14 @@ class Inspection:
         return Faults([FROZEN.at(first, count=sum(runs), total=total, longest=max(runs))])
 
 
-def inspect(frames: Sequence[Frame], fps: float | None = None) -> Faults:
+def inspect(frames: Sequence[Frame], fps: float | None = None, bits: int | None = None) -> Faults:
     """Read all frames of a sequence: faults and warnings, a line each.
 
-    fps: the annotation's frames per second, which a video's are compared with; None or not-a-number if unknown. What
-    is said of a whole video is the same line for each of its sequences.
+    fps: the annotation's frames per second, which a video's are compared with; None or not-a-number if unknown. bits:
+    the option faces.bits, which must hold every level. What is said of a whole video is the same line for each of its
+    sequences.
     """
-    seen, faults = Inspection(), Faults()
+    seen, faults = Inspection(bits), Faults()
     if isinstance(frames[0], VideoFrame):
         with faults.catching():
             for frame, picture in pictures_of(frames, grey=True):

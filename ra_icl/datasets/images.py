@@ -72,7 +72,7 @@ def is_image(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(8).startswith(_MAGIC)
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
@@ -121,10 +121,14 @@ def to_8_bits(image: "np.ndarray", bits: int, where: object) -> "np.ndarray":
     """
     if image.dtype.itemsize == 1:
         return image
-    level = int(image.max())
-    if level >> bits:
-        raise TOO_BRIGHT.error(where, level=level, bits=bits, full=(1 << bits) - 1)
+    require_bits(image, bits, where)
     return (image >> (bits - 8)).astype("uint8")
+
+
+def require_bits(image: "np.ndarray", bits: int, where: object) -> None:
+    """Raise InputError naming `where` if a 16-bit image has a level that the bits do not hold."""
+    if image.dtype.itemsize == 2 and (level := int(image.max())) >> bits:
+        raise TOO_BRIGHT.error(where, level=level, bits=bits, full=(1 << bits) - 1)
 
 
 def _png_fault(data: bytes) -> str:

@@ -1,5 +1,6 @@
 """Frames of videos, by their number in presentation order or by time; whatever the decoder opens is a video."""
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -66,7 +67,7 @@ class Timeline:
 
 def is_video(path: Path) -> bool:
     """Whether a path is a regular file that is no image: then it is tried as a video, whatever its suffix."""
-    return path.is_file() and not is_image(path)
+    return os.path.isfile(path) and not is_image(path)  # unlike Path.is_file, False for a name that cannot be
 
 
 def frame_at(path: Path, seconds: float) -> int:
@@ -94,7 +95,7 @@ def timeline_of(path: Path) -> Timeline:
 @lru_cache(maxsize=256)
 def _timeline(path: Path, size: int, changed: int) -> Timeline:
     with _opened(path) as (container, stream):
-        unit = float(stream.time_base)
+        unit = float(stream.time_base or 1)
         kinds = {*container.format.name.split(","), stream.codec_context.name}
         found = None if kinds & _COUNTED_BY_DECODING else _packet_times(container, stream)
     if found is None:
@@ -139,7 +140,11 @@ def read_video(frames: Sequence[VideoFrame], grey: bool) -> Iterator[Picture]:
         damage += reports
         if number < frame.number:
             continue
-        yield Picture(_pixels(shown, grey), "; ".join(damage[:1]), bool(shown.interlaced_frame))
+        try:
+            image = _pixels(shown, grey)
+        except (_av().error.FFmpegError, ValueError, MemoryError) as error:  # a header that says what cannot be
+            raise UNREADABLE.error(frame, reason=_reason(error)) from error
+        yield Picture(image, damage[0] if damage else "", bool(shown.interlaced_frame))
         damage, frame = [], next(wanted, None)
         if frame is None:
             return

@@ -85,6 +85,16 @@ def test_a_jump_is_told_in_grey_levels_of_8_bits(tmp_path):
     assert far[0] > 10
 
 
+def test_levels_that_the_option_does_not_hold_are_faults(tmp_path):
+    images = [face(number).astype(np.uint16) << 4 for number in range(8)]
+    images[4][7, 9] = 4095
+    images = [np.minimum(image, 1000) if place != 4 else image for place, image in enumerate(images)]
+    paths = write(tmp_path, images)
+    (fault,) = (line for line in inspect(paths, bits=10) if "faces.bits" in line)
+    assert "img005.png: has a grey level of 4095, but faces.bits is 10, which ends at 1023" in fault
+    assert not any("faces.bits" in line for line in [*inspect(paths, bits=12), *inspect(paths)])
+
+
 def test_damage_that_the_decoder_reports_is_a_fault_of_that_frame(tmp_path):
     paths = write(tmp_path, [face(number) for number in range(8)], ".jpg")
     data = paths[3].read_bytes()
