@@ -96,18 +96,15 @@ def test_what_is_odd_is_remarked(texture, shifts, crop, window, magnitude, words
     assert (measured["oddness"] > 0) == bool(words)
 
 
-BAD = "a b/$^$.1"  # a name that is no formula
-
-
 @pytest.fixture
 def subject(texture, tmp_path):
-    clips = {"good": clip_of(texture, [0, 0.2, 0.4, 0.3]), BAD: clip_of(texture, [0, 0.2, 2.4, 2.3])}
-    crops = {"sequences": {"good": record(4), BAD: record(4, found="whole_frame", attempt=4)}}
-    flows = {"sequences": {"good": used(2, 3, apex=2), BAD: used(2, 3, apex=1)}}
+    clips = {"good": clip_of(texture, [0, 0.2, 0.4, 0.3]), "bad": clip_of(texture, [0, 0.2, 2.4, 2.3])}
+    crops = {"sequences": {"good": record(4), "bad": record(4, found="whole_frame", attempt=4)}}
+    flows = {"sequences": {"good": used(2, 3, apex=2), "bad": used(2, 3, apex=1)}}
     files.save_tensors(tmp_path / "crops" / "s01.safetensors", clips, crops)
     files.save_tensors(tmp_path / "flow.safetensors", {name: maps(2, 0.5) for name in clips}, flows)
     identity = {"dataset": "smic", "subject": "s01", "frames": "f", "onset": 10, "offset": 13, "fps": 100}
-    rows = [identity | {"sequence": name, "apex": apex, "emotion": "x"} for name, apex in (("good", 12), (BAD, None))]
+    rows = [identity | {"sequence": name, "apex": apex, "emotion": "x"} for name, apex in (("good", 12), ("bad", None))]
     return index_frame(rows), tmp_path
 
 
@@ -116,7 +113,7 @@ def test_the_list_has_the_oddest_first_and_the_pictures_are_drawn(subject):
     found = qc.measure_subject(index, root / "crops/s01.safetensors", root / "flow.safetensors", root / "s01.json")
     assert [row["apex"] for row in found] == [2, None]  # without an annotation there is none
     ranked = qc.rank([root / "s01.json"], root / "smic", "datasets")
-    assert ranked["sequence"].tolist() == [BAD, "good"]
+    assert ranked["sequence"].tolist() == ["bad", "good"]
     assert pd.read_csv(root / "smic.csv")["remarks"][0].startswith("no face found at try 4; crop jumps")
     assert pd.read_csv(root / "smic.csv")["data"].tolist() == ["real", "real"]
     assert "no face found" in (root / "smic.html").read_text()
@@ -193,3 +190,20 @@ def test_a_sequence_that_is_not_in_the_files_is_named(subject):
     index.loc[0, "sequence"] = "gone"
     with pytest.raises(InputError, match=r"s01\.safetensors: lacks s01/gone"):
         qc.measure_subject(index, root / "crops/s01.safetensors", root / "flow.safetensors", root / "s01.json")
+
+
+def test_names_are_drawn_as_they_are_and_are_no_formulas(tmp_path):
+    name = "a b/$^$.1"
+    files.save_tensors(tmp_path / "Zo=C3=AB.safetensors", {name: np.stack([gradient(0), gradient(9)])}, {})
+    shared = {
+        "dataset": "own",
+        "subject": "Zo=C3=AB",
+        "sequence": name,
+        "emotion": "x",
+        "remarks": ["$^$"],
+        "apex": None,
+    }
+    measured = {"frames": [10, 11, 13], "energy": [0, 1, 4], "window": [2], "motion": [0.7]}
+    draw_subject([shared | measured], tmp_path / "curves.png", "datasets")
+    contact_sheet(pd.DataFrame([shared | {"oddness": 1.0}]), tmp_path, tmp_path / "sheet.png", "datasets")
+    assert all(cv2.imread(str(tmp_path / f"{picture}.png")) is not None for picture in ("curves", "sheet"))
