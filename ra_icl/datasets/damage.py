@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ra_icl.datasets.frames import Frame, pictures_of, require_alike
-from ra_icl.datasets.images import Picture, bits_for
+from ra_icl.datasets.images import Picture, bits_for, require_bits
 from ra_icl.datasets.videos import VideoFrame, timeline_of
 from ra_icl.errors import Fault, FaultKind, Faults
 
@@ -36,7 +36,7 @@ HABIT = FaultKind(
 JUMPS = FaultKind(
     "frame-jumps",
     "differs from the frames around it by {far:.0f} grey levels, while these differ by {near:.1f}",
-    "look at it: it is damaged or belongs elsewhere; restore it, or remove it as a missing frame",
+    "look at it: if it is damaged or belongs elsewhere, restore it or leave the sequence out (data.exclude)",
     {"where": "/data/SAMM/006/006_1_2/006_05570.jpg", "far": 23.4, "near": 0.4},
 )
 FROZEN = FaultKind(
@@ -49,7 +49,7 @@ FROZEN = FaultKind(
 INTERLACED = FaultKind(
     "video-interlaced",
     "is interlaced: odd and even lines were taken at different times, which looks like motion",
-    "deinterlace it, such as by ffmpeg's filter bwdif",
+    "deinterlace it: ffmpeg -i FILE -vf bwdif=mode=send_frame -c:v ffv1 NEW.mkv keeps the frames' numbers",
     {"where": "/data/own/p1/smile.MTS"},
     "warning",
 )
@@ -68,22 +68,26 @@ OTHER_RATE = FaultKind(
     "warning",
 )
 
-SIZE = (64, 48)  # of the reduced frames that are compared
+SIZE = (48, 64)  # of the reduced frames that are compared, at least: height and width
 # A frame jumps if it is this many grey levels from what lies between its neighbours, over this share of its area (more
 # than the eyes of a crop, which blink), and
 FAR, AREA = 3.0, 0.2
-# so many times as far as the neighbours are from each other, and as frames usually are in the sequence.
+# so many times as far as the neighbours are from each other, and as a quiet frame of the sequence (the quartile) is.
 TIMES = 4.0
 # The light may change by this factor without being taken for a jump.
 LIGHT = 1.5
 
 
 class Inspection:
-    """Findings about the frames of one sequence, gathered while they are read in their order."""
+    """Findings about the frames of one sequence, gathered while they are read in their order.
 
-    def __init__(self) -> None:
+    bits: how many the levels of 16-bit frames may use, None for any.
+    """
+
+    def __init__(self, bits: int | None = None) -> None:
+        self.bits = bits or 16
         self.frames: list[Frame] = []
-        self.reduced: list[np.ndarray] = []
+        self.small: list[np.ndarray] = []
         self.repeats: list[bool] = []
         self.reports: dict[Frame, str] = {}
         self.faults = Faults()
@@ -93,8 +97,7 @@ class Inspection:
         self.before: np.ndarray | None = None
 
     def see(self, frame: Frame, picture: Picture) -> None:
-        """Take a frame into account. Of another size or depth than the first, it is a fault and no more."""
-        import cv2
+        """Take a frame into account. Of another size or depth than the first, or too bright, it is a fault alone."""
         import numpy as np
 
         image = picture.image
@@ -105,14 +108,15 @@ class Inspection:
         kept = len(self.faults)
         with self.faults.catching():
             require_alike(frame, image, self.onset)
+            require_bits(image, self.bits, frame)
         if len(self.faults) > kept:
             return
-        small = cv2.resize(image, SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
-        alike = bool(self.reduced) and np.array_equal(small, self.reduced[-1])
+        small = reduced(image)
+        alike = bool(self.small) and np.array_equal(small, self.small[-1])
         self.repeats.append(alike and np.array_equal(image, self.before))
         self.frames.append(frame)
-        self.reduced.append(small)
-        self.level = max(self.level, int(image.max()))
+        self.small.append(small)
+        self.level = max(self.level, int(image.max()) if image.dtype.itemsize == 2 else 0)
         self.before = image
 
     def findings(self) -> Faults:
@@ -145,7 +149,7 @@ class Inspection:
         scale = 1.0
         if self.before is not None and self.before.dtype.itemsize == 2:
             scale = 255 / (1 << bits_for(self.level))
-        found = jumps([small * scale for small in self.reduced])
+        found = jumps([scale * small for small in self.small])
         return Faults(JUMPS.at(self.frames[place], far=far, near=near) for place, far, near in found)
 
     def _frozen(self) -> Faults:
@@ -156,13 +160,14 @@ class Inspection:
         return Faults([FROZEN.at(first, count=sum(runs), total=total, longest=max(runs))])
 
 
-def inspect(frames: Sequence[Frame], fps: float | None = None) -> Faults:
+def inspect(frames: Sequence[Frame], fps: float | None = None, bits: int | None = None) -> Faults:
     """Read all frames of a sequence: faults and warnings, a line each.
 
-    fps: the annotation's frames per second, which a video's are compared with; None or not-a-number if unknown. What
-    is said of a whole video is the same line for each of its sequences.
+    fps: the annotation's frames per second, which a video's are compared with; None or not-a-number if unknown. bits:
+    the option faces.bits, which must hold every level. What is said of a whole video is the same line for each of its
+    sequences.
     """
-    seen, faults = Inspection(), Faults()
+    seen, faults = Inspection(bits), Faults()
     if isinstance(frames[0], VideoFrame):
         with faults.catching():
             for frame, picture in pictures_of(frames, grey=True):
@@ -192,24 +197,37 @@ def rate_findings(video: Path, fps: float | None) -> Faults:
     return found
 
 
-def jumps(reduced: Sequence["np.ndarray"]) -> list[tuple[int, float, float]]:
+def reduced(image: "np.ndarray") -> "np.ndarray":
+    """A frame (H, W[, 3]) reduced to about SIZE by averaging whole blocks, which is fast; float32."""
+    import cv2
+    import numpy as np
+
+    height, width = image.shape[:2]
+    factor = max(1, min(height // SIZE[0], width // SIZE[1]))
+    size = (width // factor, height // factor)
+    blocks = image[: size[1] * factor, : size[0] * factor]
+    return cv2.resize(blocks, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def jumps(small: Sequence["np.ndarray"]) -> list[tuple[int, float, float]]:
     """Frames that are far from both neighbours while these agree: (place, how far, how far the neighbours are).
 
-    reduced: small frames (h, w) or (h, w, 3) in grey levels, float32. At the ends the two next frames are the
+    small: reduced frames (h, w) or (h, w, 3) in grey levels, float32. At the ends the two next frames are the
     neighbours. A change of the light is taken out first, so a flicker is none; nor is what all frames do.
     """
     import numpy as np
 
-    if len(reduced) < 4:
+    if len(small) < 4:
         return []
-    last = len(reduced) - 1
+    last = len(small) - 1
     measured = []
-    for place, frame in enumerate(reduced):
+    for place, frame in enumerate(small):
         one, other = (max(place - 1, 0), min(place + 1, last)) if 0 < place < last else (abs(place - 1), abs(place - 2))
-        first, second = reduced[one], reduced[other]
+        first, second = small[one], small[other]
         between = (first + second) / 2 if 0 < place < last else first
         measured.append((_distance(frame, between), _distance(second, first)))
-    usual = float(np.median([far for far, _ in measured]))
+    # A frame that jumps moves its neighbours' measures too, so the median would be spoilt by a few.
+    usual = float(np.quantile([far for far, _ in measured], 0.25))
     return [
         (place, far, near)
         for place, (far, near) in enumerate(measured)
@@ -225,7 +243,7 @@ def _distance(image: "np.ndarray", other: "np.ndarray") -> float:
     import numpy as np
 
     flat, template = image.ravel(), other.ravel()
-    kept = np.ones(flat.shape, bool)
+    kept, place = np.ones(flat.shape, bool), int((1 - AREA) * flat.size)
     for _ in range(2):
         mean, middle = flat[kept].mean(), template[kept].mean()
         centred = template[kept] - middle
@@ -233,7 +251,7 @@ def _distance(image: "np.ndarray", other: "np.ndarray") -> float:
         gain = float((centred * (flat[kept] - mean)).sum()) / power if power else 1.0
         gain = min(max(gain, 1 / LIGHT), LIGHT)
         off = np.abs(flat - mean - gain * (template - middle))
-        far = float(np.quantile(off, 1 - AREA))
+        far = float(np.partition(off, place)[place])
         kept = off <= far
     return far
 

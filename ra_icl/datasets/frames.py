@@ -48,7 +48,7 @@ NO_FRAMES = FaultKind(
     "frames-none",
     "{source} holds no frames ({suffixes})",
     "restore them",
-    {"where": "samm 006/006_1_2", "source": "/data/SAMM/006/006_1_2", "suffixes": "jpg, png"},
+    {"where": "samm 006/006_1_2", "source": "/data/SAMM/006/006_1_2", "suffixes": "jpg, png, tif"},
 )
 NO_ONSET = FaultKind(
     "frames-no-onset",
@@ -137,9 +137,10 @@ def sequence_frames(row, root: str | Path, most_missing: float = 0.25) -> list[t
     source = frame_source(row, root)
     if is_video(source):
         return _video_frames(name, row, source)
-    if source.is_file():
+    if os.path.isfile(source):
         raise IMAGE_ALONE.error(name, source=source)
-    if not source.is_dir():
+    if not os.path.isdir(source):
+        _require_access(source)
         kind = "frame folder or video" if row.dataset == "own" else "frame folder"
         raise MISSING.error(name, kind=kind, source=source, dataset=row.dataset)
     files = frame_files(source)
@@ -222,6 +223,16 @@ def pictures_of(frames: Sequence[Frame], grey: bool) -> Iterator[tuple[Frame, Pi
         yield from zip(frames, read_video(frames, grey), strict=True)
     else:
         yield from ((frame, read_picture(frame, grey)) for frame in frames)
+
+
+def _require_access(source: Path) -> None:
+    """Raise InputError if a folder above is closed, so that nobody can say whether the source is missing."""
+    try:
+        os.stat(source)
+    except PermissionError as error:
+        raise FOLDER_CLOSED.error(source, reason=error.strerror) from error
+    except (OSError, ValueError):  # missing, too long, with a null character
+        return
 
 
 def _video_frames(name: str, row, video: Path) -> list[tuple[int, Frame]]:

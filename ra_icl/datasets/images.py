@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ NOT_WHOLE = FaultKind(
     "frame-not-whole",
     "is not a whole image{reason}",
     "restore the frame",
-    {"where": "/data/SAMM/006/006_1_2/006_05562.png", "reason": " (libpng error: IDAT: CRC error)"},
+    {"where": "/data/SAMM/006/006_1_2/006_05562.png", "reason": " (CRC error in IDAT)"},
 )
 NOT_GREY_LEVELS = FaultKind(
     "frame-levels",
@@ -43,12 +44,14 @@ TOO_BRIGHT = FaultKind(
     {"where": "/data/own/p1/smile/img012.png", "level": 4012, "bits": 10, "full": 1023},
 )
 
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*")
+_PNG, _JPEG, _BMP, _TIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", (b"II*\0", b"MM\0*")
+_MAGIC = (_PNG, _JPEG, _BMP, *_TIFF)
 # What decoders print about damage; their other lines, such as those about colour profiles, say nothing of the pixels.
 _DAMAGE = re.compile(
-    r"Corrupt JPEG data: .*|Premature end of JPEG.*|Inconsistent progression.*|libpng error: .*"
-    r"|libpng warning: (?:IDAT|.*CRC).*|TIFF_Error.*|imdecode_.*"
+    r"Corrupt JPEG data: .*|Invalid SOS parameters.*|Premature end of JPEG.*|Inconsistent progression.*"
+    r"|libpng error: .*|libpng warning: (?:IDAT|.*CRC).*|TIFF_Error.*|OpenCV TIFF.*: failed.*|imdecode_.*"
 )
+_OPENCV_LOG = re.compile(r"\[ ?(?:WARN|ERROR|INFO):|\s*$")  # says again what libtiff and libpng said
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def is_image(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(8).startswith(_MAGIC)
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
@@ -79,6 +82,8 @@ def read_picture(path: Path, grey: bool) -> Picture:
     import numpy as np
 
     data = _bytes(path)
+    if data.startswith(_PNG) and (fault := _png_fault(data)):
+        raise NOT_WHOLE.error(path, reason=f" ({fault})")
     flag = cv2.IMREAD_ANYDEPTH | (cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
     with _reports() as reports:
         # From memory, because imread returns a truncated JPEG as an image with a grey lower part.
@@ -96,9 +101,9 @@ def read_picture(path: Path, grey: bool) -> Picture:
 def has_16_bits(path: Path) -> bool:
     """Whether an image is stored with 16 bits a level. Raises InputError if it cannot be read."""
     data = _bytes(path)
-    if data.startswith(_MAGIC[1]):
+    if data.startswith(_PNG):
         return data[24:25] == b"\x10"
-    if data.startswith((_MAGIC[0], _MAGIC[2])):
+    if data.startswith((_JPEG, _BMP)):
         return False
     return read_picture(path, grey=True).image.dtype.itemsize == 2
 
@@ -116,10 +121,29 @@ def to_8_bits(image: "np.ndarray", bits: int, where: object) -> "np.ndarray":
     """
     if image.dtype.itemsize == 1:
         return image
-    level = int(image.max())
-    if level >> bits:
-        raise TOO_BRIGHT.error(where, level=level, bits=bits, full=(1 << bits) - 1)
+    require_bits(image, bits, where)
     return (image >> (bits - 8)).astype("uint8")
+
+
+def require_bits(image: "np.ndarray", bits: int, where: object) -> None:
+    """Raise InputError naming `where` if a 16-bit image has a level that the bits do not hold."""
+    if image.dtype.itemsize == 2 and (level := int(image.max())) >> bits:
+        raise TOO_BRIGHT.error(where, level=level, bits=bits, full=(1 << bits) - 1)
+
+
+def _png_fault(data: bytes) -> str:
+    """What is wrong with the chunks of a PNG file; OpenCV believes their lengths, up to 4 GB, before it reads them."""
+    view, place = memoryview(data), len(_PNG)
+    while place < len(data):
+        name, end = data[place + 4 : place + 8], place + 12 + int.from_bytes(data[place : place + 4])
+        if end > len(data):
+            break
+        if zlib.crc32(view[place + 4 : end - 4]) != int.from_bytes(data[end - 4 : end]):
+            return f"CRC error in {name.decode('ascii', 'backslashreplace')}"
+        if name == b"IEND":
+            return ""
+        place = end
+    return "its end is missing"
 
 
 def _bytes(path: Path) -> bytes:
@@ -131,7 +155,7 @@ def _bytes(path: Path) -> bytes:
 
 @contextmanager
 def _reports() -> Iterator[list[str]]:
-    """What decoders print about damage inside, filled in at the end; other lines are printed afterwards.
+    """What decoders print about damage inside, filled in at the end; lines of others are printed afterwards.
 
     libjpeg and libpng write to the process's standard error, past Python, and OpenCV offers no other way to hear them.
     """
@@ -155,5 +179,5 @@ def _reports() -> Iterator[list[str]]:
                 found = _DAMAGE.search(line)
                 if found:
                     reports.append(found[0].strip())
-                else:
+                elif not _OPENCV_LOG.match(line):
                     os.write(2, line.encode())

@@ -1,5 +1,7 @@
 """Frames of videos, by their number in presentation order or by time; whatever the decoder opens is a video."""
 
+import os
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -65,7 +67,7 @@ class Timeline:
 
 def is_video(path: Path) -> bool:
     """Whether a path is a regular file that is no image: then it is tried as a video, whatever its suffix."""
-    return path.is_file() and not is_image(path)
+    return os.path.isfile(path) and not is_image(path)  # unlike Path.is_file, False for a name that cannot be
 
 
 def frame_at(path: Path, seconds: float) -> int:
@@ -78,7 +80,7 @@ def frame_at(path: Path, seconds: float) -> int:
     # A time that is not a number is outside as well.
     if not -_ROUNDING <= seconds <= timeline.end + _ROUNDING:
         raise NO_SUCH_TIME.error(path, seconds=f"{seconds:g}", end=f"{timeline.end:.3f}")
-    return max(1, sum(time <= seconds + _ROUNDING for time in timeline.times))
+    return max(1, bisect_right(timeline.times, seconds + _ROUNDING))
 
 
 def timeline_of(path: Path) -> Timeline:

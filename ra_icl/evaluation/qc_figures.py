@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from math import ceil, sqrt
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ra_icl.datasets.names import original
 from ra_icl.evaluation.caveats import data_caveats
 
 COLUMNS = 4  # curves side by side
+LINE = 64  # characters of a remark that fit above one
 THUMBNAIL = 96  # pixels
 HEADING = 0.7  # inches above a contact sheet
 ODD, PLAIN = (200, 30, 30), (255, 255, 255)
@@ -91,7 +93,7 @@ def _draw_curve(axis: Any, measured: Mapping[str, Any]) -> None:
     for one in (axis, right):
         one.tick_params(labelsize=6)
     title = f"{measured['sequence']} ({measured['emotion']})"
-    text = "\n".join([title, *measured["remarks"]])
+    text = "\n".join([title, *(fill(remark, LINE) for remark in measured["remarks"])])
     # Names are no formulas, whatever they hold between two $.
     axis.set_title(text, fontsize=7, parse_math=False, color="tab:red" if measured["remarks"] else "black")
 

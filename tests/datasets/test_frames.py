@@ -69,6 +69,21 @@ def test_a_folder_without_the_right_to_read_it_is_named(tmp_path, monkeypatch):
         sequence_frames(a_row(), tmp_path)
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_a_name_that_no_file_can_have_is_missing(tmp_path, name):
+    with pytest.raises(InputError, match=r"006_1_2: frame folder .* is missing"):
+        sequence_frames(a_row(name), tmp_path)
+
+
+def test_a_folder_below_a_closed_one_is_not_called_missing(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("ra_icl.datasets.frames.os.stat", refuse)
+    with pytest.raises(InputError, match=r"cannot be read \(Permission denied\); give yourself read permission"):
+        sequence_frames(a_row("closed/a"), tmp_path)
+
+
 def test_a_video_is_counted_from_1(tmp_path):
     write_video(tmp_path / "clip.avi", 3)
     with pytest.raises(InputError, match="006_1_2: onset is 0, but a video's first frame is 1"):

@@ -85,6 +85,13 @@ def test_the_largest_jump_is_found_to_a_fraction_of_a_pixel(texture, jump):
         ([0, 0.1, 0.2, 0.3], {}, (2, 3), 0.01, ["window without motion (0.01 px)"]),
         ([0, 0.1, 1.3, 1.4], {}, (2, 3), 0.5, ["crop jumps by 1"]),
         ([0, 0.1, 0.2, 0.3], {"frames": [10, 11, 12, 14]}, (2, 3), 0.5, ["1 frames missing"]),
+        (
+            [0, 0.1, 0.2, 0.3],
+            {"marks": ["img11.jpg is damaged", "a.mp4 is interlaced"]},
+            (2, 3),
+            0.5,
+            ["img11", "a.mp4"],
+        ),
     ],
 )
 def test_what_is_odd_is_remarked(texture, shifts, crop, window, magnitude, words):
@@ -94,6 +101,13 @@ def test_what_is_odd_is_remarked(texture, shifts, crop, window, magnitude, words
     for remark, wanted in zip(measured["remarks"], words, strict=True):
         assert wanted in remark
     assert (measured["oddness"] > 0) == bool(words)
+
+
+def test_what_was_noticed_in_the_frames_comes_before_what_merely_looks_odd(texture):
+    quiet, jumpy = clip_of(texture, [0, 0.1, 0.2, 0.3]), clip_of(texture, [0, 0.1, 0.9, 1.0])
+    noticed = qc.measure_sequence(quiet, maps(2, 0.5), record(4, marks=["img11.jpg is damaged"]), used(2, 3))
+    odd = qc.measure_sequence(jumpy, maps(2, 0.5), record(4, attempt=2), used(2, 3))
+    assert noticed["oddness"] > odd["oddness"] > 0
 
 
 @pytest.fixture
@@ -138,10 +152,11 @@ def test_the_list_of_twins_says_so(subject):
 def test_a_curve_shows_energy_window_apex_and_motion_where_they_are(monkeypatch, tmp_path):
     figures = []
     monkeypatch.setattr(qc_figures, "_save", lambda figure, out: figures.append(figure))
+    mark = "img3.jpg differs from the frames around it by 41 grey levels, while these differ by 5.1"
     shared = {"dataset": "smic", "subject": "s01", "emotion": "x", "remarks": []}
     first = {"sequence": "a", "frames": [10, 11, 13, 14], "energy": [0, 1, 4, 2], "window": [2, 3], "apex": 2}
     second = {"sequence": "b", "frames": [5, 6, 7], "energy": [0, 3, 5], "window": [1], "apex": None}
-    measures = [shared | first | {"motion": [0.7, 0.9]}, shared | second | {"motion": [0.4]}]
+    measures = [shared | first | {"motion": [0.7, 0.9]}, shared | second | {"motion": [0.4], "remarks": [mark]}]
     draw_subject(measures, tmp_path / "s01.png", "twins")
     axes = [axis for axis in figures[0].axes if axis.lines]
     curve, apex = axes[0].lines
@@ -149,7 +164,10 @@ def test_a_curve_shows_energy_window_apex_and_motion_where_they_are(monkeypatch,
     assert list(apex.get_xdata()) == [3, 3]
     shade = axes[0].patches[0].get_bbox()
     assert (shade.x0, shade.x1) == (2.5, 4.5)
-    assert [axis.get_title() for axis in axes[:2]] == ["a (x)", "b (x)"]
+    titles = [axis.get_title().splitlines() for axis in axes[:2]]
+    assert titles[0] == ["a (x)"]
+    assert (titles[1][0], " ".join(titles[1][1:])) == ("b (x)", mark)
+    assert max(map(len, titles[1])) <= 64
     assert [line.get_xydata().tolist() for line in axes[1].lines] == [[[0, 0], [1, 3], [2, 5]]]
     dots = [axis.lines[0].get_xydata().tolist() for axis in axes[2:]]
     assert dots == [[[3, 0.7], [4, 0.9]], [[1, 0.4]]]

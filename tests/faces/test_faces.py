@@ -265,6 +265,36 @@ def test_bad_options_are_refused(values, part):
         from_mapping(FaceOptions, values, "faces")
 
 
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_frames_of_more_bits_give_the_crops_of_the_same_frames_in_8_bits(photograph, tmp_path, bits):
+    clip = [np.roll(photograph // 4, step, axis=1) for step in range(4)]
+    clip[2][5, 7] = 255  # the largest level is not on the frame on which the face is looked for
+    narrow, info = crop_sequence(write(tmp_path / "8", clip), FaceOptions(size=64), "s")
+    paths = write(tmp_path / "more", [image.astype(np.uint16) << (bits - 8) for image in clip])
+    wide, more = crop_sequence(paths, FaceOptions(size=64), "s")
+    np.testing.assert_array_equal(wide, narrow)
+    assert (info["bits"], more["bits"]) == (8, bits)
+    assert {**more, "bits": 8} == info
+    given, record = crop_sequence(paths, FaceOptions(size=64, bits=16, fallback="whole_frame"), "s")
+    assert record["bits"] == 16
+    assert given.max() <= 1 + (255 >> (16 - bits))
+
+
+def test_what_is_noticed_in_the_frames_is_recorded_and_warned_of(photograph, tmp_path, caplog):
+    clip = [np.roll(photograph, step // 3, axis=1) for step in range(0, 30, 3)]
+    paths = write(tmp_path, [*clip[:4], photograph[::-1], *clip[4:7], clip[6]], "jpg")
+    data = paths[2].read_bytes()
+    paths[2].write_bytes(data[: len(data) // 2] + data[len(data) // 2 + 64 :])
+    crops, info = crop_sequence(paths, FaceOptions(size=64), "s")
+    assert len(crops) == 9
+    assert [mark.split()[0] for mark in info["marks"]] == ["img3.jpg", "img3.jpg", "img9.jpg"]
+    damaged, jump, frozen = info["marks"]
+    assert "is damaged (Corrupt JPEG data: " in damaged
+    assert "differs from the frames around it" in jump
+    assert "repeat the frame before them" in frozen
+    assert [message for message in caplog.messages if "damaged" in message] == [f"s: {damaged}"]
+
+
 def subject_index(sequences):
     rows = {
         "dataset": "casme2",
