@@ -32,7 +32,7 @@ _DTYPES = {
 }
 COLUMNS = list(_DTYPES)
 _KEY = ["dataset", "subject", "sequence"]
-_NAME_BYTES = 255  # of a file's name, on all common file systems
+_NAME_BYTES, _PATH_BYTES = 255, 2000  # of a file's name on all common file systems, and of a path below a dataset's
 
 _AGAIN = "delete it and run again"
 _SEQUENCE = {"where": "CASME2-coding-20140508.xlsx, row 60: sub05/EP02_07"}
@@ -84,9 +84,9 @@ OUTSIDE_FOLDER = FaultKind(
 )
 LONG_NAME = FaultKind(
     "name-long",
-    "{name!r} has {length} bytes, and no file's name has more than 255",
+    "{name!r} has {length} bytes, more than the {limit} that a name on disk can have",
     "correct the cell",
-    {"where": "annotation.csv, row 3", "name": "smile smile smile...", "length": 300},
+    {"where": "annotation.csv, row 3", "name": "smile smile smile...", "length": 300, "limit": 255},
 )
 
 
@@ -182,8 +182,10 @@ def below(folder: Path, *names: str, source: str) -> Path:
 
     Raises InputError if the result is outside the folder (.. or an absolute path), or too long for a file system.
     """
-    for part in (part for name in names for part in name.split("/") if len(part.encode()) > _NAME_BYTES):
-        raise LONG_NAME.error(source, name=f"{part[:20]}...", length=len(part.encode()))
+    whole = "/".join(names)
+    for part, limit in ((whole, _PATH_BYTES), *((part, _NAME_BYTES) for part in whole.split("/"))):
+        if len(part.encode()) > limit:
+            raise LONG_NAME.error(source, name=f"{part[:20]}...", length=len(part.encode()), limit=limit)
     path = os.path.normpath(folder.joinpath(*names))
     if not Path(path).is_relative_to(os.path.normpath(folder)):
         raise OUTSIDE_FOLDER.error(source, name="/".join(names), folder=folder)

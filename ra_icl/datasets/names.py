@@ -40,11 +40,14 @@ def on_disk(path: Path) -> Path:
 
     A path that does not exist in any form is returned as it is.
     """
-    if str(path).isascii() or path.exists():
+    if str(path).isascii() or os.path.exists(path):
         return path
     parent = on_disk(path.parent)
     for form in ("NFC", "NFD"):
-        if (parent / unicodedata.normalize(form, path.name)).exists():
+        if os.path.exists(parent / unicodedata.normalize(form, path.name)):
             return parent / unicodedata.normalize(form, path.name)
-    names = os.listdir(parent) if parent.is_dir() else []
+    try:
+        names = os.listdir(parent)
+    except OSError:
+        names = []
     return parent / next((name for name in names if one_form(name) == one_form(path.name)), path.name)

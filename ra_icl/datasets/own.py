@@ -1,5 +1,6 @@
 """A user's own data: one CSV over folders of frames or video files, and a label map in the config."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -183,14 +184,14 @@ def _frames_at(times: Mapping[str, float | None], path: Path, fps: float, clip: 
 
     Raises InputError if there is no such video or folder, a time is outside the video or a folder has no fps.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         numbers = list(frame_files(path))
         if not numbers:
             raise NO_FRAMES.error(source, clip=clip)
         if fps != fps:
             raise FPS_NEEDED.error(source, clip=clip)
         return {name: time if time is None else numbers[0] + int(time * fps + 0.5) for name, time in times.items()}
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise NO_FRAMES.error(source, clip=clip)
     from ra_icl.datasets.videos import frame_at
 

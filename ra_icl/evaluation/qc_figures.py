@@ -11,6 +11,7 @@ import pandas as pd
 
 from ra_icl import files
 from ra_icl.datasets.index import TITLES
+from ra_icl.datasets.names import original
 from ra_icl.evaluation.caveats import data_caveats
 
 COLUMNS = 4  # curves side by side
@@ -38,7 +39,8 @@ def draw_subject(measures: Sequence[Mapping[str, Any]], out: Path, data_source: 
     axes[-1, 0].set_xlabel("frames after the onset", fontsize=8)
     first = measures[0]
     what = "motion energy (line, left axis) and mean flow in px (dots, right axis)"
-    figure.suptitle(_title(f"{TITLES[first['dataset']]}, {first['subject']}: {what}", data_source), fontsize=10)
+    title = f"{TITLES[first['dataset']]}, {original(first['subject'])}: {what}"
+    figure.suptitle(_title(title, data_source), fontsize=10, parse_math=False)
     _save(figure, out)
 
 
@@ -59,8 +61,8 @@ def contact_sheet(ranked: pd.DataFrame, crops: Path, out: Path, data_source: str
     axis.imshow(sheet, interpolation="none", aspect="auto")
     axis.set_axis_off()
     for (x, y), row in zip(corners, ranked.itertuples(), strict=True):
-        label = f"{row.subject}\n{row.sequence}"
-        axis.text(x + 5, y - 6, label, fontsize=4.5, color="white", va="bottom", clip_on=True, linespacing=1)
+        style = {"fontsize": 4.5, "color": "white", "va": "bottom", "clip_on": True, "linespacing": 1}
+        axis.text(x + 5, y - 6, f"{original(row.subject)}\n{row.sequence}", parse_math=False, **style)
     odd = int((ranked["oddness"] > 0).sum())
     what = f"{len(ranked)} onset crops, oddest first, {odd} with a remark"
     figure.suptitle(_title(f"{TITLES[ranked['dataset'].iloc[0]]}: {what}", data_source), fontsize=9)
@@ -92,7 +94,8 @@ def _draw_curve(axis: Any, measured: Mapping[str, Any]) -> None:
         one.tick_params(labelsize=6)
     title = f"{measured['sequence']} ({measured['emotion']})"
     text = "\n".join([title, *(fill(remark, LINE) for remark in measured["remarks"])])
-    axis.set_title(text, fontsize=7, color="tab:red" if measured["remarks"] else "black")
+    # Names are no formulas, whatever they hold between two $.
+    axis.set_title(text, fontsize=7, parse_math=False, color="tab:red" if measured["remarks"] else "black")
 
 
 def _onset_crops(path: Path) -> dict[str, np.ndarray]:

@@ -97,6 +97,7 @@ def test_what_programs_write_is_read(tmp_path, data):
         (f"{HEADER}\n{TWO}p3,c,1,9,1,30,joy\n", ", row 4: apex 1 of p3/c_1 is its onset"),
         (f"{HEADER}\n{TWO}p3,c,1,1e30,4,30,joy\n", ", row 4: offset is '1e30', which is not a frame number"),
         (f"{HEADER}\n{TWO}p3,{'c' * 300},1,9,4,30,joy\n", ", row 4: 'cccccccccccccccccccc...' has 300 bytes"),
+        (f"{HEADER}\n{TWO}p3,{'c/' * 1500},1,9,4,30,joy\n", ", row 4: 'c/c/c/c/c/c/c/c/c/c/...' has 3000 bytes, more"),
         (f"{HEADER}\n{TWO}{'ü' * 60},c,1,9,4,30,joy\n", ", row 4: the subject's name has 360 characters as part of a"),
     ],
 )

@@ -208,3 +208,20 @@ def test_a_sequence_that_is_not_in_the_files_is_named(subject):
     index.loc[0, "sequence"] = "gone"
     with pytest.raises(InputError, match=r"s01\.safetensors: lacks s01/gone"):
         qc.measure_subject(index, root / "crops/s01.safetensors", root / "flow.safetensors", root / "s01.json")
+
+
+def test_names_are_drawn_as_they_are_and_are_no_formulas(tmp_path):
+    name = "a b/$^$.1"
+    files.save_tensors(tmp_path / "Zo=C3=AB.safetensors", {name: np.stack([gradient(0), gradient(9)])}, {})
+    shared = {
+        "dataset": "own",
+        "subject": "Zo=C3=AB",
+        "sequence": name,
+        "emotion": "x",
+        "remarks": ["$^$"],
+        "apex": None,
+    }
+    measured = {"frames": [10, 11, 13], "energy": [0, 1, 4], "window": [2], "motion": [0.7]}
+    draw_subject([shared | measured], tmp_path / "curves.png", "datasets")
+    contact_sheet(pd.DataFrame([shared | {"oddness": 1.0}]), tmp_path, tmp_path / "sheet.png", "datasets")
+    assert all(cv2.imread(str(tmp_path / f"{picture}.png")) is not None for picture in ("curves", "sheet"))
