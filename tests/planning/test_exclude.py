@@ -1,14 +1,13 @@
 """`data.exclude`: what is left out is in no fold and in no index, and the paper's counts are those with it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
+from ra_icl import cli
 from ra_icl.datasets.index import read_index_csv
 from ra_icl.errors import InputError
 from ra_icl.planning.config import merge
@@ -76,28 +75,22 @@ def test_a_name_that_is_none_and_a_dataset_with_nothing_left_stop_the_plan(censu
         plan_of({"casme4": ["sub01/EP99"]})
 
 
-def test_the_index_that_the_steps_read_lacks_it(tmp_path):
-    render("casme2", tmp_path / "twin", TwinOptions(per_class=1, frames=(8, 9), scale=0.1))
+def test_the_index_that_the_steps_read_lacks_it(tmp_path, monkeypatch, capsys):
+    render("casme2", tmp_path / "twin", TwinOptions(per_class=1, frames=(8, 9), scale=0.2))
     options = json.dumps({"root": str(tmp_path / "twin")})
 
     def written(exclude):
         command = ["index", "--dataset", "casme2", "--options", options, "--out", str(tmp_path / "casme2.csv")]
-        program = [
-            sys.executable,
-            "-c",
-            "from ra_icl.cli import main; main()",
-            *command,
-            "--exclude",
-            json.dumps(exclude),
-        ]
-        done = subprocess.run(program, capture_output=True, text=True, check=False)
-        return done, read_index_csv(tmp_path / "casme2.csv")
+        monkeypatch.setattr("sys.argv", ["ra-icl", *command, "--exclude", json.dumps(exclude)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code, read_index_csv(tmp_path / "casme2.csv")
 
     _, whole = written([])
-    done, index = written(names(whole)[1:2])
-    assert done.returncode == 0
+    status, index = written(names(whole)[1:2])
+    assert not status
     pd.testing.assert_frame_equal(index, whole.drop(index=1).reset_index(drop=True))
-    done, unchanged = written(["sub01/EP99"])
-    assert done.returncode == 2
-    assert "ra-icl: error: data.exclude.casme2: 'sub01/EP99' is no sequence" in done.stderr
+    status, unchanged = written(["sub01/EP99"])
+    assert status == 2
+    assert "ra-icl: error: data.exclude.casme2: 'sub01/EP99' is no sequence" in capsys.readouterr().err
     assert len(unchanged) == len(index)
