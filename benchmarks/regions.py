@@ -42,7 +42,7 @@ from ra_icl.files import open_tensors, write_json
 from ra_icl.flow.sampling import middle_instance
 from ra_icl.model.regions import region_heatmaps
 from ra_icl.model.siamese import Branch
-from ra_icl.training.fold import Fold, held_out_rows, read_rows
+from ra_icl.training.fold import Fold, fold_rows, read_rows
 from ra_icl.training.instances import load_instances
 from ra_icl.training.method import InputOptions
 from ra_icl.training.network import load_network
@@ -103,7 +103,8 @@ def look(path: Path, results: Path, sampling: str) -> HeldOut:
     if network.regions is None:
         raise InputError(f"{path}: has no region discovery (loss.regions: 0); name methods that have it")
     table = read_rows(fold, [results / "index" / f"{name}.csv" for name in PROTOCOLS[fold.protocol].datasets])
-    table = table[held_out_rows(table, fold)].reset_index(drop=True)
+    table, held_out = fold_rows(table, fold)
+    table = table[held_out].reset_index(drop=True)
     sets = load_instances(table, results / "flow" / sampling, InputOptions(**options["input"]), "cpu")
     maps = sets.maps[sets.middle_instances()[0]].float()  # (I, 3, H, W)
     similarity, heatmaps = _heatmaps(network, maps)

@@ -2,8 +2,10 @@
 
 import errno
 import json
+import locale
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
@@ -21,6 +23,31 @@ TENSOR_TYPES = (
     *("float16", "float32", "float64"),
 )
 RERUN = "delete it and run again"
+
+
+def unusable(error: OSError | UnicodeError) -> InputError:
+    """What the system says of a file or folder, or of a name that it cannot write, as one line."""
+    if isinstance(error, UnicodeError):
+        return InputError(f"{error}: a name is not in UTF-8; rename the file or folder")
+    name = str(error.filename or "a file")
+    shown = name if len(name) <= 200 else f"{name[:200]}..."
+    return InputError(f"{shown}: {error.strerror or error}; check the path, its permissions and the disk")
+
+
+def use_utf8() -> None:
+    """Start this program again in Python's UTF-8 mode unless it reads and names files in UTF-8 already.
+
+    Whatever the locale, files hold UTF-8 and their names are UTF-8; what this program starts inherits the mode.
+    """
+    os.environ["PYTHONUTF8"] = "1"
+    if not speaks_utf8():
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
+def speaks_utf8() -> bool:
+    """Whether Python takes texts, arguments and the names of files for UTF-8."""
+    return bool(sys.flags.utf8_mode) or locale.getpreferredencoding(False).lower().replace("-", "") == "utf8"
 
 
 @contextmanager
@@ -76,14 +103,14 @@ def _runs(process: int) -> bool:
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: str | Path) -> Any:
     """Read a JSON file. Raises InputError if it is missing or not JSON."""
     try:
-        return json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as JSON ({error}); delete it and run again") from error
 
 
@@ -155,10 +182,10 @@ class TensorFile:
         self.names: list[str] = list(file.keys())
         try:
             kept = json.loads((file.metadata() or {}).get("ra_icl", "{}"))
-        except ValueError as error:
+            self.metadata: dict[str, Any] = dict(kept.get("metadata", {}))
+            self.checksums: dict[str, str] = dict(kept.get("sha256", {}))
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{path}: its metadata are damaged ({error}); {RERUN}") from error
-        self.metadata: dict[str, Any] = kept.get("metadata", {})
-        self.checksums: dict[str, str] = kept.get("sha256", {})
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a tensor, without reading it. Raises InputError if there is no such tensor."""

@@ -1,12 +1,15 @@
 """Files between the stages: written whole or not at all, and read back."""
 
+import ast
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from ra_icl import files
 from ra_icl.errors import InputError
@@ -82,6 +85,15 @@ def test_a_flipped_bit_is_one_line_that_names_file_and_tensor(tmp_path):
         assert file.get("EP01", verify=True).tolist() == values(3, 4).tolist()
 
 
+@pytest.mark.parametrize("text", ["{", "[1]", "3", "null", '{"metadata": 3}', '{"sha256": [1]}', "[" * 20_000])
+def test_metadata_that_are_no_mappings_are_one_line(tmp_path, text):
+    path = tmp_path / "sub01.safetensors"
+    save_file({"EP01": values(3, 4)}, path, {"ra_icl": text})
+    with pytest.raises(InputError, match=r"^\S*sub01.safetensors: its metadata are damaged .*run again$") as caught:
+        files.load_tensors(path)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_checksum_is_of_values_and_shape_not_of_memory():
     assert files.checksum(values(3, 4)) == files.checksum(np.asfortranarray(values(3, 4)))
     assert files.checksum(values(3, 4)) != files.checksum(values(4, 3))
@@ -115,3 +127,43 @@ def test_what_a_killed_process_left_is_removed_and_what_others_are_writing_is_no
         (tmp_path / name).write_text("{")
     files.write_json(tmp_path / "x.json", 1)
     assert {path.name for path in tmp_path.iterdir()} == {"x.json", *names[1:]}
+
+
+ROOT = Path(__file__).parents[1]
+LATIN = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}  # an ASCII locale, UTF-8 mode off
+SAY = """
+import sys
+from ra_icl.files import read_json, speaks_utf8, use_utf8, write_json
+before = speaks_utf8()
+use_utf8()
+write_json(sys.argv[1], [sys.argv[1:], before, speaks_utf8()])
+print("\\u00b3 " + read_json(sys.argv[1])[0][1])
+"""
+
+
+@pytest.mark.parametrize("environment", [LATIN, dict(os.environ) | {"PYTHONUTF8": "1"}], ids=["ASCII", "UTF-8"])
+def test_texts_and_names_are_utf8_whatever_the_locale(tmp_path, environment):
+    """Also the program's own arguments, which it has read before it starts again."""
+    path = tmp_path / "Größe 中.json"
+    command = [sys.executable, "-c", SAY, str(path), "→ ö"]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode("utf-8") == "³ → ö\n"
+    assert files.read_json(path) == [[str(path), "→ ö"], True, True]
+    assert "→ ö" in path.read_bytes().decode("utf-8")
+
+
+def test_every_file_is_opened_with_its_encoding():
+    """A text file without one is read and written in the encoding of whatever locale a machine has."""
+    unsaid = []
+    for path in [*ROOT.glob("ra_icl/**/*.py"), *ROOT.glob("slurm/**/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+            given = {keyword.arg for keyword in node.keywords} if name else set()
+            binary = any("b" in str(getattr(a, "value", "")) for a in node.args[1:2]) if name == "open" else False
+            module = getattr(getattr(node, "func", None), "value", None)
+            if name in ("read_text", "write_text") and "encoding" not in given:
+                unsaid.append(f"{path}:{node.lineno}")
+            if name == "open" and not binary and "encoding" not in given and getattr(module, "id", "") != "os":
+                unsaid.append(f"{path}:{node.lineno}")
+    assert unsaid == []

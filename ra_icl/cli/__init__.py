@@ -12,6 +12,7 @@ import typer
 
 from ra_icl import __version__
 from ra_icl.errors import InputError
+from ra_icl.files import unusable, use_utf8
 
 HELP = """The steps of the Ra-ICL benchmark, one command each.
 
@@ -41,22 +42,21 @@ def _options(
 
 def main() -> None:
     """Run the command line; bad input, or a file that cannot be used, becomes one line on stderr and exit status 2."""
+    use_utf8()
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what is wrong with a file is said here, in one line
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         app()
     except InputError as error:
         sys.exit(_report(error))
-    except OSError as error:
-        if error.filename is None:
-            raise
-        fault = f"{error.filename}: {error.strerror}; check the path, its permissions and the disk"
-        sys.exit(_report(InputError(fault)))
+    except BrokenPipeError:  # `ra-icl check | head`
+        sys.exit(_report(InputError("the reader of the output has gone")))
+    except (OSError, UnicodeError) as error:
+        sys.exit(_report(unusable(error)))
 
 
 def _report(error: InputError) -> int:
-    for line in str(error).splitlines():
-        print(f"ra-icl: error: {line}", file=sys.stderr)
+    print(f"ra-icl: error: {' '.join(str(error).split())}", file=sys.stderr)
     return 2
 
 

@@ -8,12 +8,22 @@ import typer
 
 from ra_icl.errors import InputError
 
+SOURCES = ("datasets", "twins", "public_flow")
+
+
+def _known_source(value: str) -> str:
+    if value not in SOURCES:
+        raise InputError(f"--data-source {value}: is not known; choose one of {', '.join(SOURCES)}")
+    return value
+
+
 Options = Annotated[str, typer.Option(help="JSON object of options; what it leaves out keeps its default")]
 Out = Annotated[Path, typer.Option(help="file to write")]
 Index = Annotated[Path, typer.Option(help="index CSV of the dataset")]
 Dataset = Annotated[str, typer.Option(help="casme2, samm, smic, casme3 or own")]
 Classes = Annotated[str, typer.Option(help="JSON list: the classes of protocol own, in label order")]
 Protocol = Annotated[str, typer.Option(help="cde, groups5, casme3_3, casme3_4, casme3_7 or own")]
+DataSource = Annotated[str, typer.Option(help="datasets, twins or public_flow", callback=_known_source)]
 Subject = Annotated[str, typer.Option(help="subject, as the index names it")]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Index, Subject, rows_of
+from ra_icl.cli.arguments import DataSource, Index, Subject, rows_of
 
 
 @app.command()
@@ -37,9 +37,10 @@ def check(
     if estimate and not faults and not dataset:
         from ra_icl.planning.config import load_config
         from ra_icl.planning.estimate import estimate as needs
+        from ra_icl.planning.places import in_clone
         from ra_icl.planning.plan import make_plan
 
-        for line in needs(make_plan(load_config([CONFIG, *(configfile or [])]))):
+        for line in needs(make_plan(load_config([in_clone(CONFIG), *(configfile or [])]))):
             print(line)
     sys.exit(1 if faults else 0)
 
@@ -77,7 +78,7 @@ def qc_subject(
     crops: Annotated[Path, typer.Option(help="the subject's crops")],
     flow: Annotated[Path, typer.Option(help="the subject's flow")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .json and .png")],
-    data_source: Annotated[str, typer.Option(help="datasets or twins")] = "datasets",
+    data_source: DataSource = "datasets",
 ) -> None:
     """Measure how odd a subject's sequences look and draw their motion energy.
 
@@ -96,7 +97,7 @@ def qc_dataset(
     measures: Annotated[list[Path], typer.Argument(help="JSON files that qc-subject wrote")],
     crops: Annotated[Path, typer.Option(help="folder of the dataset's crops")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .html and .png")],
-    data_source: Annotated[str, typer.Option(help="datasets or twins")] = "datasets",
+    data_source: DataSource = "datasets",
 ) -> None:
     """List a dataset's sequences by how odd they look and draw a contact sheet of their onset crops.
 

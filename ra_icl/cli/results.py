@@ -1,13 +1,12 @@
 """Commands from folds to scores, tables and figures."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Classes, Out, Protocol
+from ra_icl.cli.arguments import Classes, DataSource, Out, Protocol
 from ra_icl.errors import InputError
 
 
@@ -18,16 +17,44 @@ def metrics(
     protocol: Protocol,
     method: Annotated[str, typer.Option(help="method that the folds were trained with")],
     classes: Classes = "[]",
+    choice: Annotated[
+        list[Path] | None, typer.Option(help="choice that folds of the method took, for the notes; repeat it")
+    ] = None,
 ) -> None:
     """Pool the predictions of all folds into UF1, UAR, accuracy and confusion matrices.
 
     Example: ra-icl metrics results/folds/cde/m6/seed0/*.csv --protocol cde --method m6 --out m6.json
     """
     from ra_icl.datasets.protocols import protocol_of
+    from ra_icl.evaluation.choice import selection_of
     from ra_icl.evaluation.metrics import aggregate
+    from ra_icl.planning.options import json_list
 
-    known = protocol_of(protocol, json.loads(classes)).classes
-    aggregate(folds, out, classes=known, protocol=protocol, method=method)
+    known = protocol_of(protocol, json_list(classes, "classes")).classes
+    aggregate(folds, out, classes=known, protocol=protocol, method=method, selection_of=selection_of(choice or []))
+
+
+@app.command()
+def choose(
+    folds: Annotated[list[Path], typer.Argument(help="CSV files of all candidates' inner folds")],
+    out: Out,
+    candidates: Annotated[str, typer.Option(help="JSON object: overrides by candidate, in the order that breaks ties")],
+    protocol: Protocol,
+    method: Annotated[str, typer.Option(help="method that the choice is for; its candidates are {method}.{candidate}")],
+    group: Annotated[str, typer.Option(help="group of subjects that the choice is for, such as group1")],
+    classes: Classes = "[]",
+) -> None:
+    """Choose a group's options by inner folds, which have not seen the group.
+
+    Example: ra-icl choose results/folds/cde/m6.*/seed0/group1of5-*.csv --protocol cde --method m6 --group group1
+    --candidates '{"base": {}, "slow": {"training": {"learning_rate": 0.0003}}}' --out group1.json
+    """
+    from ra_icl.datasets.protocols import protocol_of
+    from ra_icl.evaluation import choice
+    from ra_icl.planning.options import json_list, json_objects
+
+    known, grid = protocol_of(protocol, json_list(classes, "classes")).classes, json_objects(candidates, "candidates")
+    choice.choose(folds, out, candidates=grid, protocol=protocol, method=method, group=group, classes=known)
 
 
 @app.command()
@@ -36,16 +63,20 @@ def table(
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
     methods: Annotated[str, typer.Option(help="JSON object: title and marks by method name")],
-    published: Annotated[Path, typer.Option(help="CSV of published rows")] = Path("config/published.csv"),
+    published: Annotated[
+        Path | None, typer.Option(help="CSV of published rows; config/published.csv of the clone by default")
+    ] = None,
 ) -> None:
     """Write Table 1, 2 or 3 of the paper, the controls of Table 3, or the table of your own data.
 
     Example: ra-icl table 1 results/metrics/cde/m6.json --methods '{"m6": {"title": "M6"}}' --out table1
     """
     from ra_icl.evaluation.tables import write_table
-    from ra_icl.planning.options import json_object
+    from ra_icl.planning.options import json_objects
+    from ra_icl.planning.places import in_clone
 
-    write_table(name, metrics, published, out, json_object(methods, "methods"))
+    rows = published or in_clone("config/published.csv")
+    write_table(name, metrics, rows, out, json_objects(methods, "methods"))
 
 
 @app.command()
@@ -60,9 +91,28 @@ def differences(
     Example: ra-icl differences results/metrics/cde/m6.json results/metrics/cde/m2.json --out differences
     """
     from ra_icl.evaluation.differences import write_differences
-    from ra_icl.planning.options import json_object
+    from ra_icl.planning.options import json_objects
 
-    write_differences(metrics, out, reference, json_object(methods, "methods"))
+    write_differences(metrics, out, reference, json_objects(methods, "methods"))
+
+
+@app.command()
+def leak(
+    metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files, one per method listed under keep_epochs")],
+    folds: Annotated[Path, typer.Option(help="folder folds/ of the run")],
+    out: Annotated[Path, typer.Option(help="path of the table without suffix; writes .csv, .md, .tex and .notes.md")],
+    figure: Annotated[Path, typer.Option(help="path of the figure without suffix; writes .pdf and .png")],
+    methods: Annotated[str, typer.Option(help="JSON object: {method: {title: ...}}")] = "{}",
+) -> None:
+    """Show what is gained by choosing the epoch on the held-out subjects, of the same trainings.
+
+    Example: ra-icl leak results/metrics/cde/m6.json --folds results/folds --out leak --figure leak-epochs
+    """
+    from ra_icl.evaluation.leak import write_leak
+    from ra_icl.planning.options import json_objects
+
+    titles = {name: method.get("title", name) for name, method in json_objects(methods, "methods").items()}
+    write_leak(metrics, folds, out, figure, titles)
 
 
 @app.command()
@@ -70,7 +120,7 @@ def counts(
     number: Annotated[str, typer.Argument(help="4 (CDE) or 5 (CAS(ME)³)")],
     index: Annotated[list[Path], typer.Argument(help="index CSV of each dataset of the table")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
-    data_source: Annotated[str, typer.Option(help="datasets, twins or public_flow")] = "datasets",
+    data_source: DataSource = "datasets",
 ) -> None:
     """Count sequences and subjects per class: Table 4 or 5.
 
@@ -115,5 +165,6 @@ def sweep(
     Example: ra-icl sweep n4.json n8.json --values '[4, 8]' --title sampling.instances --out figure6
     """
     from ra_icl.evaluation.figures import sweep_figure
+    from ra_icl.planning.options import json_list
 
-    sweep_figure(json.loads(values), metrics, title, out)
+    sweep_figure(json_list(values, "values"), metrics, title, out)

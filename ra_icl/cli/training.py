@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Classes, Options, Protocol, use_gpu
+from ra_icl.cli.arguments import Classes, DataSource, Options, Protocol, use_gpu
 from ra_icl.errors import InputError
 
 
@@ -18,7 +18,8 @@ def fold(
         Path,
         typer.Option(
             help="{fold}.csv: {dataset}-{subject} holds that subject out, group1 to group5 a fifth of the subjects "
-            "(protocol groups5); a .json goes beside it"
+            "(protocol groups5), group1of5-inner2of3 the second third of the subjects outside the first fifth, which "
+            "is left out altogether; a .json goes beside it"
         ),
     ],
     index: Annotated[list[Path], typer.Option(help="index CSV; repeat it for each dataset of the protocol")],
@@ -27,7 +28,7 @@ def fold(
     classes: Classes = "[]",
     method: Annotated[str, typer.Option(help="name of the method, for the record")] = "m6",
     seed: int = 0,
-    data_source: Annotated[str, typer.Option(help="datasets, twins or public_flow")] = "datasets",
+    data_source: DataSource = "datasets",
     threads: Annotated[int, typer.Option(help="CPU threads")] = 1,
     checkpoints: Annotated[Path | None, typer.Option(help="checkpoint folder; training resumes from it")] = None,
     checkpoint_seconds: Annotated[float, typer.Option(help="minimum seconds between checkpoints")] = 60,
@@ -37,7 +38,13 @@ def fold(
     keep_network: Annotated[
         bool, typer.Option("--keep-network", help="also write the network, in half precision, as .safetensors")
     ] = False,
+    keep_epochs: Annotated[
+        bool, typer.Option("--keep-epochs", help="also write the predictions after each epoch, as .epochs.csv")
+    ] = False,
     options: Options = "{}",
+    choice: Annotated[
+        Path | None, typer.Option(help="choice of the fold's group, written by `ra-icl choose`; it overrides options")
+    ] = None,
 ) -> None:
     """Train one fold and predict its held-out subject, or subjects.
 
@@ -48,9 +55,10 @@ def fold(
         raise InputError(f"{out}: name the fold by its file, {{dataset}}-{{subject}}.csv or group1.csv")
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     from ra_icl.planning.code import code_digest
-    from ra_icl.planning.options import parse
+    from ra_icl.planning.options import json_list, parse
     from ra_icl.training.method import MethodOptions
 
+    candidate, options = _chosen(choice, options) if choice else ("", options)
     method_options = parse(MethodOptions, options, "options")
     use_gpu(method_options.training.device)
     import torch
@@ -58,6 +66,17 @@ def fold(
     from ra_icl.training.fold import Fold, run_fold
 
     torch.set_num_threads(threads)
-    held_out = Fold(protocol, method, out.stem, seed, data_source, tuple(json.loads(classes)))
-    keeping = {"checkpoints": checkpoints, "checkpoint_seconds": checkpoint_seconds, "keep_network": keep_network}
+    held_out = Fold(protocol, method, out.stem, seed, data_source, tuple(json_list(classes, "classes")), candidate)
+    keeping = {"checkpoints": checkpoints, "checkpoint_seconds": checkpoint_seconds}
+    keeping |= {"keep_network": keep_network, "keep_epochs": keep_epochs}
     run_fold(out, held_out, index, flow, method_options, code=code or code_digest("ra_icl.training.fold"), **keeping)
+
+
+def _chosen(choice: Path, options: str) -> tuple[str, str]:
+    """The candidate of a choice, and `options`, a JSON object, with the candidate's overrides."""
+    from ra_icl.evaluation.choice import read_choice
+    from ra_icl.planning.methods import merge
+    from ra_icl.planning.options import json_object
+
+    found = read_choice(choice)
+    return found["candidate"], json.dumps(merge(json_object(options, "options"), found["overrides"]))

@@ -90,6 +90,16 @@ LONG_NAME = FaultKind(
 )
 
 
+# Far beyond any recording, and few enough to list: a cell that holds more is a slip that would keep a run busy.
+_LAST_FRAME, _MOST_FRAMES = 10_000_000, 100_000
+ENDLESS = FaultKind(
+    "sequence-endless",
+    "frames {onset} to {offset}, more than a sequence may have ({most} frames, up to number {last})",
+    "correct onset and offset",
+    {"where": "annotation.csv, row 3", "onset": 1, "offset": 40_000_000, "most": _MOST_FRAMES, "last": _LAST_FRAME},
+)
+
+
 def index_frame(rows: Iterable[Mapping[str, Any]], numbers: Sequence[int] | None = None):
     """Make an index from one mapping of COLUMNS per sequence.
 
@@ -162,6 +172,7 @@ def read_rows(
         with faults.catching():
             row = row_of(f"{annotation}, row {number}", cells)
             if row is not None:
+                refuse_endless(row, f"{annotation}, row {number}")
                 rows[number] = row
     return index_frame(rows.values(), list(rows))
 
@@ -179,6 +190,13 @@ def below(folder: Path, *names: str, source: str) -> Path:
     if not Path(path).is_relative_to(os.path.normpath(folder)):
         raise OUTSIDE_FOLDER.error(source, name="/".join(names), folder=folder)
     return Path(path)
+
+
+def refuse_endless(row: Mapping[str, Any], source: str) -> None:
+    """Raise InputError for more frames, or higher numbers, than any sequence has: nothing may list or convert them."""
+    onset, offset = row["onset"], row["offset"]
+    if offset - onset >= _MOST_FRAMES or max(onset, offset, row.get("apex") or 0) > _LAST_FRAME:
+        raise ENDLESS.error(source, onset=onset, offset=offset, most=_MOST_FRAMES, last=_LAST_FRAME)
 
 
 def subfolders(folder: str | Path) -> dict[str, str]:

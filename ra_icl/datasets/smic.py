@@ -80,7 +80,9 @@ def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.Data
     rows = []
     for clip in clips:
         with faults.catching():
-            rows.append(_with_range(_row(*clip), listed))
+            row = _with_range(_row(*clip), listed)
+            index.refuse_endless(row, row["frames"])
+            rows.append(row)
     return index.index_frame(sorted(rows, key=lambda row: (row["subject"], row["sequence"])))
 
 

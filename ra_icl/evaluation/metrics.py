@@ -106,13 +106,20 @@ def by_subject(predictions: pd.DataFrame, classes: int) -> list[dict[str, Any]]:
 
 
 def aggregate(
-    fold_csvs: Sequence[Path], out: Path, *, classes: Sequence[str], protocol: str, method: str
+    fold_csvs: Sequence[Path],
+    out: Path,
+    *,
+    classes: Sequence[str],
+    protocol: str,
+    method: str,
+    selection_of: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Pool the folds of one method (CSV files, each with its .json beside it) into a metrics JSON.
 
     Writes `out` and returns its content: that of `summarise`, `by_subject` under "subjects", title, protocol, method,
     selection, data_source, the number of folds, what they were fed and made by, and `warnings`, how many of them have
-    each finding of `explain` (left out for folds of older versions). Raises InputError, naming the file, if a fold
+    each finding of `explain` (left out for folds of older versions). selection_of: of `choice.selection_of`, if the
+    method's options were selected; it goes along. Raises InputError, naming the file, if a fold
     lacks a column or a prediction, if it belongs to another method or protocol, was trained under other rules or on
     other flow than the rest, or if a sequence is not predicted exactly once per seed.
     """
@@ -133,6 +140,7 @@ def aggregate(
         **summarise(predictions, classes),
         "subjects": by_subject(predictions, len(classes)),
         **count_warnings(folds),
+        **({"selection_of": dict(selection_of)} if selection_of else {}),
     }
     content = {"title": "; ".join([f"{method.upper()}, protocol {protocol}", *caveats(content)]), **content}
     files.write_json(out, content)
@@ -145,7 +153,7 @@ def read_fold(path: Path, classes: int) -> tuple[pd.DataFrame, dict[str, Any]]:
     Raises InputError, naming the file, for missing columns or keys, another number of rows than were predicted,
     labels outside 0..classes-1 and probabilities that are not finite.
     """
-    record = path.with_name(f"{path.stem}.json")
+    record = path.parent / f"{path.stem}.json"
     metadata = files.read_json(record)
     _require_keys(record, metadata, FOLD_KEYS)
     _require_keys(record, metadata["data"], ("predicted", "flow", "all"), "data.")

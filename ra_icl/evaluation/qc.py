@@ -113,6 +113,8 @@ def measure_subject(index: pd.DataFrame, crops: Path, flow: Path, out: Path) -> 
         for path, tensors in ((crops, clips), (flow, maps)):
             if row.sequence not in tensors:
                 raise InputError(f"{path}: lacks {row.subject}/{row.sequence}; delete it and run again")
+        if clips[row.sequence].dtype != np.uint8 or maps[row.sequence].dtype != np.float16:
+            raise InputError(f"{crops} and {flow}: are not crops and their flow; give them in this order")
         records = crop_record["sequences"][row.sequence], flow_record["sequences"][row.sequence]
         identity = {"dataset": row.dataset, "subject": row.subject, "sequence": row.sequence, "emotion": row.emotion}
         # Without an annotated apex, the one in the flow file is only the midpoint.
@@ -129,9 +131,9 @@ def rank(measures: Sequence[Path], out_stem: Path, data_source: str) -> pd.DataF
     A column `data` (real or synthetic) and the heading of the page say what the sequences are.
     """
     heading = "".join(f"<p>{caveat}</p>\n" for caveat in data_caveats(data_source))
-    rows = [row for path in measures for row in files.read_json(path)]
     shown = ["dataset", "subject", "sequence", "emotion", "oddness", "remarks", "found", "attempt", "missing"]
-    table = pd.DataFrame(rows)[[*shown, "window_energy", "liveliest", "jump"]]
+    shown += ["window_energy", "liveliest", "jump"]
+    table = pd.DataFrame([row for path in measures for row in _read_measures(path, shown)])[shown]
     table["remarks"] = table["remarks"].map("; ".join)
     table = table.sort_values(["oddness", "subject", "sequence"], ascending=[False, True, True], ignore_index=True)
     table = table.round({"window_energy": 3, "liveliest": 3, "jump": 5})
@@ -140,3 +142,11 @@ def rank(measures: Sequence[Path], out_stem: Path, data_source: str) -> pd.DataF
     with files.atomic(f"{out_stem}.html") as temporary:
         temporary.write_text(heading + table.to_html(index=False, border=0, na_rep=""), encoding="utf-8")
     return table
+
+
+def _read_measures(path: Path, keys: Sequence[str]) -> list[dict]:
+    """The rows of a file that `measure_subject` wrote. Raises InputError if it holds anything else."""
+    rows = files.read_json(path)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= set(keys) for row in rows):
+        raise InputError(f"{path}: holds no measures of `ra-icl qc-subject`; {files.RERUN}")
+    return rows

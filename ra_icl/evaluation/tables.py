@@ -11,6 +11,7 @@ from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.protocols import CDE
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import DATA, FOLDS_CAVEATS, caveats
+from ra_icl.evaluation.choice import selection_notes
 from ra_icl.evaluation.explain import warning_notes
 from ra_icl.evaluation.intervals import Subjects, interval_notes, score_intervals, subjects_of
 from ra_icl.evaluation.metrics import read_metrics
@@ -271,7 +272,7 @@ def _require_comparable(number: str, metrics: Sequence[Mapping[str, Any]]) -> No
 
 
 def _notes(number: str, metrics: Sequence[Mapping[str, Any]], methods: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The notes below the table: midpoints for apexes, the ablation's marks, what ± means, trainings gone wrong."""
+    """The notes below the table: midpoints for apexes, the ablation's marks, what ± means, choices, bad trainings."""
     notes = [SYNTHETIC_NOTE] if metrics[0]["data_source"] == "twins" else []
     needs_apex = any("Apex" in str(methods[content["method"]].get("mir")) for content in metrics)
     unannotated = "smic" in metrics[0]["scores"] or number == "own"
@@ -283,4 +284,4 @@ def _notes(number: str, metrics: Sequence[Mapping[str, Any]], methods: Mapping[s
     several = sorted({len(content["seeds"]) for content in metrics} - {1})
     if several:
         notes.append(f"±: sample standard deviation over {' or '.join(map(str, several))} seeds")
-    return [*notes, *warning_notes(metrics)]
+    return [*notes, *selection_notes(metrics), *warning_notes(metrics)]

@@ -14,7 +14,7 @@ def write_flow_set(flow: Sequence[Path], out: Path) -> None:
     """
     lines = sorted(line for path in flow for line in _lines(Path(path)))
     with atomic(out) as temporary:
-        temporary.write_text("".join(f"{line}\n" for line in lines))
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -24,9 +24,10 @@ from ra_icl.datasets.reading import survey
 from ra_icl.errors import Faults, InputError
 from ra_icl.files import open_tensors
 from ra_icl.planning.config import load_config
-from ra_icl.planning.plan import all_datasets_of, protocol_in, published_options, require_data
+from ra_icl.planning.places import in_clone
+from ra_icl.planning.plan import all_datasets_of, protocol_in, published_options, require_data, require_folds
 
-CONFIG = Path("config/config.yaml")
+CONFIG = Path("config/config.yaml")  # in the clone
 RERUN = ("snakemake", "--cores", "all")
 STAGES = ("twins", "crops", "flow", "folds")  # the folders of results that hold tensors
 
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 def check_config(
     configfiles: Sequence[Path], only: Sequence[str] = (), decode: bool = True, results: bool = False
 ) -> Faults:
-    """Check the data that the protocols of a config need; run from the root of a clone.
+    """Check the data that the protocols of a config need; relative paths in it are below the current folder.
 
     configfiles: read on top of config/config.yaml. only: names of datasets; all if empty. decode: also read every
     frame. results: also verify every tensor of the results folder. Twins are rendered and need no other check.
@@ -45,7 +46,7 @@ def check_config(
     Counts are compared with Tables 4 and 5 for each protocol whose datasets are all checked.
     Returns every fault, one line each. Raises InputError if the config is invalid.
     """
-    config = load_config([CONFIG, *configfiles])
+    config = load_config([in_clone(CONFIG), *configfiles])
     held = all_datasets_of(config)
     for name in only:
         if name not in held:
@@ -95,13 +96,15 @@ def _check_published(config: Mapping[str, Any], names: Sequence[str]) -> Faults:
 
 def _count_faults(config: Mapping[str, Any], indexes: Mapping[str, pd.DataFrame]) -> Faults:
     """Unknown emotions, and counts that differ from the paper's, in the protocols whose datasets were all read."""
-    read = {name for name, rows in indexes.items() if len(rows)}
+    read = {name for name, rows in indexes.items() if "emotion" in rows}
     faults = Faults()
     for protocol in (protocol_in(config, name) for name in config["protocols"]):
         if protocol.datasets and set(protocol.datasets) <= read:
             with faults.catching():
                 index = pd.concat([indexes[dataset] for dataset in protocol.datasets], ignore_index=True)
-                check_counts(select(index, protocol), protocol, config["data"]["count_mismatch"])
+                rows = select(index, protocol)
+                require_folds(protocol, rows)
+                check_counts(rows, protocol, config["data"]["count_mismatch"])
     return Faults(dict.fromkeys(faults))
 
 

@@ -1,6 +1,7 @@
 """The config: files on top of each other, checked, and slices of it as text."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,15 +9,20 @@ from typing import Any
 import yaml
 
 from ra_icl.errors import InputError
+from ra_icl.planning.candidates import add_candidates
 from ra_icl.planning.methods import merge, resolve_methods
 from ra_icl.planning.options import from_mapping, json_schema
+from ra_icl.planning.places import expand_paths
 from ra_icl.planning.settings import Config
+
+LARGEST = 100_000  # values in a file, counting each as often as its aliases repeat it
 
 
 def check_config(config: Mapping[str, Any]) -> Config:
-    """Read a config, and check all its methods and sweeps. Raises InputError that names the first key at fault."""
+    """Read a config; check its methods, sweeps and candidates. Raises InputError that names the first key at fault."""
     checked = from_mapping(Config, config)
-    resolve_methods(config)
+    methods, _ = resolve_methods(config)
+    add_candidates(config, methods)
     return checked
 
 
@@ -29,15 +35,20 @@ def config_schema() -> dict[str, Any]:
 
 
 def load_config(paths: Sequence[Path]) -> dict[str, Any]:
-    """Read config files, each on top of those before it as Snakemake does, and check the result.
+    """Read config files, each on top of those before it as Snakemake does, check the result and expand its paths.
 
-    Raises InputError for a file that cannot be read or holds a key twice, and as `check_config`.
+    Raises InputError for a file that cannot be read or holds a key twice, and as `prepare`.
     """
     config: dict[str, Any] = {}
     for path in paths:
         config = merge(config, _read_yaml(Path(path)))
+    return prepare(config)
+
+
+def prepare(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Check a config that was merged from its files, and expand its paths. Raises InputError that names the key."""
     check_config(config)
-    return config
+    return expand_paths(config)
 
 
 def refuse_twice(paths: Sequence[Path]) -> None:
@@ -60,16 +71,43 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
         root = loader.get_single_node()
+        _refuse_huge(root, path)
         _refuse_twice(root, path)
         found = loader.construct_document(root) if root else {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = " ".join(str(error).split())
+    except InputError:
+        raise
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        reason = _reason(error)
         raise InputError(f"{path}: cannot be read as YAML ({reason}); correct it") from error
     if not isinstance(found, Mapping):
-        raise InputError(f"{path}: holds no mapping of keys; see config/config.yaml")
+        raise InputError(f"{path}: holds no mapping of keys; write `key: value` lines, as in config/config.yaml")
     return found
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start + 1} is no UTF-8: save the file as UTF-8"
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
+
+
+def _refuse_huge(root: yaml.Node | None, path: Path) -> None:
+    """Raise InputError for aliases that hold themselves, or that stand for more values than any config has."""
+    sizes: dict[int, float] = {}
+
+    def size(node: yaml.Node) -> float:
+        if id(node) not in sizes:
+            sizes[id(node)] = math.inf  # until it is known: a node inside itself has no end
+            children = node.value if isinstance(node, yaml.CollectionNode) else ()
+            pairs = (child if isinstance(child, tuple) else (child,) for child in children)
+            sizes[id(node)] = 1 + sum(size(child) for pair in pairs for child in pair)
+        return sizes[id(node)]
+
+    if root and size(root) > LARGEST:
+        raise InputError(f"{path}: its aliases (&name and *name) stand for more than {LARGEST} values; write them out")
 
 
 def _refuse_twice(node: yaml.Node | None, path: Path, where: str = "") -> None:

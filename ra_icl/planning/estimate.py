@@ -12,8 +12,9 @@ import pandas as pd
 import torch
 
 from ra_icl.model.siamese import Branch, Siamese
+from ra_icl.planning.candidates import TRAINING_KEYS
 from ra_icl.planning.options import from_mapping
-from ra_icl.planning.plan import TRAINING_KEYS, Plan, sampling_of
+from ra_icl.planning.plan import Plan, sampling_of
 from ra_icl.training.device import device_name, fix_kernels, resolve_device, stream_of
 from ra_icl.training.gpus import visible_gpus
 from ra_icl.training.instances import InstanceSets

@@ -7,7 +7,7 @@ from typing import Any
 
 from ra_icl.errors import InputError
 from ra_icl.planning.options import from_mapping
-from ra_icl.planning.settings import Method
+from ra_icl.planning.settings import LONGEST_NAME, Method
 
 Methods = dict[str, dict[str, Any]]
 
@@ -22,14 +22,15 @@ def resolve_methods(config: Mapping[str, Any]) -> tuple[Methods, Methods]:
     entries, sweeps = present(config["methods"]), present(config["sweeps"])
     methods = {name: resolve(config, name) for name in entries}
     for name, method in methods.items():
-        _check(config, method, f"methods.{name}")
+        check_method(config, method, f"methods.{name}")
     _check_figures(sweeps)
     found = {name: _sweep(config, name, sweep, methods) for name, sweep in sweeps.items()}
     used = {f"tables.{table}": names for table, names in config["tables"].items()}
     used |= {"confusion": [config["confusion"]], "keep_networks": config["keep_networks"]}
+    used |= {"keep_epochs": config["keep_epochs"]}
     for key, names in used.items():
         for name in names:
-            _require_known(name, entries, key)
+            require_known(name, entries, key)
     return methods, found
 
 
@@ -52,7 +53,8 @@ def present(entries: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: entry for name, entry in (entries or {}).items() if entry is not None}
 
 
-def _check(config: Mapping[str, Any], method: Mapping[str, Any], where: str) -> None:
+def check_method(config: Mapping[str, Any], method: Mapping[str, Any], where: str) -> None:
+    """Raise InputError, naming the key `where`, for a method's options that do not fit, also to the data source."""
     sampling = from_mapping(Method, method, where).sampling
     published, source = sampling.mode == "published", config["data"]["source"]
     if published != (source == "public_flow"):
@@ -61,7 +63,7 @@ def _check(config: Mapping[str, Any], method: Mapping[str, Any], where: str) -> 
             "mode published belongs to source public_flow alone"
         )
     if published:
-        _require_known(sampling.source, config["public_flow"], f"{where}.sampling.source")
+        require_known(sampling.source, config["public_flow"], f"{where}.sampling.source")
 
 
 def _check_figures(sweeps: Mapping[str, Any]) -> None:
@@ -74,15 +76,18 @@ def _check_figures(sweeps: Mapping[str, Any]) -> None:
 
 def _sweep(config: Mapping[str, Any], name: str, sweep: Mapping[str, Any], methods: Methods) -> dict[str, Any]:
     """Add a method per value to `methods`; a value that the origin already has is the origin itself."""
-    _require_known(sweep["method"], present(config["methods"]), f"sweeps.{name}.method")
+    require_known(sweep["method"], present(config["methods"]), f"sweeps.{name}.method")
     origin, found = methods[sweep["method"]], {}
     for number, value in enumerate(sweep["values"]):
         where = f"sweeps.{name}.values.{number}"
         changed = _replace(origin, sweep["key"], value, f"sweeps.{name}.key")
-        _check(config, changed, where)
+        check_method(config, changed, where)
         label = _label(value)
-        if not label:
-            raise InputError(f"config: {where}: {value!r} cannot name a method; use letters or digits")
+        if not label or len(label) > LONGEST_NAME:
+            raise InputError(
+                f"config: {where}: {str(value)[:50]!r} cannot name a method; use letters or digits, "
+                f"{LONGEST_NAME} at most"
+            )
         method = sweep["method"] if changed == origin else f"{sweep['method']}_{name}_{label}"
         if label in found or (changed != origin and method in methods):
             raise InputError(f"config: {where}: method {method} is there already; give each value once")
@@ -104,10 +109,11 @@ def _replace(options: Mapping[str, Any], key: str, value: Any, where: str) -> di
         place = place.get(part) if isinstance(place, Mapping) else None
     if not isinstance(place, Mapping) or last not in place:
         raise InputError(f"config: {where}: {key!r} is no key of a method; see base in config/config.yaml")
-    place[last] = value
+    place.update(merge({last: place[last]}, {last: value}))
     return changed
 
 
-def _require_known(name: str, known: Mapping[str, Any], where: str) -> None:
+def require_known(name: str, known: Mapping[str, Any], where: str) -> None:
+    """Raise InputError, naming the key `where`, for a name that is not defined."""
     if name not in known:
         raise InputError(f"config: {where}: {name!r} is not defined; known: {', '.join(known)}")

@@ -10,12 +10,14 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_type_hints
+from unicodedata import category
 
 from pydantic import TypeAdapter, ValidationError
 
 from ra_icl.errors import InputError
 
 T = TypeVar("T")
+LARGEST = 2**63  # what JSON's readers, NumPy and PyTorch take for an integer
 
 _YAML_TRAP = "YAML reads yes, no, on and off as true and false, and 1 as a number"
 # What to write instead, by pydantic's type of error; {..} are the error's own values.
@@ -26,6 +28,7 @@ _REMEDIES = {
     "bool_type": "give true or false",
     "string_type": f"give text, in quotes ({_YAML_TRAP})",
     "string_too_short": "give some text",
+    "string_too_long": "give at most {max_length} letters",
     "string_pattern_mismatch": "give a name that matches {pattern}",
     "greater_than": "give more than {gt:g}",
     "greater_than_equal": "give at least {ge:g}",
@@ -58,13 +61,34 @@ def parse(cls: type[T], text: str, where: str) -> T:
 
 def json_object(text: str, where: str) -> dict[str, Any]:
     """Read a JSON object given to the command-line option `where`. Raises InputError for anything else."""
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"--{where}: not JSON ({error}); give an object such as '{{}}'") from error
+    values = _from_json(text, where, "{}")
     if not isinstance(values, dict):
-        raise InputError(f"--{where}: give a JSON object such as '{{}}', not {text}")
+        raise InputError(f"--{where}: give a JSON object such as '{{}}', not {_shown(values)}")
     return values
+
+
+def json_objects(text: str, where: str) -> dict[str, dict[str, Any]]:
+    """Read a JSON object of objects given to the option `where`. Raises InputError for anything else."""
+    values = json_object(text, where)
+    for name, value in values.items():
+        if not isinstance(value, dict):
+            raise InputError(f"--{where}: {name} is {_shown(value)}; give an object such as {{}}")
+    return values
+
+
+def json_list(text: str, where: str) -> list[str | int | float]:
+    """Read a JSON list of words and numbers given to the option `where`. Raises InputError for anything else."""
+    values = _from_json(text, where, '["a", "b"]')
+    if not isinstance(values, list) or not all(isinstance(value, str | int | float) for value in values):
+        raise InputError(f'--{where}: give a JSON list such as ["a", "b"], not {_shown(values)}')
+    return values
+
+
+def _from_json(text: str, where: str, example: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"--{where}: not JSON ({error}); write it like '{example}'") from error
 
 
 def json_schema(cls: type) -> dict[str, Any]:
@@ -98,22 +122,43 @@ def _plain(values: Any, place: Sequence[str], *path: str | int) -> Any:
     """A copy of what YAML or JSON gave. Raises InputError for keys that are not text and values that JSON lacks."""
     if isinstance(values, Mapping):
         for key in values:
+            if isinstance(key, str) and _unusable(key):
+                raise InputError(_line(place, path, f"a key {_unusable(key)}"))
             if not isinstance(key, str):
                 raise InputError(_line(place, path, f"the key {key!r} is not text; put it in quotes ({_YAML_TRAP})"))
         return {key: _plain(value, place, *path, key) for key, value in values.items()}
     if isinstance(values, list | tuple):
         return [_plain(value, place, *path, number) for number, value in enumerate(values)]
-    if isinstance(values, float) and not math.isfinite(values):
-        raise InputError(_line(place, path, f"is {values}; give a finite number"))
-    if values is None or isinstance(values, str | bool | int | float):
-        return values
-    raise InputError(_line(place, path, f"is {values!r}; put it in quotes (YAML reads 2026-01-31 as a date)"))
+    fault = _unusable(values)
+    if fault:
+        raise InputError(_line(place, path, fault))
+    return values
+
+
+def _unusable(value: Any) -> str:
+    """What is wrong with a single value whatever it is for, and what to do; "" if nothing is."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"is {value}; give a finite number"
+    if isinstance(value, int) and abs(value) >= LARGEST:
+        return f"is {_shown(value)}; give a number below 2^63"
+    if isinstance(value, str) and any(category(letter) in ("Cc", "Cs") for letter in value):
+        return f"is {_shown(value)}; leave out line breaks and other control characters"
+    if value is None or isinstance(value, str | bool | int | float):
+        return ""
+    return f"is {_shown(value)}; put it in quotes (YAML reads 2026-01-31 as a date)"
+
+
+def _shown(value: Any) -> str:
+    """A value as the config has it, cut to a length that a line bears."""
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= 120 else f"{text[:100]}..."
 
 
 def _line(place: Sequence[str], path: Sequence[str | int], text: str) -> str:
     """One line: source, full path of the key, fault."""
     source, *above = place
-    key = ".".join(str(name) for name in (*above, *path) if name not in ("", "[key]"))
+    names = (str(name) for name in (*above, *path) if name not in ("", "[key]"))
+    key = ".".join(name if name.isprintable() else repr(name) for name in names)
     return ": ".join(filter(None, (source, key, text)))
 
 
@@ -125,7 +170,7 @@ def _fault(cls: type, fault: Mapping[str, Any]) -> str:
         return "is missing; add it, see config/config.yaml"
     if fault["type"] == "value_error":
         return str(fault["ctx"]["error"])
-    return f"is {'null' if fault['input'] is None else repr(fault['input'])}; {_remedy(fault)}"
+    return f"is {_shown(fault['input'])}; {_remedy(fault)}"
 
 
 def _remedy(fault: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from ra_icl.datasets.public_flow import PublishedOptions
 from ra_icl.datasets.reading import build_index
 from ra_icl.errors import InputError
 from ra_icl.flow.sampling import Sampling
+from ra_icl.planning.candidates import TRAINING_KEYS, add_candidates
 from ra_icl.planning.config import check_config, slice_of
 from ra_icl.planning.methods import present, resolve_methods
 from ra_icl.planning.options import from_mapping
@@ -29,7 +30,6 @@ from ra_icl.twins.plan import TwinOptions
 
 log = logging.getLogger(__name__)
 
-TRAINING_KEYS = ("input", "model", "loss", "augmentation", "training", "inference")
 CASME3 = ("casme3_3", "casme3_4", "casme3_7")
 MIR_MARKS = {
     "middle": "✓",
@@ -79,7 +79,7 @@ class Plan:
     """What a run consists of.
 
     index: all sequences of its datasets; selected: {protocol: its sequences with labels}; methods: {name: resolved
-    options}, sweep methods included; sweeps: {name: {"figure", "key", "methods": {value: method}}}.
+    options}, those of sweeps and candidates included; sweeps: {name: {"figure", "key", "methods": {value: method}}}.
     """
 
     config: Mapping[str, Any]
@@ -152,7 +152,7 @@ class Plan:
     def _frames(self) -> dict[tuple[str, str], list[str]]:
         found: dict[tuple[str, str], list[str]] = {}
         for (dataset, subject), rows in self.index.groupby(["dataset", "subject"]):
-            root = Path(self.config["datasets"][dataset]["root"]).expanduser()
+            root = Path(self.config["datasets"][dataset]["root"])
             paths = dict.fromkeys(str(root / frames) for frames in rows["frames"])
             found[dataset, subject] = [path for path in paths if os.path.exists(path)]
         return found
@@ -199,7 +199,7 @@ class Plan:
 
     def row_slice(self, methods: list[str]) -> str:
         """Titles and MIR, IRC and MRD marks of table rows, as JSON."""
-        return json.dumps({name: row_marks(self.methods[name]) for name in methods}, ensure_ascii=False)
+        return json.dumps({name: row_marks(self.methods[name]) for name in methods})
 
 
 def make_plan(config: Mapping[str, Any]) -> Plan:
@@ -211,6 +211,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     require_data(config)
     config = dict(config) | {key: present(config[key]) for key in ("methods", "sweeps")}
     methods, sweeps = resolve_methods(config)
+    add_candidates(config, methods)
     index = pd.concat([read_index(config, name) for name in all_datasets_of(config)], ignore_index=True)
     return Plan(config, index, _select(config, index), methods, sweeps)
 
@@ -257,11 +258,29 @@ def row_marks(method: Mapping[str, Any]) -> dict[str, Any]:
 
 def _select(config: Mapping[str, Any], index: pd.DataFrame) -> dict[str, pd.DataFrame]:
     selected = {name: select(index, protocol_in(config, name)) for name in config["protocols"]}
+    for name, rows in selected.items():
+        require_folds(protocol_in(config, name), rows)
     if config["data"]["source"] != "twins" or config["twins"].get("census") == "full":
         for name, rows in selected.items():
             protocol = protocol_in(config, name)
             check_counts(rows, protocol, config["data"]["count_mismatch"], datasets=protocol.datasets)
     return selected
+
+
+def require_folds(protocol: Protocol, rows: pd.DataFrame) -> None:
+    """Raise InputError if a dataset has no row in a protocol, or if one subject has all rows: others train a fold."""
+    for dataset in protocol.datasets:
+        if dataset not in set(rows["dataset"]):
+            raise InputError(
+                f"datasets.{dataset}: none of its sequences belongs to protocol {protocol.name}; "
+                f"complete its annotation, or set datasets.{dataset}.root to '' to leave it out"
+            )
+    subjects = rows[["dataset", "subject"]].drop_duplicates()
+    if len(subjects) < 2:
+        raise InputError(
+            f"datasets.{rows['dataset'].iloc[0]}: {subjects['subject'].iloc[0]} is the only subject of protocol "
+            f"{protocol.name}, and no other is left to train on; add subjects"
+        )
 
 
 def protocol_in(config: Mapping[str, Any], name: str) -> Protocol:

@@ -1,6 +1,6 @@
 """The whole config as a tree of option classes; the stages' own options are declared where the stages are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -15,6 +15,8 @@ from ra_icl.flow.sampling import Mode, Sampling
 from ra_icl.options import Help, Options, at_least, min_length
 from ra_icl.training.method import MethodOptions
 from ra_icl.twins.plan import TwinOptions
+
+MOST_CANDIDATES = 6
 
 
 def _distinct(values: Sequence) -> Sequence:
@@ -32,10 +34,19 @@ def _one_of_cde(names: Sequence[str]) -> Sequence[str]:
     return names
 
 
+def _few(candidates: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Raise ValueError for more candidates than MOST_CANDIDATES."""
+    number = sum(changes is not None for changes in candidates.values())
+    if number > MOST_CANDIDATES:
+        raise ValueError(f"holds {number} candidates; leave {MOST_CANDIDATES}: more fit the inner folds' noise")
+    return candidates
+
+
+LONGEST_NAME = 60  # a sweep's method is three of them, and a file system takes 255 bytes
 Distinct = AfterValidator(_distinct)
 Text = Annotated[str, min_length(1)]
 # Names become parts of paths, of rules and of titles.
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=LONGEST_NAME)]
 ProtocolName = Literal["cde", "groups5", "casme3_3", "casme3_4", "casme3_7", "own"]
 Names = Annotated[tuple[Text, ...], Distinct]
 
@@ -45,8 +56,8 @@ class PathVariables(Options):
     """Snakemake's path variables."""
 
     results: Annotated[Text, Help("folder of everything that a run writes")]
-    logs: Annotated[Text, Help("folder of the logs")]
-    benchmarks: Annotated[Text, Help("folder of seconds and memory per step")]
+    logs: Annotated[Text, Help("folder of the logs; <results> stands for the first")]
+    benchmarks: Annotated[Text, Help("folder of seconds and memory per step; <results> stands for the first")]
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,25 @@ class Sweep(Options):
 
 
 @dataclass(frozen=True)
+class SelectionOptions(Options):
+    """Nested selection of a method's options, for each group of subjects on the other groups' subjects alone."""
+
+    groups: Annotated[int, at_least(2), Help("outer groups of subjects; the folds of a group share one choice")]
+    inner_folds: Annotated[
+        int, at_least(2), Help("folds over the subjects of the other groups on which candidates are compared")
+    ]
+    seed: Annotated[int, at_least(0), Help("of the inner folds' trainings")]
+    candidates: Annotated[
+        dict[Name, dict[str, Any] | None],
+        AfterValidator(_few),
+        Help("overrides of a method, 6 at most, such as {training: {learning_rate: 0.01}}; {} is the method as it is"),
+    ]
+    methods: Annotated[
+        dict[Name, Names | None], Help("the methods that select, each with those that take its choices as well")
+    ]
+
+
+@dataclass(frozen=True)
 class TableMethods(Options):
     """The methods that each table shows."""
 
@@ -146,10 +176,14 @@ class Config(Options):
         Help("folds that share one GPU; each holds its own copy of the maps: lower it when out of memory"),
     ]
     keep_networks: Annotated[Names, Help("methods whose trained networks are kept, one file per fold")]
+    keep_epochs: Annotated[
+        Names, Help("methods whose held-out predictions after each epoch are kept, which the table of the leak needs")
+    ]
     base: Annotated[Method, Help("what every method starts from")]
     methods: Annotated[
         dict[Name, dict[str, Any] | None], min_length(1), Help("overrides of base per method; null removes a method")
     ]
     sweeps: Annotated[dict[Name, Sweep | None] | None, Help("Figures 6-10; null removes one, or all of them")]
+    selection: Annotated[SelectionOptions, Help("nested selection of options, on training subjects only")]
     tables: Annotated[TableMethods, Help("the methods that each table shows")]
     confusion: Annotated[str, Help("the method of the confusion matrices, Figures 4 and 11")]

@@ -5,6 +5,7 @@ import platform
 import subprocess
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import torch
 
 from ra_icl import __version__
 from ra_icl.datasets.index import read_index_csv
-from ra_icl.datasets.protocols import fold_of, protocol_of, select
+from ra_icl.datasets.nested import rows_of_fold
+from ra_icl.datasets.protocols import protocol_of, select
 from ra_icl.errors import InputError
 from ra_icl.training import outputs
 from ra_icl.training.checkpoint import Checkpoint, key_of
@@ -30,9 +32,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fold:
-    """A fold: protocol, method, name as `protocols.folds` gives it, seed, and where its data came from.
+    """A fold: protocol, method, name, seed, and where its data came from.
 
-    classes: those of protocol "own", in label order; the other protocols define theirs.
+    name: as `protocols.folds` or `nested.inner_folds` gives it. classes: those of protocol "own", in label order; the
+    other protocols define theirs. candidate: the one chosen for the fold's group, if its options were selected.
     """
 
     protocol: str
@@ -41,6 +44,7 @@ class Fold:
     seed: int
     data_source: str
     classes: tuple[str, ...] = ()
+    candidate: str = ""
 
     @property
     def training_seed(self) -> int:
@@ -65,23 +69,24 @@ def run_fold(
     checkpoint_seconds: float = 60,
     code: str = "",
     keep_network: bool = False,
+    keep_epochs: bool = False,
 ) -> None:
     """Train one fold and predict its held-out subjects, unless `out` already holds the result.
 
-    out: the CSV file of predictions; the record goes beside it as .json and, with `keep_network`, the network that
-    predicts as .safetensors. indexes: the index CSV of every dataset of the protocol. flow: the folder flow/{sampling}.
-    checkpoints: folder for {fold}.safetensors, the state from which an interrupted training resumes, written every
-    `checkpoint_seconds` at most. code: a digest of the code that trains.
+    out: the CSV file of predictions; the record goes beside it as .json; with `keep_network`, the network that predicts
+    as .safetensors; with `keep_epochs`, the predictions after each epoch as .epochs.csv. indexes: the index CSV of
+    every dataset of the protocol. flow: the folder flow/{sampling}. checkpoints: folder for {fold}.safetensors, the
+    state from which an interrupted training resumes, written every `checkpoint_seconds` at most. code: a digest of the
+    code that trains.
     Raises InputError if the protocol has no such fold, flow is missing, the loss diverges or the device is unusable.
     """
     device = resolve_device(options.training.device)
-    table = read_rows(fold, indexes)
-    held_out = held_out_rows(table, fold)
+    table, held_out = fold_rows(read_rows(fold, indexes), fold)
     stored = stored_flow(table, Path(flow))
     key = key_of(identity_of(fold, stored, options, device, code))
     if checkpoints:
         restore_result(out, checkpoints)
-    if outputs.reuse(key, out, keep_network):
+    if outputs.reuse(key, out, keep_network, keep_epochs):
         log.info("%s: unchanged: same flow, options and code; nothing to train", fold.name)
         return
     facts = {"key": key, "commit": commit_of_code()}
@@ -90,31 +95,36 @@ def run_fold(
         sets = instance_sets(stored, options.input, device)
         training, unseen = split(sets, held_out)
         log.info("%s: %d training sequences, %d held out, on %s", fold.name, len(training), len(unseen), device)
-        trained = Training(training, unseen, len(fold.class_names), options, fold.training_seed, device, state).run()
+        training_of = partial(Training, training, unseen, len(fold.class_names), options, fold.training_seed, device)
+        trained = training_of(state, keep_epochs).run()
         facts["data"] = data_record(sets, training, unseen, stored.digest)
         network = (trained.network, fold.class_names, options, asdict(fold)) if keep_network else None
-        outputs.write(out, predictions(unseen, trained), record_of(fold, trained, options, device) | facts, network)
+        record = record_of(fold, trained, options, device) | facts
+        outputs.write(out, predictions(unseen, trained.probabilities), record, network, epochs_of(unseen, trained))
     if state:
         keep_result(out, checkpoints)
         state.remove()
 
 
 def read_rows(fold: Fold, indexes: list[Path]) -> pd.DataFrame:
-    """The rows of the fold's protocol in the index CSVs, with their labels."""
+    """All rows of the fold's protocol in the index CSVs, with their labels."""
     index = pd.concat([read_index_csv(path) for path in indexes], ignore_index=True)
     return select(index, protocol_of(fold.protocol, fold.classes))
 
 
-def held_out_rows(table: pd.DataFrame, fold: Fold) -> np.ndarray:
-    """Which of the protocol's rows a fold holds out, bool. Raises InputError if it is none or all of them."""
-    held_out = (fold_of(table, protocol_of(fold.protocol, fold.classes)) == fold.name).to_numpy()
+def fold_rows(table: pd.DataFrame, fold: Fold) -> tuple[pd.DataFrame, np.ndarray]:
+    """The rows of `read_rows` that a fold may see, and which of them it holds out, bool.
+
+    Raises InputError if it holds out none or all of them.
+    """
+    table, held_out = rows_of_fold(table, protocol_of(fold.protocol, fold.classes), fold.name)
     if not held_out.any():
         raise InputError(
             f"fold {fold.name}: {fold.protocol} has no such fold in the index; run `snakemake -n` for the list of folds"
         )
     if held_out.all():
         raise InputError(f"fold {fold.name}: no other subject to train on; a protocol needs at least two")
-    return held_out
+    return table, held_out
 
 
 def split(sets: InstanceSets, held_out: np.ndarray) -> tuple[InstanceSets, InstanceSets]:
@@ -146,12 +156,22 @@ def commit_of_code() -> str | None:
         return None
 
 
-def predictions(held_out: InstanceSets, trained: Trained) -> pd.DataFrame:
-    """A row per held-out sequence: dataset, subject, sequence, label, prediction, p0 .. p{L-1}."""
-    classes = trained.probabilities.shape[1]
-    table = held_out.table.drop(columns="frames").assign(prediction=trained.probabilities.argmax(axis=1))
-    columns = [f"p{label}" for label in range(classes)]
-    return pd.concat([table, pd.DataFrame(trained.probabilities, columns=columns)], axis=1)
+def predictions(held_out: InstanceSets, probabilities: np.ndarray) -> pd.DataFrame:
+    """A row per held-out sequence: dataset, subject, sequence, label, prediction, p0 .. p{L-1}.
+
+    probabilities: (S, L).
+    """
+    table = held_out.table.drop(columns="frames").assign(prediction=probabilities.argmax(axis=1))
+    columns = [f"p{label}" for label in range(probabilities.shape[1])]
+    return pd.concat([table, pd.DataFrame(probabilities, columns=columns)], axis=1)
+
+
+def epochs_of(held_out: InstanceSets, trained: Trained) -> pd.DataFrame | None:
+    """The predictions after each epoch, with a first column `epoch` from 1; None if they were not kept."""
+    if trained.epochs is None:
+        return None
+    tables = {epoch: predictions(held_out, values) for epoch, values in enumerate(trained.epochs, 1)}
+    return pd.concat(tables, names=["epoch"]).reset_index("epoch").reset_index(drop=True)
 
 
 def data_record(sets: InstanceSets, training: InstanceSets, held_out: InstanceSets, digest: str) -> dict[str, Any]:
@@ -175,6 +195,7 @@ def record_of(fold: Fold, trained: Trained, options: MethodOptions, device: str)
         "protocol": fold.protocol,
         "method": fold.method,
         "fold": fold.name,
+        "candidate": fold.candidate,
         "seed": fold.seed,
         "training_seed": fold.training_seed,
         "data_source": fold.data_source,

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from ra_icl.errors import InputError
-from ra_icl.files import TensorFile, open_tensors
+from ra_icl.files import RERUN, TensorFile, checksum, open_tensors
 from ra_icl.flow.sampling import middle_instance
 from ra_icl.training.method import InputOptions, OptimiserOptions
 
@@ -141,12 +141,20 @@ def _checksum(file: TensorFile, name: str) -> str:
 
 
 def instance_sets(flow: StoredFlow, options: InputOptions, device: str) -> InstanceSets:
-    """Copy all maps to `device`, where each sequence is scaled and kept in half precision."""
+    """Copy all maps to `device`, where each sequence is scaled and kept in half precision.
+
+    Raises InputError for a map whose bytes are not those of its checksum.
+    """
     counts = torch.tensor([len(tensor) for tensor in flow.tensors])
     first = counts.cumsum(0) - counts
     maps = torch.empty(int(counts.sum()), *flow.tensors[0].shape[1:], dtype=torch.float16, device=device)
     statistics = np.empty((len(counts), 3, len(CHANNELS)))
-    for row, tensor in enumerate(flow.tensors):
+    for row, (tensor, stated) in enumerate(zip(flow.tensors, flow.checksums, strict=True)):
+        # Whoever lists the flow verifies it too, but days may lie between.
+        if checksum(tensor.numpy()) != stated:
+            dataset, subject, sequence = flow.table.loc[row, ["dataset", "subject", "sequence"]]
+            place = f"flow file {dataset}/{subject}.safetensors: {sequence}"
+            raise InputError(f"{place}: its checksum does not match, so the file is damaged; {RERUN}")
         # Scaled after the copy: writing to a mapped tensor would copy its pages on the host.
         instances = maps[first[row] : first[row] + counts[row]].copy_(tensor)  # (N, 3, H, W)
         statistics[row] = statistics_of(instances)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ra_icl.datasets.index import index_frame
 from ra_icl.datasets.protocols import PROTOCOLS
+from ra_icl.errors import InputError
 from ra_icl.options import Help, Options, at_least, between
 from ra_icl.twins.census import STUDIES, census, study_census
 
@@ -157,15 +158,15 @@ def plan(dataset: str, options: TwinOptions) -> pd.DataFrame:
     """The index of the twin of `dataset`: what its adapter reads back from the rendered folder.
 
     Columns as in `index.COLUMNS`; clips that no protocol uses are left out; the apex of SMIC is empty, since it has no
-    apex annotation. Raises ValueError if the dataset is unknown.
+    apex annotation. Raises InputError if the dataset has no twin.
     """
     return index_frame(_index_row(clip) for clip in clips(dataset, options) if clip.used)
 
 
 def clips(dataset: str, options: TwinOptions) -> list[Clip]:
-    """All clips of the twin, subject by subject. Raises ValueError if the dataset is unknown."""
+    """All clips of the twin, subject by subject. Raises InputError if the dataset has no twin."""
     if dataset not in LAYOUTS:
-        raise ValueError(f"dataset is {dataset!r}; choose one of {', '.join(LAYOUTS)}")
+        raise InputError(f"--dataset {dataset}: has no synthetic twin; choose one of {', '.join(LAYOUTS)}")
     of_subjects = enumerate(_emotions_of_subjects(dataset, options))
     return [clip for subject, shown in of_subjects for clip in _subject_clips(dataset, subject, shown, options)]
 

@@ -33,8 +33,8 @@ _MARGIN = 64  # the noise is one large field that is read at a different positio
 def render(dataset: str, root: str | Path, options: TwinOptions) -> None:
     """Write the twin of `dataset` into folder `root`: frames, true motion, and its spreadsheet (SMIC has none).
 
-    The folder appears once all of it is written. Raises InputError if `root` exists and is not empty, and ValueError if
-    the dataset is unknown.
+    The folder appears once all of it is written. Raises InputError if `root` exists and is not empty, or if the dataset
+    has no twin.
     """
     root = Path(root)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):

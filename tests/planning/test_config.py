@@ -140,10 +140,40 @@ FAULTS = [
     ),
     ("datasets: {casme4: {root: x}}", r"datasets\.casme4: unknown key; known: casme2, samm, smic, casme3, own"),
     ("pathvars: {results: ''}", r"pathvars\.results: is ''; give some text$"),
+    ("pathvars: {results: $RA_ICL_NOWHERE}", r"pathvars\.results: \$RA_ICL_NOWHERE is not defined; run `export"),
+    ("pathvars: null", r"pathvars: is null; give a mapping"),
+    ("datasets: null", r"datasets: is null; give a mapping"),
+    ("datasets: {own: []}", r"datasets\.own: is \[\]; give a mapping"),
+    ("methods: [m1]", r"methods: is \['m1'\]; give a mapping"),
+    ("sweeps: 3", r"sweeps: is 3; give a mapping"),
+    ("tables: {table1: null}", r"tables\.table1: is null; give a list"),
+    ("seeds: 2026-01-31", r"seeds: is datetime\.date\(2026, 1, 31\); put it in quotes"),
+    ("2026-01-31: 1", r"the key datetime\.date\(2026, 1, 31\) is not text; put it in quotes"),
+    ("~: 1", r"the key None is not text; put it in quotes"),
+    ("faces: {margin: .inf}", r"faces\.margin: is inf; give a finite number$"),
+    (f"base: {{training: {{epochs: {10**30}}}}}", r"base\.training\.epochs: is 10+; give a number below 2\^63$"),
+    (f"base: {{training: {{gamma: {10**400}}}}}", r"base\.training\.gamma: is 10{99}\.\.\.; give a number below"),
+    (f"seeds: {'[' * 90}{']' * 90}", r"seeds\.0: is [\[\]]{100}\.\.\.; give an integer$"),
+    ('methods: {"m6\\n": {}}', r"methods: a key is 'm6\\n'; leave out line breaks and other control characters$"),
+    ('tables: {table1: ["m6\\n"]}', r"tables\.table1\.0: is 'm6\\n'; leave out line breaks"),
+    ('datasets: {smic: {root: "a\\0b"}}', r"datasets\.smic\.root: is 'a\\x00b'; leave out line breaks"),
+    ('datasets: {smic: {root: "\\ud800"}}', r"datasets\.smic\.root: is '\\ud800'; leave out"),
+    (f"methods: {{m{'a' * 60}: {{}}}}", r"methods\.ma{60}: is 'ma{60}'; give at most 60 letters$"),
+    ("sweeps: {queries: {key: loss.regions.x}}", r"sweeps\.queries\.key: 'loss\.regions\.x' is no key of a method"),
+    ("sweeps: {queries: {key: ''}}", r"sweeps\.queries\.key: '' is no key of a method"),
+    ("sweeps: {queries: {figure: 6}}", r"sweeps\.instances\.figure: 6 is taken; choose another number$"),
+    ("sweeps: {queries: {figure: 11}}", r"sweeps\.queries\.figure: 11 is taken; choose another number$"),
+    ("sweeps: {queries: {key: training.epochs, values: [0]}}", r"sweeps\.queries\.values\.0\.training\.epochs: is 0"),
+    (
+        "sweeps: {queries: {key: title, values: ['%']}}",
+        r"sweeps\.queries\.values\.0: '%' cannot name a method; use",
+    ),
+    (f"sweeps: {{queries: {{key: title, values: [{'x' * 61}]}}}}", r"sweeps\.queries\.values\.0: 'x+' cannot name"),
+    ("base: {model: {regions: {heads: 7}}}", r"base\.model\.regions: width is 32; .*heads \(7\)"),
 ]
 
 
-@pytest.mark.parametrize(("text", "line"), FAULTS, ids=[text for text, _ in FAULTS])
+@pytest.mark.parametrize(("text", "line"), FAULTS, ids=[text[:60] for text, _ in FAULTS])
 def test_a_config_that_does_not_fit_is_one_line_that_names_the_key(tmp_path, text, line):
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(InputError, match=f"^config: {line}") as caught:
@@ -165,6 +195,10 @@ def test_the_plan_checks_what_a_fold_will_check():
     assert make_plan(config).methods["m9"]["model"]["regions"]["heads"] == 9
 
 
+# 9^9 values in nine lines.
+BOMB = "a0: &a0 [0]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10))
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
@@ -177,11 +211,24 @@ def test_the_plan_checks_what_a_fold_will_check():
         ("x: [{a: 1}, {b: 1,\n  b: 2}]", "line 2: x.1.b is already in line 1"),
         ("seeds: [0", "cannot be read as YAML"),
         ("- seeds", "holds no mapping of keys"),
+        ("just text", "holds no mapping of keys"),
+        ("base:\n\ttraining: 3", "cannot be read as YAML (line 2: found character '\\t' that cannot start any token)"),
+        ("seeds: [0] # Größe".encode("latin-1"), "byte 16 is no UTF-8: save the file as UTF-8"),
+        ("seeds: [0]".encode("utf-16"), "byte 1 is no UTF-8"),
+        (b"seeds: [0]\0", "unacceptable character"),
+        ("seeds: !!python/object:os.system [ls]", "could not determine a constructor"),
+        ("? [a]\n: 1", "found unhashable key"),
+        (f"seeds: [{'9' * 5000}]", "cannot be read as YAML"),
+        ("a: " + "[" * 3000, "nested too deeply"),
+        ("a: " + "{a: " * 900 + "1" + "}" * 900, "nested too deeply"),
+        ("base: &a {loss: *a}", "aliases (&name and *name) stand for more than 100000 values"),
+        (BOMB, "aliases (&name and *name) stand for more than 100000 values"),
     ],
+    ids=lambda value: str(value)[:40],
 )
 def test_a_file_that_is_no_config_is_named_with_the_line(tmp_path, text, line):
     path = tmp_path / "mine.yaml"
-    path.write_text(text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InputError) as caught:
         load_config([CONFIG, path])
     assert str(caught.value).startswith(str(path))
@@ -195,6 +242,30 @@ def test_an_empty_file_changes_nothing_and_a_merged_mapping_may_be_overridden(tm
     (tmp_path / "merged.yaml").write_text("flow:\n  opencv: &a {tau: 0.2, theta: 0.4}\n  ipol: {<<: *a, tau: 0.1}\n")
     flow = load_config([CONFIG, tmp_path / "merged.yaml"])["flow"]
     assert (flow["ipol"]["tau"], flow["ipol"]["theta"]) == (0.1, 0.4)
+
+
+def test_a_config_in_utf8_is_read_whatever_its_letters(tmp_path):
+    (tmp_path / "mine.yaml").write_text("\ufeffdatasets: {smic: {root: Größe/中文}}  # ³\n", encoding="utf-8")
+    assert load_config([CONFIG, tmp_path / "mine.yaml"])["datasets"]["smic"]["root"] == "Größe/中文"
+
+
+def test_values_of_a_sweep_become_parts_of_paths_that_no_shell_reads(tmp_path):
+    text = "sweeps: {queries: {key: title, values: ['$(touch x)', 'a/b', '../c', 'd; e', \"f'g\", 1e3]}}"
+    (tmp_path / "mine.yaml").write_text(text)
+    (tmp_path / "more.yaml").write_text("sweeps: {lambda1: {key: model.backbone.blocks, values: [[1, 2], [2, 2, 2]]}}")
+    plan = make_plan(load_config([CONFIG, DEMO, tmp_path / "mine.yaml", tmp_path / "more.yaml"]))
+    labels = ["touch-x", "a-b", "..-c", "d-e", "f-g", "1e3", "1-2", "2-2-2"]
+    swept = [name for name in plan.methods if "queries" in name or "lambda1" in name]
+    assert swept == [f"m6_{'queries' if number < 6 else 'lambda1'}_{label}" for number, label in enumerate(labels)]
+    assert plan.methods["m6_lambda1_1-2"]["model"]["backbone"]["blocks"] == [1, 2]
+
+
+def test_a_sweep_over_a_group_of_keys_leaves_the_others_as_they_are(tmp_path):
+    (tmp_path / "mine.yaml").write_text("sweeps: {queries: {key: loss, values: [{regions: 1}, {attention: 3}]}}")
+    plan = make_plan(load_config([CONFIG, DEMO, tmp_path / "mine.yaml"]))
+    ours = plan.methods["m6"]["loss"]
+    swept = [method["loss"] for name, method in plan.methods.items() if "queries" in name]
+    assert swept == [ours | {"regions": 1}, ours | {"attention": 3}]
 
 
 def test_null_removes_methods_and_sweeps(tmp_path):

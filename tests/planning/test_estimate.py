@@ -12,7 +12,7 @@ from ra_icl.planning import estimate as module
 from ra_icl.planning.config import load_config
 from ra_icl.planning.estimate import disk_bytes, estimate, measured_step, steps_of
 from ra_icl.planning.plan import make_plan
-from ra_icl.training.fold import Fold, held_out_rows, split
+from ra_icl.training.fold import Fold, fold_rows, split
 from ra_icl.training.instances import InstanceSets
 from ra_icl.training.loop import Training
 
@@ -45,7 +45,7 @@ def trained_steps(plan, method, options):
         torch.zeros(int(counts.sum()), 3, 8, 8), first, counts, labels, table, np.zeros((len(rows), 3, 3))
     )
     for fold in plan.folds("cde"):
-        training, held_out = split(sets, held_out_rows(rows, Fold("cde", method, fold, 0, "twins")))
+        training, held_out = split(sets, fold_rows(rows, Fold("cde", method, fold, 0, "twins"))[1])
         started = Training(training, held_out, 3, options, 0, "cpu")
         total += started.steps_per_epoch * options.training.epochs
     return total * len(plan.config["seeds"])

@@ -11,7 +11,8 @@ import yaml
 
 from ra_icl.errors import InputError
 from ra_icl.flow.sampling import MODES
-from ra_icl.planning.config import merge, slice_of
+from ra_icl.planning.check import check_config
+from ra_icl.planning.config import load_config, merge, slice_of
 from ra_icl.planning.methods import resolve
 from ra_icl.planning.plan import MIR_MARKS, make_plan
 from ra_icl.twins import plan as twin_plan
@@ -48,6 +49,44 @@ def test_missing_data_names_folder_and_key():
     values = change(change(config(), "datasets.casme2.root", "/nowhere/casme2"), "protocols", ["cde"])
     with pytest.raises(InputError, match=r"casme2\.root: folder /nowhere/casme2 does not exist; .* '' to leave"):
         make_plan(values)
+
+
+def test_a_protocol_needs_sequences_and_two_subjects_and_check_says_the_same(tmp_path, monkeypatch):
+    """Of own data, and of a dataset beside others: what stops the plan is what `ra-icl check` prints."""
+    rows = [f"{subject},{subject}/film,1,9,{emotion}" for subject in ("p1", "p2") for emotion in ("joy", "fear")]
+    rows = [row.replace("film", f"film{number}") for number, row in enumerate(rows)]
+    (tmp_path / "mine.yaml").write_text(
+        f"protocols: [own]\ndatasets: {{own: {{root: '{tmp_path}', labels: {{a: [fear], b: [joy]}}}}}}\n"
+    )
+
+    def said(count):
+        text = "\n".join(["subject,clip,onset,offset,emotion", *rows[:count]])
+        (tmp_path / "annotation.csv").write_text(text + "\n")
+        checked = [fault for fault in check_config([tmp_path / "mine.yaml"]) if "film" not in fault]
+        try:
+            make_plan(load_config([ROOT / "config/config.yaml", tmp_path / "mine.yaml"]))
+        except InputError as error:
+            assert checked
+            return str(error)
+        assert checked == []
+        return ""
+
+    monkeypatch.chdir(ROOT)
+    for count in (0, 2):
+        assert re.match(r"[^\n]+: [^\n]+; [^\n]+$", said(count))
+    assert said(4) == ""
+
+
+def test_a_dataset_without_a_sequence_of_its_protocol_is_one_line(demo):
+    values = change(change(config(), "protocols", ["cde"]), "data.count_mismatch", "warning")
+    for name in ("casme2", "smic"):
+        values = change(values, f"datasets.{name}.root", f"/data/{name}")
+    indexes = {name: twin_plan.plan(name, TwinOptions()) for name in ("casme2", "smic")}
+    indexes["smic"] = indexes["smic"].iloc[:0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ra_icl.planning.plan.build_index", lambda name, _: indexes[name])
+        with pytest.raises(InputError, match=r"^datasets\.smic: none of its sequences belongs to protocol cde; "):
+            make_plan(values)
 
 
 def test_only_the_datasets_of_the_protocols_are_needed(demo):

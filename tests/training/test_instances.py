@@ -146,6 +146,17 @@ def test_a_flow_file_without_checksums_names_itself(flow_folder, stored):
         load(flow_folder)
 
 
+def test_a_bit_that_was_flipped_after_the_flow_was_listed_is_not_trained_on(flow_folder):
+    path = flow_folder / "casme2" / "sub02.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(
+        InputError, match=r"flow file casme2/sub02\.safetensors: c: its checksum does not .*again$"
+    ):
+        load(flow_folder)
+
+
 def test_a_missing_sequence_names_the_file(flow_folder):
     with pytest.raises(InputError, match=r"sub02\.safetensors: z is missing"):
         load(flow_folder, (("sub02", "z", 0),))

@@ -5,9 +5,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from workflow_runs import snakemake
+from workflow_runs import planned, run
 
+from ra_icl.datasets.index import read_index_csv
+from ra_icl.datasets.nested import group_of
+from ra_icl.datasets.protocols import PROTOCOLS, fold_of, select
 from ra_icl.datasets.public_flow import FOLDER, TABLE
+from ra_icl.files import read_json
 
 ROWS = [  # dataset, subject, clip, label
     ("casme2", "sub01", "EP02_01f", 1),
@@ -17,7 +21,7 @@ ROWS = [  # dataset, subject, clip, label
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def published(clone):
     """Clones of both repositories where the config has them, with a first and a second map a sequence."""
     noise = np.random.default_rng(0)
@@ -34,17 +38,62 @@ def published(clone):
     return clone
 
 
+FEW = {
+    "data": {"count_mismatch": "warning"},
+    "base": {"training": {"epochs": 1}},
+    "selection": {
+        "groups": 2,
+        "inner_folds": 2,
+        "candidates": dict.fromkeys(["lr01", "epochs20", "width16", "width16_epochs20"]),
+        "methods": {"m6_causalnet": None},
+    },
+    "tables": {"table1": ["m1_htnet", "m2_causalnet", "m6_causalnet"]},
+}
+
+
+@pytest.mark.workflow
+def test_the_config_of_published_flow_plans_all_inner_folds(published):
+    (published / "warn.yaml").write_text(yaml.safe_dump({"data": {"count_mismatch": "warning"}}))
+    configs = ("config/public-flow.yaml", "warn.yaml")
+    jobs = planned(published, "select", configs=configs)
+    groups = len(ROWS)  # of a subject each
+    assert (jobs["fold"], jobs["choose"]) == (2 * 6 * 3 * groups, 2 * groups)
+    jobs = planned(published, configs=configs)
+    assert (jobs["fold"], jobs["metrics"]) == (2 * 6 * 3 * groups + 8 * len(ROWS), 8)
+
+
 @pytest.mark.workflow
 def test_the_config_of_published_flow_runs(published):
-    few = {"data": {"count_mismatch": "warning"}, "base": {"training": {"epochs": 1}}}
-    (published / "few.yaml").write_text(yaml.safe_dump(few))
-    done = snakemake(published, configs=("config/public-flow.yaml", "few.yaml"))
-    assert done.returncode == 0, done.stderr[-3000:]
+    (published / "few.yaml").write_text(yaml.safe_dump(FEW))
+    configs = ("config/public-flow.yaml", "few.yaml")
+    run(published, "select", configs=configs)
     results = published / "results/public-flow"
+    choices = {path.stem: read_json(path) for path in results.glob("selection/cde/m2_causalnet/*.json")}
+    assert sorted(choices) == ["group1", "group2"]
+    assert all(list(choice["candidates"]) == ["base", "lr001"] for choice in choices.values())
+    assert len(list(results.glob("folds/cde/*/seed0/*.csv"))) == 8
+
+    run(published, configs=configs)
     table = pd.read_csv(results / "tables/table1.csv")
     assert "published flow maps" in (results / "tables/table1.md").read_text()
-    methods = [f"M1, {maps}" for maps in ("HTNet's maps", "CausalNet's onset-apex maps")]
-    methods += [f"{name}, CausalNet's two instances" for name in ("M2", "M6")]
-    assert methods == table["title"].tolist()[-4:]
+    titles = ["M1, HTNet's maps", *(f"{name}, CausalNet's two instances" for name in ("M2", "M6"))]
+    assert titles == table["title"].tolist()[-3:]
     assert len(list((results / "folds/cde/m6_causalnet/seed0").glob("*.csv"))) == len(ROWS)
     assert (results / "figures/figure4.png").exists()
+    # Every fold of M1 and M2 was trained with the choice for its subject's group.
+    protocol = PROTOCOLS["cde"]
+    rows = select(pd.concat(map(read_index_csv, results.glob("index/*.csv"))), protocol)
+    for name, group in zip(fold_of(rows, protocol), group_of(rows, protocol, 2), strict=True):
+        for method in ("m1_htnet", "m2_causalnet"):
+            record = read_json(results / f"folds/cde/{method}/seed0/{name}.json")
+            assert record["candidate"] == choices[group]["candidate"]
+            rate = choices[group]["overrides"].get("training", {}).get("learning_rate", 0.003)
+            assert record["options"]["training"]["learning_rate"] == rate
+        assert read_json(results / f"folds/cde/m6_causalnet/seed0/{name}.json")["candidate"] == ""
+    found = read_json(results / "metrics/cde/m1_htnet.json")["selection_of"]
+    assert {group: one["candidate"] for group, one in found["groups"].items()} == {
+        group: choice["candidate"] for group, choice in sorted(choices.items())
+    }
+    notes = (results / "tables/table1.notes.md").read_text()
+    assert "Options of m1_htnet, m2_causalnet were chosen as those of m2_causalnet" in notes
+    assert f"m2_causalnet, group2: {choices['group2']['candidate']} (base " in notes

@@ -1,31 +1,46 @@
 # The plan of this run, and what the rules look up in it.
+import os
 import re
-from argparse import ArgumentParser
+import sys
 from importlib.metadata import version as package_version
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
+from snakemake.pathvars import Pathvars
 
 from ra_icl.datasets.protocols import CDE
 from ra_icl.errors import InputError
+from ra_icl.files import speaks_utf8, unusable, use_utf8
 from ra_icl.planning.code import code_digest as code
-from ra_icl.planning.config import refuse_twice, slice_of
+from ra_icl.planning.config import prepare, refuse_twice, slice_of
 from ra_icl.planning.plan import CASME3, make_plan
+from ra_icl.planning.selection import Selection
 from ra_icl.training.gpus import visible_gpus
 
-
-def config_files():
-    """config/config.yaml and the files that the command line names; Snakemake has merged them already."""
-    parser = ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--configfile", "--configfiles", nargs="+", action="extend", default=["config/config.yaml"])
-    return parser.parse_known_args()[0].configfile
+CLONE = Path(os.path.relpath(Path(workflow.basedir).parent))
 
 
-try:
-    refuse_twice(config_files())
-    plan = make_plan(config)
-except InputError as error:
-    raise WorkflowError(str(error)) from None
+def planned():
+    """Plan and nested selection of the config, which Snakemake has merged from config/config.yaml and the files of the command line.
+
+    Bad input ends the run with one line; an exception would be shown with the lines of the Snakefile.
+    """
+    try:
+        if workflow.overwrite_workdir and not speaks_utf8():  # the folder to start again in is not known here
+            raise InputError("the locale is not UTF-8; run `export PYTHONUTF8=1` first")
+        use_utf8()
+        refuse_twice([CLONE / "config/config.yaml", *workflow.overwrite_configfiles])
+        config.update(prepare(config))
+        workflow.pathvars.update(Pathvars.from_config(config))
+        found = make_plan(config)
+        return found, Selection(found)
+    except InputError as error:
+        fault = error
+    except OSError as error:
+        fault = unusable(error)
+    sys.exit(f"ra-icl: error: {fault}")
+
+
+plan, selection = planned()
 
 REFERENCE = "m6"  # the method that the tables of differences compare with every other
 RESULTS = Path(config["pathvars"]["results"])
@@ -43,6 +58,7 @@ wildcard_constraints:
     sampling="[^/]+",
     method="[^/]+",
     seed="[0-9]+",
+    group="group[0-9]+",
     fold="[^/]+",
 
 
@@ -55,15 +71,31 @@ def annotation_of(wildcards):
     """What an index is read from: the rendered twin, or the annotation file if the dataset has one."""
     if plan.source == "twins":
         return [f"<results>/twins/{wildcards.dataset}"]
-    options = config["datasets"][wildcards.dataset]
-    return [str(Path(root_of(wildcards), options["annotation"]))] if options["annotation"] else []
+    return files_for_snakemake(annotation_files(wildcards))
+
+
+def annotation_files(wildcards):
+    """The annotation file of a dataset, if it has one."""
+    annotation = plan.source != "twins" and config["datasets"][wildcards.dataset]["annotation"]
+    return [os.path.join(root_of(wildcards), annotation)] if annotation else []
+
+
+def files_for_snakemake(paths):
+    """Those paths that Snakemake takes as they are; in others it would replace {x} and <x>."""
+    return [path for path in paths if not re.search("[{<]", path)]
+
+
+def stamps(paths):
+    """[path, time, bytes] of those that `files_for_snakemake` leaves out, so that their changes are noticed too."""
+    states = {path: os.stat(path) for path in paths if not files_for_snakemake([path])}
+    return [[path, state.st_mtime_ns, state.st_size] for path, state in states.items()]
 
 
 def root_of(wildcards):
     """The folder of a dataset; a twin has the official layout below its own."""
     if plan.source == "twins":
         return str(RESULTS / "twins" / wildcards.dataset)
-    return str(Path(config["datasets"][wildcards.dataset]["root"]).expanduser())
+    return config["datasets"][wildcards.dataset]["root"]
 
 
 def dataset_options(wildcards):

@@ -4,7 +4,7 @@
 rule crops:
     input:
         index="<results>/index/{dataset}.csv",
-        frames=frames_of,
+        frames=lambda wildcards: files_for_snakemake(frames_of(wildcards)),
     output:
         "<results>/crops/{dataset}/{subject}.safetensors",
     log:
@@ -14,7 +14,9 @@ rule crops:
     params:
         code=code("ra_icl.faces.crop"),
         root=root_of,
-        options=slice_of(config["faces"]),
+        # A function, because Snakemake replaces {x} in text.
+        options=lambda wildcards: slice_of(config["faces"]),
+        stamps=lambda wildcards: stamps(frames_of(wildcards)),
     message:
         "Cropping the faces of {wildcards.dataset} {wildcards.subject}"
     shell:

@@ -24,7 +24,7 @@ if plan.source == "public_flow":
             "<logs>/index/{dataset}.log",
         params:
             code=code("ra_icl.datasets.public_flow"),
-            options=slice_of(config["public_flow"]),
+            options=lambda wildcards: slice_of(config["public_flow"]),
         message:
             "Reading the table of published flow maps for {wildcards.dataset}"
         shell:
@@ -43,6 +43,7 @@ else:
         params:
             code=code("ra_icl.datasets.reading"),
             options=dataset_options,
+            stamps=lambda wildcards: stamps(annotation_files(wildcards)),
         message:
             "Reading the annotation of {wildcards.dataset}"
         shell:

@@ -6,20 +6,25 @@ rule metrics:
         folds=lambda wildcards: [
             f"<results>/folds/{path}" for path in plan.fold_files(wildcards.protocol, wildcards.method)
         ],
+        choices=lambda wildcards: [
+            f"<results>/selection/{path}" for path in selection.choices_of(wildcards.protocol, wildcards.method)
+        ],
     output:
         "<results>/metrics/{protocol}/{method}.json",
     log:
         "<logs>/metrics/{protocol}/{method}.log",
     params:
-        code=code("ra_icl.evaluation.metrics"),
+        code=code("ra_icl.evaluation.metrics", "ra_icl.evaluation.choice"),
         classes=lambda wildcards: plan.classes(wildcards.protocol),
+        choices=lambda wildcards, input: [f"--choice={path}" for path in input.choices],
     message:
         "Scores of {wildcards.method} under {wildcards.protocol}"
     shell:
         "ra-icl metrics {input.folds:q} --protocol {wildcards.protocol:q} --method {wildcards.method:q} "
-        "--classes {params.classes:q} --out {output:q} 2> {log:q}"
+        "--classes {params.classes:q} {params.choices:q} --out {output:q} 2> {log:q}"
 
 
+PUBLISHED = str(CLONE / "config/published.csv")
 SCORE_TABLES = plan.score_tables() | further_tables()
 DIFFERENCE_TABLES = difference_tables(SCORE_TABLES)
 
@@ -27,7 +32,7 @@ DIFFERENCE_TABLES = difference_tables(SCORE_TABLES)
 rule scores:
     input:
         metrics=lambda wildcards: metrics_of(*SCORE_TABLES[wildcards.table]),
-        published="config/published.csv",
+        published=lambda wildcards: files_for_snakemake([PUBLISHED]),
     output:
         report(
             multiext("<results>/tables/{table}", ".csv", ".md", ".tex", ".notes.md"),
@@ -41,12 +46,13 @@ rule scores:
     params:
         code=code("ra_icl.evaluation.tables"),
         number=lambda wildcards: short(wildcards.table),
+        published=lambda wildcards: PUBLISHED,
         rows=lambda wildcards: plan.row_slice(SCORE_TABLES[wildcards.table][1]),
         out=stem,
     message:
         "Table of scores: {wildcards.table}"
     shell:
-        "ra-icl table {params.number:q} {input.metrics:q} --published {input.published:q} "
+        "ra-icl table {params.number:q} {input.metrics:q} --published {params.published:q} "
         "--methods {params.rows:q} --out {params.out:q} 2> {log:q}"
 
 

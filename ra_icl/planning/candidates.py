@@ -1,0 +1,57 @@
+"""The candidates of nested selection, checked and made methods."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from ra_icl.datasets.protocols import PROTOCOLS
+from ra_icl.errors import InputError
+from ra_icl.planning.methods import Methods, check_method, merge, present, require_known
+from ra_icl.training.method import MethodOptions
+
+TRAINING_KEYS = tuple(field.name for field in fields(MethodOptions))
+
+
+def add_candidates(config: Mapping[str, Any], methods: Methods) -> None:
+    """Add a method {method}.{candidate} to `methods` for every method that selects and every candidate.
+
+    methods: those of the config, resolved. Raises InputError for a method that is not defined or takes two choices, for
+    a candidate that changes more than training, and for one that a method which takes the choice cannot have.
+    """
+    candidates, selecting = (present(config["selection"][key]) for key in ("candidates", "methods"))
+    if selecting and not candidates:
+        raise InputError("config: selection.candidates: is empty; give at least two, or leave selection.methods empty")
+    for name, changes in candidates.items():
+        for key in [key for key in changes if key not in TRAINING_KEYS]:
+            raise InputError(
+                f"config: selection.candidates.{name}.{key}: a candidate may only change {', '.join(TRAINING_KEYS)}; "
+                f"take {key} out"
+            )
+    for method in takers(config):
+        require_known(method, present(config["methods"]), "selection.methods")
+        for name, changes in candidates.items():
+            changed = merge(methods[method], changes)
+            check_method(config, changed, f"selection.candidates.{name}, for {method}")
+            if method in selecting:
+                methods[f"{method}.{name}"] = changed | {"title": f"{methods[method]['title']}, {name}"}
+    wanted = PROTOCOLS["groups5"].groups
+    groups = config["selection"]["groups"]
+    if selecting and "groups5" in config["protocols"] and groups != wanted:
+        raise InputError(f"config: selection.groups: is {groups}; give {wanted}, the folds of groups5")
+
+
+def takers(config: Mapping[str, Any]) -> dict[str, str]:
+    """{method: the method whose choices it takes}; one that selects takes its own.
+
+    Raises InputError for a method that would take two choices.
+    """
+    found: dict[str, str] = {}
+    for selecting, others in present(config["selection"]["methods"]).items():
+        for method in (selecting, *others):
+            if method in found:
+                raise InputError(
+                    f"config: selection.methods: {method} takes the choices of {found[method]} and of {selecting}; "
+                    "leave it with one of them"
+                )
+            found[method] = selecting
+    return found
