@@ -93,6 +93,25 @@ def differences(
 
 
 @app.command()
+def leak(
+    metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files, one per method listed under keep_epochs")],
+    folds: Annotated[Path, typer.Option(help="folder folds/ of the run")],
+    out: Annotated[Path, typer.Option(help="path of the table without suffix; writes .csv, .md, .tex and .notes.md")],
+    figure: Annotated[Path, typer.Option(help="path of the figure without suffix; writes .pdf and .png")],
+    methods: Annotated[str, typer.Option(help="JSON object: {method: {title: ...}}")] = "{}",
+) -> None:
+    """Show what is gained by choosing the epoch on the held-out subjects, of the same trainings.
+
+    Example: ra-icl leak results/metrics/cde/m6.json --folds results/folds --out leak --figure leak-epochs
+    """
+    from ra_icl.evaluation.leak import write_leak
+    from ra_icl.planning.options import json_object
+
+    titles = {name: method["title"] for name, method in json_object(methods, "methods").items()}
+    write_leak(metrics, folds, out, figure, titles)
+
+
+@app.command()
 def counts(
     number: Annotated[str, typer.Argument(help="4 (CDE) or 5 (CAS(ME)³)")],
     index: Annotated[list[Path], typer.Argument(help="index CSV of each dataset of the table")],

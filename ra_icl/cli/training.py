@@ -38,6 +38,9 @@ def fold(
     keep_network: Annotated[
         bool, typer.Option("--keep-network", help="also write the network, in half precision, as .safetensors")
     ] = False,
+    keep_epochs: Annotated[
+        bool, typer.Option("--keep-epochs", help="also write the predictions after each epoch, as .epochs.csv")
+    ] = False,
     options: Options = "{}",
     choice: Annotated[
         Path | None, typer.Option(help="choice of the fold's group, written by `ra-icl choose`; it overrides options")
@@ -64,7 +67,8 @@ def fold(
 
     torch.set_num_threads(threads)
     held_out = Fold(protocol, method, out.stem, seed, data_source, tuple(json.loads(classes)), candidate)
-    keeping = {"checkpoints": checkpoints, "checkpoint_seconds": checkpoint_seconds, "keep_network": keep_network}
+    keeping = {"checkpoints": checkpoints, "checkpoint_seconds": checkpoint_seconds}
+    keeping |= {"keep_network": keep_network, "keep_epochs": keep_epochs}
     run_fold(out, held_out, index, flow, method_options, code=code or code_digest("ra_icl.training.fold"), **keeping)
 
 

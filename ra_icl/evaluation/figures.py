@@ -79,7 +79,7 @@ def confusion_figure(panels: Sequence[Panel], out_stem: Path, suptitle: str) -> 
     bar.set_label("% of the true class")
     bar.outline.set_visible(False)
     figure.suptitle(suptitle, fontsize=11)
-    _save(figure, out_stem)
+    save_figure(figure, out_stem)
 
 
 def sweep_figure(values: Sequence[Any], metrics_jsons: Sequence[Path], key: str, out_stem: Path) -> None:
@@ -106,7 +106,7 @@ def sweep_figure(values: Sequence[Any], metrics_jsons: Sequence[Path], key: str,
     axis.legend()
     notes = dict.fromkeys(note for content in found for note in caveats(content))
     figure.suptitle("\n".join([f"CDE over {key}", *notes]))
-    _save(figure, out_stem)
+    save_figure(figure, out_stem)
     plt.close(figure)
 
 
@@ -178,7 +178,7 @@ def _suptitle(setting: str, metrics: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([title, *dict.fromkeys(notes)])
 
 
-def _save(figure: Any, out_stem: Path) -> None:
+def save_figure(figure: Any, out_stem: Path) -> None:
     """Write the figure as PDF (text stays text) and PNG (150 dpi), atomically."""
     import matplotlib
 

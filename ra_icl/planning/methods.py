@@ -27,6 +27,7 @@ def resolve_methods(config: Mapping[str, Any]) -> tuple[Methods, Methods]:
     found = {name: _sweep(config, name, sweep, methods) for name, sweep in sweeps.items()}
     used = {f"tables.{table}": names for table, names in config["tables"].items()}
     used |= {"confusion": [config["confusion"]], "keep_networks": config["keep_networks"]}
+    used |= {"keep_epochs": config["keep_epochs"]}
     for key, names in used.items():
         for name in names:
             require_known(name, entries, key)

@@ -175,6 +175,9 @@ class Config(Options):
         Help("folds that share one GPU; each holds its own copy of the maps: lower it when out of memory"),
     ]
     keep_networks: Annotated[Names, Help("methods whose trained networks are kept, one file per fold")]
+    keep_epochs: Annotated[
+        Names, Help("methods whose held-out predictions after each epoch are kept, which the table of the leak needs")
+    ]
     base: Annotated[Method, Help("what every method starts from")]
     methods: Annotated[
         dict[Name, dict[str, Any] | None], min_length(1), Help("overrides of base per method; null removes a method")

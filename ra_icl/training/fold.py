@@ -5,6 +5,7 @@ import platform
 import subprocess
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -68,13 +69,15 @@ def run_fold(
     checkpoint_seconds: float = 60,
     code: str = "",
     keep_network: bool = False,
+    keep_epochs: bool = False,
 ) -> None:
     """Train one fold and predict its held-out subjects, unless `out` already holds the result.
 
-    out: the CSV file of predictions; the record goes beside it as .json and, with `keep_network`, the network that
-    predicts as .safetensors. indexes: the index CSV of every dataset of the protocol. flow: the folder flow/{sampling}.
-    checkpoints: folder for {fold}.safetensors, the state from which an interrupted training resumes, written every
-    `checkpoint_seconds` at most. code: a digest of the code that trains.
+    out: the CSV file of predictions; the record goes beside it as .json; with `keep_network`, the network that predicts
+    as .safetensors; with `keep_epochs`, the predictions after each epoch as .epochs.csv. indexes: the index CSV of
+    every dataset of the protocol. flow: the folder flow/{sampling}. checkpoints: folder for {fold}.safetensors, the
+    state from which an interrupted training resumes, written every `checkpoint_seconds` at most. code: a digest of the
+    code that trains.
     Raises InputError if the protocol has no such fold, flow is missing, the loss diverges or the device is unusable.
     """
     device = resolve_device(options.training.device)
@@ -83,7 +86,7 @@ def run_fold(
     key = key_of(identity_of(fold, stored, options, device, code))
     if checkpoints:
         restore_result(out, checkpoints)
-    if outputs.reuse(key, out, keep_network):
+    if outputs.reuse(key, out, keep_network, keep_epochs):
         log.info("%s: unchanged: same flow, options and code; nothing to train", fold.name)
         return
     facts = {"key": key, "commit": commit_of_code()}
@@ -92,10 +95,12 @@ def run_fold(
         sets = instance_sets(stored, options.input, device)
         training, unseen = split(sets, held_out)
         log.info("%s: %d training sequences, %d held out, on %s", fold.name, len(training), len(unseen), device)
-        trained = Training(training, unseen, len(fold.class_names), options, fold.training_seed, device, state).run()
+        training_of = partial(Training, training, unseen, len(fold.class_names), options, fold.training_seed, device)
+        trained = training_of(state, keep_epochs).run()
         facts["data"] = data_record(sets, training, unseen, stored.digest)
         network = (trained.network, fold.class_names, options, asdict(fold)) if keep_network else None
-        outputs.write(out, predictions(unseen, trained), record_of(fold, trained, options, device) | facts, network)
+        record = record_of(fold, trained, options, device) | facts
+        outputs.write(out, predictions(unseen, trained.probabilities), record, network, epochs_of(unseen, trained))
     if state:
         keep_result(out, checkpoints)
         state.remove()
@@ -151,12 +156,22 @@ def commit_of_code() -> str | None:
         return None
 
 
-def predictions(held_out: InstanceSets, trained: Trained) -> pd.DataFrame:
-    """A row per held-out sequence: dataset, subject, sequence, label, prediction, p0 .. p{L-1}."""
-    classes = trained.probabilities.shape[1]
-    table = held_out.table.drop(columns="frames").assign(prediction=trained.probabilities.argmax(axis=1))
-    columns = [f"p{label}" for label in range(classes)]
-    return pd.concat([table, pd.DataFrame(trained.probabilities, columns=columns)], axis=1)
+def predictions(held_out: InstanceSets, probabilities: np.ndarray) -> pd.DataFrame:
+    """A row per held-out sequence: dataset, subject, sequence, label, prediction, p0 .. p{L-1}.
+
+    probabilities: (S, L).
+    """
+    table = held_out.table.drop(columns="frames").assign(prediction=probabilities.argmax(axis=1))
+    columns = [f"p{label}" for label in range(probabilities.shape[1])]
+    return pd.concat([table, pd.DataFrame(probabilities, columns=columns)], axis=1)
+
+
+def epochs_of(held_out: InstanceSets, trained: Trained) -> pd.DataFrame | None:
+    """The predictions after each epoch, with a first column `epoch` from 1; None if they were not kept."""
+    if trained.epochs is None:
+        return None
+    tables = {epoch: predictions(held_out, values) for epoch, values in enumerate(trained.epochs, 1)}
+    return pd.concat(tables, names=["epoch"]).reset_index("epoch").reset_index(drop=True)
 
 
 def data_record(sets: InstanceSets, training: InstanceSets, held_out: InstanceSets, digest: str) -> dict[str, Any]:

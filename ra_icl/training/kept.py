@@ -8,23 +8,26 @@ import shutil
 from pathlib import Path
 
 from ra_icl.files import atomic
+from ra_icl.training.outputs import EPOCHS
 
 _SUFFIXES = (".csv", ".json")
 
 
 def keep_result(out: Path, folder: Path) -> None:
-    """Copy a fold's CSV `out` and the JSON beside it into `folder`, over what is kept there."""
+    """Copy a fold's CSV `out`, the JSON and, if there are any, the epochs beside it into `folder`, over those there."""
     _copy(out, folder / out.name)
 
 
 def restore_result(out: Path, folder: Path) -> None:
-    """Copy CSV and JSON back from `folder` if one of them is missing beside `out` and both were kept."""
+    """Copy CSV, JSON and epochs back from `folder` if CSV or JSON is missing beside `out` and both were kept."""
     there = [all(path.with_suffix(suffix).is_file() for suffix in _SUFFIXES) for path in (out, folder / out.name)]
     if there == [False, True]:
         _copy(folder / out.name, out)
 
 
 def _copy(source: Path, target: Path) -> None:
-    for suffix in _SUFFIXES:
+    for suffix in (EPOCHS, *_SUFFIXES):
+        if suffix == EPOCHS and not source.with_suffix(suffix).is_file():
+            continue
         with atomic(target.with_suffix(suffix)) as temporary:
             shutil.copyfile(source.with_suffix(suffix), temporary)

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 class Trained:
     """A finished fold: the network that predicts, the curve and the held-out probabilities (S, L).
 
+    epochs: the held-out probabilities after each epoch (E, S, L), if they were asked for.
+
     curve: for each epoch the mean loss terms and what `diagnose` tells. steps, images: steps of the optimiser, and
     instances that were classified in them.
     """
@@ -37,6 +39,7 @@ class Trained:
     seconds: float
     steps: int
     images: int
+    epochs: np.ndarray | None = None
 
 
 class Training:
@@ -44,7 +47,7 @@ class Training:
 
     training: the sets to train on. held_out: the sets to predict, read once, after the last epoch. checkpoint: where
     the state is saved, and from which training resumes; the result is that of an uninterrupted training (bit for bit on
-    a CPU).
+    a CPU). keep_epochs: also predict the held-out sets after each epoch, which changes nothing else.
     """
 
     def __init__(
@@ -56,8 +59,10 @@ class Training:
         seed: int,
         device: str,
         checkpoint: Checkpoint | None = None,
+        keep_epochs: bool = False,
     ) -> None:
         self.start, self.held_out, self.options, self.checkpoint = time.perf_counter(), held_out, options, checkpoint
+        self.keep_epochs = keep_epochs
         fix_kernels()
         self.stream = stream_of(device)
         torch.manual_seed(seed)
@@ -72,7 +77,7 @@ class Training:
             )
             self.steps_per_epoch = math.ceil(len(self.rows) / options.training.batch)
         # What a checkpoint keeps beside the state of the step.
-        self.record: dict[str, Any] = {"curve": [], "best": None, "seconds": 0.0}
+        self.record: dict[str, Any] = {"curve": [], "best": None, "seconds": 0.0, "epochs": []}
         self.best: Tensors = {}
 
     def run(self) -> Trained:
@@ -93,7 +98,8 @@ class Training:
         epoch = self.record["best"]["epoch"] if self.record["best"] else epochs
         steps = len(self.record["curve"]) * self.steps_per_epoch
         images = len(self.record["curve"]) * len(self.rows) * self.options.classified
-        return Trained(self.network, self.record["curve"], probabilities, epoch, self._seconds(), steps, images)
+        kept = np.array(self.record["epochs"], dtype=probabilities.dtype) if self.keep_epochs else None
+        return Trained(self.network, self.record["curve"], probabilities, epoch, self._seconds(), steps, images, kept)
 
     def epoch(self) -> None:
         """One pass over the training pairs, in an order drawn on the device; notes the mean loss terms."""
@@ -110,6 +116,8 @@ class Training:
             raise InputError(
                 f"training.learning_rate: the loss is {loss} in epoch {len(curve)}; lower the rate or use fp32"
             )
+        if self.keep_epochs:
+            self.record["epochs"].append(self.predict().tolist())
         if settings.select == "best_on_held_out":
             self._keep_the_best()
 

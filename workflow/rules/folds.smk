@@ -29,6 +29,10 @@ rule fold:
         choice=lambda wildcards, input: [f"--choice={path}" for path in input.choice],
         # Not an output, because it exists for some methods only.
         network=lambda wildcards: ["--keep-network"] if wildcards.method in config["keep_networks"] else [],
+        # Of a candidate too, so that its inner folds can choose an epoch.
+        epochs=lambda wildcards: (
+            ["--keep-epochs"] if wildcards.method.partition(".")[0] in config["keep_epochs"] else []
+        ),
         # Not an output, because Snakemake deletes the outputs of a job before it runs and when it fails: from here an
         # interrupted fold resumes, and one whose data, options and code have not changed has its result again.
         checkpoints=f"{RESULTS}/checkpoints/{{protocol}}/{{method}}/seed{{seed}}",
@@ -39,4 +43,5 @@ rule fold:
         "exec ra-icl fold --out {output.csv:q} {params.index:q} --flow {params.flow:q} "
         "--protocol {wildcards.protocol:q} --classes {params.classes:q} --method {wildcards.method:q} "
         "--seed {wildcards.seed:q} --data-source {params.source:q} --threads {threads:q} --code {params.code:q} "
-        "--checkpoints {params.checkpoints:q} {params.network:q} {params.choice:q} --options {params.options:q} 2> {log:q}"
+        "--checkpoints {params.checkpoints:q} {params.network:q} {params.epochs:q} {params.choice:q} "
+        "--options {params.options:q} 2> {log:q}"

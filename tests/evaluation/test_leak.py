@@ -1,0 +1,215 @@
+"""The leak against plain loops over predictions: which epoch is chosen, and what that scores."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ra_icl import files
+from ra_icl.errors import InputError
+from ra_icl.evaluation.intervals import compare, subjects_of
+from ra_icl.evaluation.leak import EPOCHS, at_epochs, best_by_subject, build_leak, read_method, write_leak
+from ra_icl.evaluation.metrics import aggregate, confusion, uar, uf1
+
+CLASSES = ("negative", "positive", "surprise")
+SUBJECTS = {"casme2": 5, "samm": 4, "smic": 3}
+LENGTHS = (6, 4)  # epochs, of the folds of even and odd numbers
+SEEDS = (0, 3)
+
+
+def write_fold(path, rows, seed, method="m2", epochs=None):
+    """A fold's CSV, JSON and epochs, as training writes them; rows: predictions after each epoch."""
+    last = rows[rows["epoch"] == rows["epoch"].max()].drop(columns="epoch")
+    files.write_csv(path, last)
+    files.write_csv(path.with_suffix(EPOCHS), rows)
+    values = {name: {"mean": 0.5, "min": 0.0, "max": 1.0} for name in ("u", "v", "strain")}
+    record = {"method": method, "protocol": "cde", "seed": seed, "fold": path.stem, "selection": "last"}
+    record |= {"data_source": "public_flow", "data": {"predicted": len(last), "flow": "ab" * 32, "all": values}}
+    files.write_json(path.with_suffix(".json"), record | {"versions": {}, "seconds": 1.0})
+
+
+def predictions(dataset, subject, labels, epochs, rng):
+    """Predictions after each epoch, right more often from epoch to epoch and then less often."""
+    found = []
+    for epoch in range(1, epochs + 1):
+        right = rng.random(len(labels)) < (0.3, 0.5, 0.8, 0.6, 0.5, 0.4)[epoch - 1]
+        guess = np.where(right, labels, (labels + rng.integers(1, 3, len(labels))) % 3)
+        rows = pd.DataFrame(
+            {
+                "epoch": epoch,
+                "dataset": dataset,
+                "subject": subject,
+                "sequence": [f"clip{n}" for n in range(len(labels))],
+                "label": labels,
+                "prediction": guess,
+            }
+        )
+        one_hot = np.eye(3)[guess]
+        found.append(pd.concat([rows, pd.DataFrame(one_hot, columns=["p0", "p1", "p2"])], axis=1))
+    return pd.concat(found, ignore_index=True)
+
+
+PEOPLE = [(dataset, f"{number:03d}") for dataset, count in SUBJECTS.items() for number in range(count)]
+GROUPS = {name: f"group{1 + number % 2}" for number, name in enumerate(PEOPLE)}
+PEAKS = {"group1": 2, "group2": 5}  # the epoch at which a group's inner folds are best
+SELECTION = {
+    "method": "m6",
+    "inner_folds": 2,
+    "seed": 0,
+    "groups": {group: {"candidate": "fast", "scores": {}, "spread": {}} for group in PEAKS},
+}
+
+
+def write_run(folder):
+    """Folds, inner folds and metrics of M2, which takes M6's choices; {(seed, dataset, subject): predictions}."""
+    rng, rows = np.random.default_rng(7), {}
+    labels = {name: rng.integers(0, 3, rng.integers(2, 7)) for name in PEOPLE}
+    paths = []
+    for seed in SEEDS:
+        for number, name in enumerate(PEOPLE):
+            rows[seed, *name] = predictions(*name, labels[name], LENGTHS[number % 2], rng)
+            paths.append(folder / "folds" / "cde" / "m2" / f"seed{seed}" / f"{'-'.join(name)}.csv")
+            write_fold(paths[-1], rows[seed, *name], seed)
+    for group, peak in PEAKS.items():
+        others = [name for name in PEOPLE if GROUPS[name] != group]
+        for part in range(2):
+            table = pd.concat([predictions(*name, rng.integers(0, 3, 9), 6, rng) for name in others[part::2]])
+            right = table["epoch"] == peak
+            table.loc[right, "prediction"] = table.loc[right, "label"]
+            name = f"{group}of2-inner{part + 1}of2.csv"
+            write_fold(folder / "folds" / "cde" / "m6.fast" / "seed0" / name, table, 0, "m6.fast")
+    path = folder / "m2.json"
+    aggregate(paths, path, classes=CLASSES, protocol="cde", method="m2", selection_of=SELECTION)
+    return path, rows
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Metrics JSON, folder of folds and predictions."""
+    folder = tmp_path_factory.mktemp("leak")
+    path, rows = write_run(folder)
+    return path, folder / "folds", rows
+
+
+def scores(rows, chosen):
+    """UF1 and UAR, each the mean over seeds, of predictions at the epochs {(seed, dataset, subject): epoch}."""
+    found = []
+    for seed in SEEDS:
+        taken = [table[table["epoch"] == chosen[key]] for key, table in rows.items() if key[0] == seed]
+        pooled = pd.concat(taken)
+        matrix = confusion(pooled["label"], pooled["prediction"], 3)
+        found.append((uf1(matrix), uar(matrix)))
+    return np.mean(found, axis=0)
+
+
+def as_epochs(epochs, chosen):
+    """{(seed, dataset, subject): epoch} from (subjects, seeds)."""
+    return {
+        (seed, *name): chosen[row, column] for row, name in enumerate(epochs.names) for column, seed in enumerate(SEEDS)
+    }
+
+
+def naive_best_by_subject(rows):
+    chosen = {}
+    for key, table in rows.items():
+        accuracy = [
+            (table.loc[table["epoch"] == e, "label"] == table.loc[table["epoch"] == e, "prediction"]).mean()
+            for e in range(1, table["epoch"].max() + 1)
+        ]
+        chosen[key] = max(e for e, value in enumerate(accuracy, 1) if value == max(accuracy))
+    return chosen
+
+
+def naive_best_of_all(rows):
+    chosen = {}
+    for seed in SEEDS:
+        of_seed = {key: table for key, table in rows.items() if key[0] == seed}
+        totals = []
+        for epoch in range(1, max(LENGTHS) + 1):
+            taken = [table[table["epoch"] == min(epoch, table["epoch"].max())] for table in of_seed.values()]
+            pooled = pd.concat(taken)
+            matrix = confusion(pooled["label"], pooled["prediction"], 3)
+            totals.append(uf1(matrix) + uar(matrix))
+        best = totals.index(max(totals)) + 1
+        chosen |= {key: min(best, table["epoch"].max()) for key, table in of_seed.items()}
+    return chosen
+
+
+def test_the_rules_choose_what_plain_loops_choose(run):
+    path, folds, rows = run
+    found = read_method(path, folds)
+    _, epochs, chosen = found
+    expected = {
+        "last": {key: table["epoch"].max() for key, table in rows.items()},
+        "subject": naive_best_by_subject(rows),
+        "mean": naive_best_of_all(rows),
+        "inner": {key: min(PEAKS[GROUPS[key[1:]]], table["epoch"].max()) for key, table in rows.items()},
+    }
+    assert {rule: as_epochs(epochs, of_rule) for rule, of_rule in chosen.items()} == expected
+    assert len({tuple(of_rule.values()) for of_rule in expected.values()}) == 4
+    table = build_leak([found], {"m2": "M2"})
+    for row in table.data.to_dict("records"):
+        assert [row["uf1"], row["uar"]] == pytest.approx(100 * scores(rows, expected[row["rule"]]), abs=1e-4)
+        gain = 100 * (scores(rows, expected[row["rule"]]) - scores(rows, expected["last"]))
+        assert [row["uf1_gain"], row["uar_gain"]] == pytest.approx(gain, abs=1e-3)
+        values = list(expected[row["rule"]].values())
+        assert (row["epoch_low"], row["epoch_high"]) == (min(values), max(values))
+    assert table.data["leak"].tolist() == [False, True, True, False]
+    assert table.data["uf1_gain"][1] > 5  # the labels of the held-out subjects are worth something
+    assert table.printed["UF1: gain"][0] == ""
+
+
+def test_the_gain_is_a_paired_difference(run):
+    path, folds, _ = run
+    metrics, epochs, chosen = read_method(path, folds)
+    row = build_leak([(metrics, epochs, chosen)], {}).data.iloc[1]
+    expected = compare(at_epochs(epochs, best_by_subject(epochs)), subjects_of(metrics))["uf1"]
+    ends = [100 * expected.low, 100 * expected.high]
+    assert [row["uf1_gain_low"], row["uf1_gain_high"]] == pytest.approx(ends, abs=1e-4)
+    assert row["uf1_p"] == pytest.approx(expected.p, abs=1e-4)
+
+
+def test_table_and_figure_are_written(run, tmp_path):
+    path, folds, _ = run
+    write_leak([path], folds, tmp_path / "leak", tmp_path / "figure", {"m2": "M2, two instances"})
+    table = pd.read_csv(tmp_path / "leak.csv")
+    assert table["title"].unique().tolist() == ["M2, two instances"]
+    assert table["rule"].tolist() == ["last", "subject", "mean", "inner"]
+    text = (tmp_path / "leak.md").read_text()
+    assert "published flow maps" in text
+    assert "both look at the labels that they are judged by" in text
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
+    assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        (
+            lambda fold, inner: fold.with_suffix(EPOCHS).unlink(),
+            "smic-002.epochs.csv: is missing; list the method under",
+        ),
+        (
+            lambda fold, inner: fold.with_suffix(EPOCHS).write_text("epoch,label\n1,x\n"),
+            "cannot be read as predictions",
+        ),
+        (lambda fold, inner: fold.unlink(), "the last epochs are not what m2 was scored on; run its folds again"),
+        (lambda fold, inner: inner.with_suffix(EPOCHS).unlink(), "group1of2-inner1of2.epochs.csv: is missing"),
+        (
+            lambda fold, inner: inner.with_suffix(EPOCHS).write_bytes(
+                inner.with_name("group2of2-inner1of2.epochs.csv").read_bytes()
+            ),
+            "is left out by the inner folds of 0 groups instead of one",
+        ),
+    ],
+)
+def test_what_is_missing_or_of_another_run_is_named(tmp_path, damage, fault):
+    path, _ = write_run(tmp_path)
+    folds = tmp_path / "folds" / "cde"
+    damage(folds / "m2" / "seed3" / "smic-002.csv", folds / "m6.fast" / "seed0" / "group1of2-inner1of2.csv")
+    with pytest.raises(InputError, match=fault):
+        read_method(path, tmp_path / "folds")
+
+
+def test_a_folder_without_folds_is_named(run, tmp_path):
+    with pytest.raises(InputError, match=r"seed0: holds no folds; name the folder folds/ of the run"):
+        read_method(run[0], tmp_path)

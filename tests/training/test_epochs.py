@@ -1,0 +1,72 @@
+"""The predictions after each epoch are those of a training that ends there, and keeping them changes nothing else."""
+
+import pandas as pd
+import pytest
+from fold_data import changed, train_fold, write_workspace
+
+from ra_icl.training.checkpoint import Checkpoint, Stopped
+from ra_icl.training.loop import Training
+from ra_icl.training.outputs import EPOCHS
+
+
+def test_each_epoch_predicts_what_a_training_of_that_length_would(tmp_path, small_method):
+    write_workspace(tmp_path)
+    out = train_fold(tmp_path, changed(small_method, training={"epochs": 3}), keep_epochs=True)
+    kept = pd.read_csv(out.with_suffix(EPOCHS))
+    assert list(kept["epoch"]) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    for epoch, rows in kept.groupby("epoch"):
+        short = changed(small_method, training={"epochs": epoch})
+        alone = pd.read_csv(train_fold(tmp_path, short, folder=f"until{epoch}"))
+        pd.testing.assert_frame_equal(rows.drop(columns="epoch").reset_index(drop=True), alone)
+    assert kept[["p0", "p1", "p2"]].nunique().min() == len(kept)  # no epoch is another one's copy
+
+
+def test_keeping_them_changes_nothing_else(tmp_path, small_method):
+    write_workspace(tmp_path)
+    plain = train_fold(tmp_path, small_method, folder="plain")
+    kept = train_fold(tmp_path, small_method, folder="kept", keep_epochs=True)
+    assert kept.read_bytes() == plain.read_bytes()
+    assert not plain.with_suffix(EPOCHS).exists()
+
+
+def test_an_interrupted_training_has_them_all(tmp_path, small_method, monkeypatch):
+    write_workspace(tmp_path)
+    options = changed(small_method, training={"epochs": 3})
+    whole = train_fold(tmp_path, options, folder="whole", keep_epochs=True)
+
+    epoch = Training.epoch
+
+    def stop_after_one(training):
+        epoch(training)
+        training.checkpoint.asked_to_stop = len(training.record["curve"]) == 1
+
+    states = {"checkpoints": tmp_path / "states", "keep_epochs": True}
+    monkeypatch.setattr(Training, "epoch", stop_after_one)
+    with pytest.raises(Stopped):
+        train_fold(tmp_path, options, **states)
+    monkeypatch.setattr(Training, "epoch", epoch)
+    resumed = train_fold(tmp_path, options, **states)
+    assert resumed.with_suffix(EPOCHS).read_bytes() == whole.with_suffix(EPOCHS).read_bytes()
+
+    # From the copy beside the checkpoints all files come back.
+    for suffix in (".csv", ".json", EPOCHS):
+        resumed.with_suffix(suffix).unlink()
+    monkeypatch.setattr(Checkpoint, "load", lambda _: pytest.fail("trained again"))
+    again = train_fold(tmp_path, options, **states)
+    assert again.with_suffix(EPOCHS).read_bytes() == whole.with_suffix(EPOCHS).read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut"])
+def test_a_fold_without_all_of_them_is_trained_again(tmp_path, small_method, damage):
+    write_workspace(tmp_path)
+    out = train_fold(tmp_path, small_method, keep_epochs=True)
+    path = out.with_suffix(EPOCHS)
+    whole = path.read_text()
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_text("\n".join(whole.splitlines()[:-1]) + "\n")
+    train_fold(tmp_path, small_method, keep_epochs=True)
+    assert path.read_text() == whole
+    train_fold(tmp_path, small_method)
+    assert not path.exists()
