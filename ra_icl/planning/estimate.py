@@ -15,6 +15,7 @@ from ra_icl.model.siamese import Branch, Siamese
 from ra_icl.planning.candidates import TRAINING_KEYS
 from ra_icl.planning.options import from_mapping
 from ra_icl.planning.plan import Plan, sampling_of
+from ra_icl.planning.selection import Selection
 from ra_icl.training.device import device_name, fix_kernels, resolve_device, stream_of
 from ra_icl.training.gpus import visible_gpus
 from ra_icl.training.instances import InstanceSets
@@ -44,7 +45,7 @@ def estimate(plan: Plan) -> list[str]:
         seconds += per_step * steps_of(plan, protocol, method, options)
         devices.add(device)
         memory = max(memory, bytes_of_step + 2 * 3 * _size(plan) ** 2 * _instances(plan, protocol, method))
-    return [*_device_lines(devices), *_need_lines(plan, seconds, devices, memory)]
+    return [*_device_lines(devices), *_need_lines(plan, seconds, devices, memory), *_selection_lines(plan)]
 
 
 def steps_of(plan: Plan, protocol: str, method: str, options: MethodOptions) -> int:
@@ -145,6 +146,14 @@ def _device_lines(devices: set[str]) -> Iterator[str]:
         yield f"device: {device_name(device)}, PyTorch {torch.__version__}, CUDA {torch.version.cuda or 'not built in'}"
     for gpu in visible_gpus():
         yield f"GPU {gpu.index}: {gpu.name}, driver {gpu.driver}"
+
+
+def _selection_lines(plan: Plan) -> Iterator[str]:
+    """The trainings of nested selection, which the hours leave out: how long they take differs between candidates."""
+    number, options = Selection(plan).trainings, plan.config["selection"]
+    if number:
+        share = (1 - 1 / options["groups"]) * (1 - 1 / options["inner_folds"])
+        yield f"selection: {number} inner folds first, on {share:.0%} of the subjects each; the hours leave them out"
 
 
 def _need_lines(plan: Plan, seconds: float, devices: set[str], memory: int) -> Iterator[str]:

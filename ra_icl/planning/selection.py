@@ -34,6 +34,12 @@ class Selection:
         """{candidate: its overrides} as JSON, in the order of the config, by which ties are broken."""
         return json.dumps(present(self._options["candidates"]))
 
+    @property
+    def trainings(self) -> int:
+        """Number of inner folds, of all choices."""
+        parts = (len(self.inner_files(*path.removesuffix(".json").split("/"))) for path in self.choices())
+        return sum(parts)
+
     def choices(self) -> list[str]:
         """Every choice: {protocol}/{method}/{group}.json."""
         methods = present(self._options["methods"])

@@ -110,3 +110,8 @@ def test_the_lines_name_device_hours_and_disk(plan, monkeypatch):
     assert "device: cpu" in text
     assert "training: 120 folds" in text
     assert "GiB of crops, flow and networks" in text
+    assert "selection" not in text
+    options = plan.config["selection"] | {"groups": 2, "inner_folds": 2, "candidates": {"a": {}, "b": {}}}
+    options["methods"] = {"m6": ["m1"]}
+    selecting = make_plan(plan.config | {"selection": options})
+    assert "selection: 8 inner folds first, on 25% of the subjects each" in "\n".join(estimate(selecting))

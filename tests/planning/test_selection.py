@@ -49,6 +49,7 @@ def test_a_choice_is_made_from_all_inner_folds_of_all_candidates(demo):
     ]
     assert json.loads(selection.candidates) == GRID
     assert list(json.loads(selection.candidates)) == list(GRID)  # the order breaks ties
+    assert selection.trainings == 2 * 5 * len(GRID) * 2
 
 
 def test_every_fold_takes_the_choice_of_its_subjects_group(demo):
@@ -80,6 +81,7 @@ def test_under_groups5_the_fold_is_the_group(demo):
 def test_without_methods_nothing_is_selected(demo):
     selection = Selection(make_plan(demo | {"selection": demo["selection"] | {"methods": {"m2": None}}}))
     assert selection.choices() == selection.choice_of("cde", "m2", "casme2-sub01") == []
+    assert selection.trainings == 0
 
 
 SEVEN = {f"c{number}": {} for number in range(7)}
