@@ -21,7 +21,7 @@ from ra_icl.datasets.protocols import protocol_of, select
 from ra_icl.errors import InputError
 from ra_icl.training import outputs
 from ra_icl.training.checkpoint import Checkpoint, key_of
-from ra_icl.training.device import device_name, explaining_memory, resolve_device, resolve_precision
+from ra_icl.training.device import device_name, explaining_memory, peak_memory, resolve_device, resolve_precision
 from ra_icl.training.instances import InstanceSets, StoredFlow, instance_sets, stored_flow
 from ra_icl.training.kept import keep_result, restore_result
 from ra_icl.training.loop import Trained, Training
@@ -190,7 +190,7 @@ def data_record(sets: InstanceSets, training: InstanceSets, held_out: InstanceSe
 
 
 def record_of(fold: Fold, trained: Trained, options: MethodOptions, device: str) -> dict[str, Any]:
-    """A finished fold's identity, loss curve, seconds, device, options and versions."""
+    """A finished fold's identity, loss curve, seconds, device, peak memory in bytes, options and versions."""
     return {
         "protocol": fold.protocol,
         "method": fold.method,
@@ -205,6 +205,7 @@ def record_of(fold: Fold, trained: Trained, options: MethodOptions, device: str)
         "images": trained.images,
         "seconds": round(trained.seconds, 3),
         "device": device_name(device),
+        "memory": peak_memory(device),
         "precision": resolve_precision(options.training.precision, device),
         "threads": torch.get_num_threads(),
         "options": asdict(options),

@@ -10,6 +10,7 @@ from ra_icl.datasets.protocols import CDE
 from ra_icl.errors import InputError
 from ra_icl.planning.code import code_digest as code
 from ra_icl.planning.config import refuse_twice, slice_of
+from ra_icl.planning.instances import cost_inputs
 from ra_icl.planning.plan import CASME3, make_plan
 from ra_icl.planning.selection import Selection
 from ra_icl.training.gpus import visible_gpus
