@@ -121,6 +121,24 @@ def leak(
 
 
 @app.command()
+def cost(
+    metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files, one per method")],
+    methods: Annotated[str, typer.Option(help="JSON object: {method: {title, options, size, instances}}")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
+    device: Annotated[str, typer.Option(help="on which the prediction of a clip is timed: auto, cuda or cpu")] = "auto",
+) -> None:
+    """Count what each method costs: parameters, operations, seconds, memory and flow maps.
+
+    Example: ra-icl cost results/metrics/cde/m1.json --out cost
+    --methods '{"m1": {"title": "M1", "options": {}, "size": 224, "instances": 1}}'
+    """
+    from ra_icl.planning.cost import write_costs
+    from ra_icl.planning.options import json_object
+
+    write_costs(json_object(methods, "methods"), metrics, out, device)
+
+
+@app.command()
 def counts(
     number: Annotated[str, typer.Argument(help="4 (CDE) or 5 (CAS(ME)³)")],
     index: Annotated[list[Path], typer.Argument(help="index CSV of each dataset of the table")],

@@ -41,6 +41,14 @@ def fold(
     keep_epochs: Annotated[
         bool, typer.Option("--keep-epochs", help="also write the predictions after each epoch, as .epochs.csv")
     ] = False,
+    keep_views: Annotated[
+        bool,
+        typer.Option(
+            "--keep-views",
+            help="also write the predictions from middle or all instances, with or without mirror "
+            "images, as .views.csv",
+        ),
+    ] = False,
     options: Options = "{}",
     choice: Annotated[
         Path | None, typer.Option(help="choice of the fold's group, written by `ra-icl choose`; it overrides options")
@@ -68,7 +76,7 @@ def fold(
     torch.set_num_threads(threads)
     held_out = Fold(protocol, method, out.stem, seed, data_source, tuple(json_list(classes, "classes")), candidate)
     keeping = {"checkpoints": checkpoints, "checkpoint_seconds": checkpoint_seconds}
-    keeping |= {"keep_network": keep_network, "keep_epochs": keep_epochs}
+    keeping |= {"keep_network": keep_network, "keep_epochs": keep_epochs, "keep_views": keep_views}
     run_fold(out, held_out, index, flow, method_options, code=code or code_digest("ra_icl.training.fold"), **keeping)
 
 

@@ -232,13 +232,17 @@ def _require_same_flow(paths: Sequence[Path], records: Sequence[dict[str, Any]])
 
 
 def _origin(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What the folds were fed and made by: the flow's digest and value ranges, commits, devices, versions, seconds."""
+    """What the folds were fed and made by: the flow's digest and value ranges, commits, devices, versions.
+
+    seconds: of all folds together. memory: the most bytes that one of them held, None if older versions made all.
+    """
     packages = sorted({name for record in records for name in record["versions"]})
     return {
         "data": {"flow": records[0]["data"]["flow"], "values": records[0]["data"]["all"]},
         **{key: _distinct(records, key) for key in ("commit", "device", "precision")},
         "versions": {name: _distinct([record["versions"] for record in records], name) for name in packages},
         "seconds": round(sum(record["seconds"] for record in records), 1),
+        "memory": max((record.get("memory") or 0 for record in records), default=0) or None,
     }
 
 

@@ -13,8 +13,9 @@ import torch
 
 from ra_icl.model.siamese import Branch, Siamese
 from ra_icl.planning.candidates import TRAINING_KEYS
+from ra_icl.planning.instances import instances_of_sequences, map_size
 from ra_icl.planning.options import from_mapping
-from ra_icl.planning.plan import Plan, sampling_of
+from ra_icl.planning.plan import Plan
 from ra_icl.planning.selection import Selection
 from ra_icl.training.device import device_name, fix_kernels, resolve_device, stream_of
 from ra_icl.training.gpus import visible_gpus
@@ -23,7 +24,6 @@ from ra_icl.training.method import MethodOptions
 from ra_icl.training.step import WARM_STEPS, Stepper
 
 GIB = 2**30
-PUBLISHED_SIZE, PUBLISHED_INSTANCES = 28, 2  # of the published flow maps, at most
 CPU_PIXELS = 4 * 224**2  # of a measured step on a CPU: from there on, time is proportional to the batch
 TIMED_STEPS = 3
 CONTEXT = 2**29  # bytes of GPU memory that CUDA takes for each process
@@ -40,11 +40,11 @@ def estimate(plan: Plan) -> list[str]:
         options = from_mapping(MethodOptions, _training(plan, method), f"methods.{method}")
         kind = json.dumps([_training(plan, method), len(plan.class_names(protocol))], sort_keys=True)
         if kind not in kinds:
-            kinds[kind] = measured_step(options, len(plan.class_names(protocol)), _size(plan))
+            kinds[kind] = measured_step(options, len(plan.class_names(protocol)), map_size(plan))
         per_step, bytes_of_step, device = kinds[kind]
         seconds += per_step * steps_of(plan, protocol, method, options)
         devices.add(device)
-        memory = max(memory, bytes_of_step + 2 * 3 * _size(plan) ** 2 * _instances(plan, protocol, method))
+        memory = max(memory, bytes_of_step + 2 * 3 * map_size(plan) ** 2 * _instances(plan, protocol, method))
     return [*_device_lines(devices), *_need_lines(plan, seconds, devices, memory), *_selection_lines(plan)]
 
 
@@ -63,7 +63,7 @@ def disk_bytes(plan: Plan) -> int:
     frames = (used["offset"] - used["onset"] + 1).sum()
     crops = 0 if plan.source == "public_flow" else frames * faces["size"] ** 2 * (1 if faces["grey"] else 3)
     flow = {(plan.sampling(method), protocol): _instances(plan, protocol, method) for protocol, method in plan.runs()}
-    return int(crops + sum(flow.values()) * 3 * 2 * _size(plan) ** 2 + _network_bytes(plan))
+    return int(crops + sum(flow.values()) * 3 * 2 * map_size(plan) ** 2 + _network_bytes(plan))
 
 
 def _network_bytes(plan: Plan) -> int:
@@ -90,7 +90,7 @@ def measured_step(options: MethodOptions, classes: int, size: int) -> tuple[floa
         model = Siamese(classes, options.model, discover=options.loss.regions > 0)
         model = model.to(device, memory_format=torch.channels_last).train()
         generator = torch.Generator(device=device).manual_seed(0)
-        stepper = Stepper(model, _random_sets(batch, classes, size, device), classes, options, generator)
+        stepper = Stepper(model, random_sets(batch, classes, size, device), classes, options, generator)
         rows = torch.arange(batch, device=device)
         for _ in range(1 if device == "cpu" else WARM_STEPS + 1):
             stepper(rows)
@@ -103,12 +103,14 @@ def measured_step(options: MethodOptions, classes: int, size: int) -> tuple[floa
     return seconds, torch.cuda.max_memory_reserved() + CONTEXT if device == "cuda" else 0, device
 
 
-def _random_sets(sequences: int, classes: int, size: int, device: str) -> InstanceSets:
-    """Two random instances per sequence."""
-    maps = torch.rand(2 * sequences, 3, size, size, generator=torch.Generator().manual_seed(0)).half().to(device)
+def random_sets(sequences: int, classes: int, size: int, device: str, instances: int = 2) -> InstanceSets:
+    """Sequences of random instances."""
+    maps = (
+        torch.rand(instances * sequences, 3, size, size, generator=torch.Generator().manual_seed(0)).half().to(device)
+    )
     labels = torch.arange(sequences) % classes
-    counts = torch.full((sequences,), 2)
-    tensors = [tensor.to(device) for tensor in (2 * torch.arange(sequences), counts, labels)]
+    counts = torch.full((sequences,), instances)
+    tensors = [tensor.to(device) for tensor in (instances * torch.arange(sequences), counts, labels)]
     return InstanceSets(maps, *tensors, pd.DataFrame({"label": labels.numpy()}), np.zeros((sequences, 3, 3)))
 
 
@@ -116,26 +118,15 @@ def _training(plan: Plan, method: str) -> dict[str, Any]:
     return {key: plan.methods[method][key] for key in TRAINING_KEYS}
 
 
-def _size(plan: Plan) -> int:
-    return PUBLISHED_SIZE if plan.source == "public_flow" else plan.config["faces"]["size"]
-
-
 def _instances(plan: Plan, protocol: str, method: str) -> int:
     """Instances of all sequences of a protocol."""
-    return int(_instances_of_sequences(plan, protocol, method).sum())
-
-
-def _instances_of_sequences(plan: Plan, protocol: str, method: str) -> pd.Series:
-    rows, sampling = plan.selected[protocol], plan.methods[method]["sampling"]
-    if sampling["mode"] == "published":
-        return pd.Series(PUBLISHED_INSTANCES, rows.index)
-    return (rows["offset"] - rows["onset"]).map(sampling_of(sampling).pairs)
+    return int(instances_of_sequences(plan, protocol, method).sum())
 
 
 def _pairs_per_epoch(plan: Plan, protocol: str, method: str, options: MethodOptions) -> pd.Series:
     """Pairs that an epoch draws from each sequence, as `pairs_of` in training.instances."""
     if options.training.pairs == "instances":
-        return _instances_of_sequences(plan, protocol, method)
+        return instances_of_sequences(plan, protocol, method)
     rows = plan.selected[protocol]
     most = 1 if options.training.pairs == "sequences" else options.training.pairs
     return (rows["offset"] - rows["onset"]).clip(1, most)

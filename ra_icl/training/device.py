@@ -1,6 +1,8 @@
 """The device that a fold trains on: which one, whether PyTorch can use it, precision, kernels, stream."""
 
 import platform
+import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -96,3 +98,11 @@ def stream_of(device: str) -> "torch.cuda.Stream | None":
 def device_name(device: str) -> str:
     """The name of the GPU, or "cpu (machine)"."""
     return torch.cuda.get_device_name() if device.startswith("cuda") else f"cpu ({platform.machine()})"
+
+
+def peak_memory(device: str) -> int:
+    """The most memory that this process has held so far, in bytes: of the GPU, or on a CPU its resident memory."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_reserved()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -4,7 +4,7 @@ import logging
 import platform
 import subprocess
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -21,11 +21,12 @@ from ra_icl.datasets.protocols import protocol_of, select
 from ra_icl.errors import InputError
 from ra_icl.training import outputs
 from ra_icl.training.checkpoint import Checkpoint, key_of
-from ra_icl.training.device import device_name, explaining_memory, resolve_device, resolve_precision
+from ra_icl.training.device import device_name, explaining_memory, peak_memory, resolve_device, resolve_precision
 from ra_icl.training.instances import InstanceSets, StoredFlow, instance_sets, stored_flow
 from ra_icl.training.kept import keep_result, restore_result
 from ra_icl.training.loop import Trained, Training
 from ra_icl.training.method import MethodOptions
+from ra_icl.training.prediction import VIEWS, predict
 
 log = logging.getLogger(__name__)
 
@@ -70,14 +71,15 @@ def run_fold(
     code: str = "",
     keep_network: bool = False,
     keep_epochs: bool = False,
+    keep_views: bool = False,
 ) -> None:
     """Train one fold and predict its held-out subjects, unless `out` already holds the result.
 
     out: the CSV file of predictions; the record goes beside it as .json; with `keep_network`, the network that predicts
-    as .safetensors; with `keep_epochs`, the predictions after each epoch as .epochs.csv. indexes: the index CSV of
-    every dataset of the protocol. flow: the folder flow/{sampling}. checkpoints: folder for {fold}.safetensors, the
-    state from which an interrupted training resumes, written every `checkpoint_seconds` at most. code: a digest of the
-    code that trains.
+    as .safetensors; with `keep_epochs`, the predictions after each epoch as .epochs.csv; with `keep_views`, those of
+    every way to predict as .views.csv. indexes: the index CSV of every dataset of the protocol. flow: the folder
+    flow/{sampling}. checkpoints: folder for {fold}.safetensors, the state from which an interrupted training resumes,
+    written every `checkpoint_seconds` at most. code: a digest of the code that trains.
     Raises InputError if the protocol has no such fold, flow is missing, the loss diverges or the device is unusable.
     """
     device = resolve_device(options.training.device)
@@ -86,7 +88,8 @@ def run_fold(
     key = key_of(identity_of(fold, stored, options, device, code))
     if checkpoints:
         restore_result(out, checkpoints)
-    if outputs.reuse(key, out, keep_network, keep_epochs):
+    flags = (keep_network, keep_epochs, keep_views)
+    if outputs.reuse(key, out, [suffix for suffix, kept in zip(outputs.EXTRAS, flags, strict=True) if kept]):
         log.info("%s: unchanged: same flow, options and code; nothing to train", fold.name)
         return
     facts = {"key": key, "commit": commit_of_code()}
@@ -100,7 +103,9 @@ def run_fold(
         facts["data"] = data_record(sets, training, unseen, stored.digest)
         network = (trained.network, fold.class_names, options, asdict(fold)) if keep_network else None
         record = record_of(fold, trained, options, device) | facts
-        outputs.write(out, predictions(unseen, trained.probabilities), record, network, epochs_of(unseen, trained))
+        tables = {outputs.EPOCHS: epochs_of(unseen, trained)} if keep_epochs else {}
+        tables |= {outputs.VIEWS: views_of(unseen, trained, options)} if keep_views else {}
+        outputs.write(out, predictions(unseen, trained.probabilities), record, network, tables)
     if state:
         keep_result(out, checkpoints)
         state.remove()
@@ -166,12 +171,23 @@ def predictions(held_out: InstanceSets, probabilities: np.ndarray) -> pd.DataFra
     return pd.concat([table, pd.DataFrame(probabilities, columns=columns)], axis=1)
 
 
-def epochs_of(held_out: InstanceSets, trained: Trained) -> pd.DataFrame | None:
-    """The predictions after each epoch, with a first column `epoch` from 1; None if they were not kept."""
-    if trained.epochs is None:
-        return None
+def epochs_of(held_out: InstanceSets, trained: Trained) -> pd.DataFrame:
+    """The predictions after each epoch, with a first column `epoch` from 1."""
     tables = {epoch: predictions(held_out, values) for epoch, values in enumerate(trained.epochs, 1)}
     return pd.concat(tables, names=["epoch"]).reset_index("epoch").reset_index(drop=True)
+
+
+def views_of(held_out: InstanceSets, trained: Trained, options: MethodOptions) -> pd.DataFrame:
+    """A row per held-out sequence: dataset, subject, sequence, label, and p0_{view} .. p{L-1}_{view} for all VIEWS.
+
+    All are predicted by the network of `inference.network`.
+    """
+    parts = [held_out.table.drop(columns="frames")]
+    for name, view in VIEWS.items():
+        inference = replace(options.inference, **view)
+        found = predict(trained.network, held_out, replace(options, inference=inference))
+        parts.append(pd.DataFrame(found, columns=[f"p{label}_{name}" for label in range(found.shape[1])]))
+    return pd.concat(parts, axis=1)
 
 
 def data_record(sets: InstanceSets, training: InstanceSets, held_out: InstanceSets, digest: str) -> dict[str, Any]:
@@ -190,7 +206,7 @@ def data_record(sets: InstanceSets, training: InstanceSets, held_out: InstanceSe
 
 
 def record_of(fold: Fold, trained: Trained, options: MethodOptions, device: str) -> dict[str, Any]:
-    """A finished fold's identity, loss curve, seconds, device, options and versions."""
+    """A finished fold's identity, loss curve, seconds, device, peak memory in bytes, options and versions."""
     return {
         "protocol": fold.protocol,
         "method": fold.method,
@@ -205,6 +221,7 @@ def record_of(fold: Fold, trained: Trained, options: MethodOptions, device: str)
         "images": trained.images,
         "seconds": round(trained.seconds, 3),
         "device": device_name(device),
+        "memory": peak_memory(device),
         "precision": resolve_precision(options.training.precision, device),
         "threads": torch.get_num_threads(),
         "options": asdict(options),

@@ -8,26 +8,26 @@ import shutil
 from pathlib import Path
 
 from ra_icl.files import atomic
-from ra_icl.training.outputs import EPOCHS
+from ra_icl.training.outputs import EPOCHS, VIEWS
 
 _SUFFIXES = (".csv", ".json")
 
 
 def keep_result(out: Path, folder: Path) -> None:
-    """Copy a fold's CSV `out`, the JSON and, if there are any, the epochs beside it into `folder`, over those there."""
+    """Copy a fold's CSV `out`, its JSON and, if there are any, epochs and views into `folder`, over what is there."""
     _copy(out, folder / out.name)
 
 
 def restore_result(out: Path, folder: Path) -> None:
-    """Copy CSV, JSON and epochs back from `folder` if CSV or JSON is missing beside `out` and both were kept."""
+    """Copy all of these back from `folder` if CSV or JSON is missing beside `out` and both were kept."""
     there = [all(path.with_suffix(suffix).is_file() for suffix in _SUFFIXES) for path in (out, folder / out.name)]
     if there == [False, True]:
         _copy(folder / out.name, out)
 
 
 def _copy(source: Path, target: Path) -> None:
-    for suffix in (EPOCHS, *_SUFFIXES):
-        if suffix == EPOCHS and not source.with_suffix(suffix).is_file():
+    for suffix in (EPOCHS, VIEWS, *_SUFFIXES):
+        if suffix not in _SUFFIXES and not source.with_suffix(suffix).is_file():
             continue
         with atomic(target.with_suffix(suffix)) as temporary:
             shutil.copyfile(source.with_suffix(suffix), temporary)

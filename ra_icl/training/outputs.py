@@ -1,9 +1,11 @@
 """The files of a finished fold: predictions (CSV) and record (JSON).
 
-If they are kept, also the network (safetensors) and the predictions after each epoch (.epochs.csv).
+If they are kept, also the network (.safetensors), the predictions after each epoch (.epochs.csv), and those of every
+way to predict (.views.csv).
 """
 
 import os
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ import pandas as pd
 from ra_icl.files import atomic, load_tensors, read_json, write_csv, write_json
 from ra_icl.training.network import save_network
 
-EPOCHS = ".epochs.csv"
+NETWORK, EPOCHS, VIEWS = ".safetensors", ".epochs.csv", ".views.csv"
+EXTRAS = (NETWORK, EPOCHS, VIEWS)
 
 
 def write(
@@ -21,60 +24,55 @@ def write(
     predictions: pd.DataFrame,
     record: dict[str, Any],
     network: tuple | None = None,
-    epochs: pd.DataFrame | None = None,
+    tables: Mapping[str, pd.DataFrame] | None = None,
 ) -> None:
     """Write all files or none.
 
-    network: the arguments of `save_network` after the path. epochs: the predictions after each epoch. Without one of
-    these, an old file of it is removed.
+    network: the arguments of `save_network` after the path. tables: {EPOCHS or VIEWS: its rows}. An old file of what is
+    not given is removed.
     """
+    tables = tables or {}
     with ExitStack() as files:
         # Renamed in reverse order, the record last: its key vouches for the other files.
         json, csv = (files.enter_context(atomic(out.with_suffix(suffix))) for suffix in (".json", ".csv"))
         if network:
-            save_network(files.enter_context(atomic(_network(out))), *network)
-        if epochs is not None:
-            write_csv(files.enter_context(atomic(out.with_suffix(EPOCHS))), epochs)
+            save_network(files.enter_context(atomic(out.with_suffix(NETWORK))), *network)
+        for suffix, rows in tables.items():
+            write_csv(files.enter_context(atomic(out.with_suffix(suffix))), rows)
         write_csv(csv, predictions)
         write_json(json, record)
-    _drop(out, network is not None, epochs is not None)
+    _drop_all_but(out, [*tables, *([NETWORK] if network else [])])
 
 
-def reuse(key: str, out: Path, keep_network: bool = False, keep_epochs: bool = False) -> bool:
+def reuse(key: str, out: Path, kept: Collection[str] = ()) -> bool:
     """Whether all files exist, belong to `key`, and the CSVs have as many rows as the record says.
 
-    If so, their modification times become now, and a network or epochs that are no longer kept are removed.
+    kept: those of EXTRAS that there must be. If so, the files' modification times become now, and other extras are
+    removed.
     """
-    kept = [_network(out)] * keep_network + [out.with_suffix(EPOCHS)] * keep_epochs
-    paths = [out, out.with_suffix(".json"), *kept]
-    if not all(path.is_file() for path in paths) or not _is_whole(out, key, keep_network, keep_epochs):
+    paths = [out.with_suffix(suffix) for suffix in (".csv", ".json", *kept)]
+    if not all(path.is_file() for path in paths) or not _is_whole(out, key, kept):
         return False
     for path in paths:
         os.utime(path)
-    _drop(out, keep_network, keep_epochs)
+    _drop_all_but(out, kept)
     return True
 
 
-def _is_whole(out: Path, key: str, keep_network: bool, keep_epochs: bool) -> bool:
+def _is_whole(out: Path, key: str, kept: Collection[str]) -> bool:
     try:
-        if keep_network:
-            load_tensors(_network(out), verify=True)
+        if NETWORK in kept:
+            load_tensors(out.with_suffix(NETWORK), verify=True)
         record = read_json(out.with_suffix(".json"))
         predicted = record["data"]["predicted"]
-        if keep_epochs and len(pd.read_csv(out.with_suffix(EPOCHS))) != predicted * len(record["curve"]):
-            return False
-        return record["key"] == key and predicted == len(pd.read_csv(out))
+        rows = {".csv": predicted, EPOCHS: predicted * len(record["curve"]), VIEWS: predicted}
+        found = {suffix: len(pd.read_csv(out.with_suffix(suffix))) for suffix in rows if suffix in (".csv", *kept)}
+        return record["key"] == key and all(rows[suffix] == count for suffix, count in found.items())
     except (ValueError, KeyError, TypeError):  # an unreadable or an older file
         return False
 
 
-def _drop(out: Path, keep_network: bool, keep_epochs: bool) -> None:
-    """Remove old files of what is not kept."""
-    if not keep_network:
-        _network(out).unlink(missing_ok=True)
-    if not keep_epochs:
-        out.with_suffix(EPOCHS).unlink(missing_ok=True)
-
-
-def _network(out: Path) -> Path:
-    return out.with_suffix(".safetensors")
+def _drop_all_but(out: Path, kept: Collection[str]) -> None:
+    for suffix in EXTRAS:
+        if suffix not in kept:
+            out.with_suffix(suffix).unlink(missing_ok=True)

@@ -10,6 +10,13 @@ from ra_icl.training.instances import InstanceSets
 from ra_icl.training.method import MethodOptions
 
 AT_ONCE = 256  # instances
+# The ways to predict, as options of `inference`.
+VIEWS = {
+    "middle": {"instances": "middle", "mirror": False},
+    "middle_mirror": {"instances": "middle", "mirror": True},
+    "all": {"instances": "all", "mirror": False},
+    "all_mirror": {"instances": "all", "mirror": True},
+}
 
 
 @torch.no_grad()

@@ -63,7 +63,7 @@ def test_figure4_and_sweeps_say_that_groups_are_not_loso(tmp_path, drawn, monkey
     path = write_metrics(tmp_path / "m.json", "groups5")
     figures.figure4(path, tmp_path / "figure4")
     assert drawn[0][2] == "M6, CDE: % of the true class (count)\nfive folds by subject, not LOSO"
-    monkeypatch.setattr(figures, "_save", lambda figure, _: drawn.append(figure.get_suptitle()))
+    monkeypatch.setattr(figures, "save_figure", lambda figure, _: drawn.append(figure.get_suptitle()))
     figures.sweep_figure([1], [path], "model.regions.queries", tmp_path / "figure7")
     assert drawn[1] == "CDE over model.regions.queries\nfive folds by subject, not LOSO"
 
@@ -140,7 +140,7 @@ def test_importing_figures_loads_no_matplotlib():
 
 def test_a_sweep_draws_a_point_per_value_in_the_order_of_the_values(tmp_path, monkeypatch):
     saved = []
-    monkeypatch.setattr(figures, "_save", lambda figure, stem: saved.append(figure))
+    monkeypatch.setattr(figures, "save_figure", lambda figure, stem: saved.append(figure))
     methods = ("m3", "m1", "m2")
     paths = [write_metrics(tmp_path / f"{m}.json", method=m, source="twins", seeds=(0, 1)) for m in methods]
     figures.sweep_figure([4, 8, 16], paths, "sampling.instances", tmp_path / "figure6")

@@ -1,4 +1,4 @@
-# What choosing the epoch on the held-out subjects gains: target `leak`.
+# Tables beside those of scores: what choosing the epoch on held-out subjects gains (`leak`), what methods cost (`cost`).
 
 
 def leaking():
@@ -35,3 +35,31 @@ if leaking():
         shell:
             "ra-icl leak {input.metrics:q} --folds {params.folds:q} --methods {params.rows:q} "
             "--out {params.table:q} --figure {params.figure:q} 2> {log:q}"
+
+
+# What each method costs beside what it scores, of all methods of the table of scores: target `cost`.
+if cde():
+
+    def costed():
+        tables = plan.score_tables()
+        return list(dict.fromkeys(name for protocols, names in tables.values() if protocols == cde() for name in names))
+
+    rule cost:
+        input:
+            lambda wildcards: metrics_of(cde(), costed()),
+        output:
+            report(
+                multiext("<results>/tables/cost", ".csv", ".md", ".tex", ".notes.md"),
+                caption="../report/cost.rst",
+                category="Tables",
+            ),
+        log:
+            "<logs>/tables/cost.log",
+        params:
+            code=code("ra_icl.planning.cost"),
+            methods=lambda wildcards: slice_of(cost_inputs(plan, cde()[0], costed())),
+            out=stem,
+        message:
+            "What each method costs"
+        shell:
+            "ra-icl cost {input:q} --methods {params.methods:q} --out {params.out:q} 2> {log:q}"

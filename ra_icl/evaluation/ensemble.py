@@ -1,0 +1,95 @@
+"""Ensembles: the mean of several trainings' probabilities, as if one method had predicted it."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ra_icl import files
+from ra_icl.errors import InputError
+from ra_icl.evaluation.metrics import SEQUENCE_KEY, read_fold
+
+VIEWS = ".views.csv"
+SHARED = ("protocol", "fold", "data_source", "selection")  # what members must have in common
+
+
+def combine(fold_csvs: Sequence[Path], out: Path, *, view: str, method: str, seed: int, classes: int) -> None:
+    """Write the fold `out` (CSV and JSON) of an ensemble from its members' folds.
+
+    fold_csvs: the CSV of the same fold of each member, each with .json and .views.csv beside it. view: of the columns
+    of .views.csv, such as "all_mirror". method, seed: of the ensemble. classes: L.
+    Raises InputError, naming the file, for a member that is damaged or of another fold, or that predicted other
+    sequences.
+    """
+    members = [_member(Path(path), view, classes) for path in fold_csvs]
+    rows, first, _ = members[0]
+    for path, (other, record, _) in zip(fold_csvs, members, strict=True):
+        _require_same(path, record, first, fold_csvs[0])
+        if not other.equals(rows):
+            raise InputError(f"{path}: predicts other sequences than {fold_csvs[0]}; run both again")
+    mean = np.mean([probabilities for _, _, probabilities in members], axis=0)
+    table = rows.assign(prediction=mean.argmax(axis=1))
+    table[[f"p{label}" for label in range(classes)]] = mean
+    records = [record for _, record, _ in members]
+    with files.atomic(out.with_suffix(".json")) as json, files.atomic(out) as csv:
+        files.write_csv(csv, table)
+        files.write_json(json, _record(records, view, method, seed))
+
+
+def _member(path: Path, view: str, classes: int) -> tuple[pd.DataFrame, dict[str, Any], np.ndarray]:
+    """The sequences with their labels, the record, and the probabilities (S, L) of a view."""
+    predicted, record = read_fold(path, classes)
+    views = path.with_suffix(VIEWS)
+    columns = [f"p{label}_{view}" for label in range(classes)]
+    try:
+        rows = pd.read_csv(views, dtype=dict.fromkeys(SEQUENCE_KEY, str), keep_default_na=False)
+        probabilities = rows[columns].to_numpy(dtype=float)
+        rows = rows[[*SEQUENCE_KEY, "label"]].astype({"label": int})
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{views}: cannot be read as predictions ({reason}); delete it and run again") from error
+    if not rows.equals(predicted[[*SEQUENCE_KEY, "label"]].astype({"label": int})):
+        raise InputError(f"{views}: holds other sequences than {path.name}; delete both and run again")
+    return rows, record, probabilities
+
+
+def _require_same(path: Path, record: Mapping[str, Any], first: Mapping[str, Any], other: Path) -> None:
+    for key in SHARED:
+        if record[key] != first[key]:
+            raise InputError(f"{path}: {key} is {record[key]!r}, but {first[key]!r} in {other}; combine one fold")
+
+
+def _record(records: Sequence[Mapping[str, Any]], view: str, method: str, seed: int) -> dict[str, Any]:
+    """The record of an ensemble's fold: what its members share, the sum of their seconds, what all were fed."""
+    flow = sorted({record["data"]["flow"] for record in records})
+    ranges = [record["data"]["all"] for record in records]
+    channels = {name: [values[name] for values in ranges] for name in ranges[0]}
+    return {
+        **{key: records[0][key] for key in SHARED},
+        "method": method,
+        "seed": seed,
+        "members": [{"method": record["method"], "seed": record["seed"]} for record in records],
+        "view": view,
+        "seconds": round(sum(record["seconds"] for record in records), 3),
+        "device": ", ".join(sorted({record.get("device") or "unknown" for record in records})),
+        "precision": ", ".join(sorted({record.get("precision") or "unknown" for record in records})),
+        "commit": ", ".join(sorted({record.get("commit") or "unknown" for record in records})),
+        "versions": records[0]["versions"],
+        "data": {
+            "predicted": records[0]["data"]["predicted"],
+            "flow": flow[0] if len(flow) == 1 else sha256("".join(flow).encode()).hexdigest(),
+            "all": {name: _envelope(values) for name, values in channels.items()},
+        },
+    }
+
+
+def _envelope(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Mean of means, least of least and largest of largest."""
+    return {
+        "mean": float(np.mean([one["mean"] for one in values])),
+        "min": min(one["min"] for one in values),
+        "max": max(one["max"] for one in values),
+    }

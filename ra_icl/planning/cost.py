@@ -1,0 +1,152 @@
+"""What a method costs beside what it scores: parameters, arithmetic, time, memory, flow."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pandas as pd
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ra_icl.evaluation.caveats import DATA, caveats
+from ra_icl.evaluation.metrics import read_metrics
+from ra_icl.evaluation.table_formats import EMPTY, Table, write_formats
+from ra_icl.model.siamese import Siamese
+from ra_icl.planning.estimate import random_sets
+from ra_icl.planning.options import from_mapping
+from ra_icl.training.device import device_name, fix_kernels, resolve_device
+from ra_icl.training.method import MethodOptions
+from ra_icl.training.prediction import predict
+from ra_icl.training.step import Stepper
+
+COUNTED = 4  # sequences of the step whose FLOPs are counted; they grow with the batch
+TIMED = 7  # predictions of a clip; their median counts
+NOTES = (
+    "Parameters: of the network that predicts, and of all that is trained for it; the target network, which only "
+    "follows, is not among them",
+    "GFLOP: floating-point operations of convolutions, matrix products and attention, a multiplication and an addition "
+    "being two; per clip: all that predicts one sequence from its flow; per step: forward and backward of one batch",
+    "Flow maps: mean per sequence; what a method needs at inference is in parentheses",
+)
+
+
+def write_costs(
+    methods: Mapping[str, Mapping[str, Any]], metrics_jsons: Sequence[Path], out_stem: Path, device: str = "auto"
+) -> None:
+    """Write the table of costs as `out_stem`.csv, .md, .tex and .notes.md.
+
+    methods: of `cost_inputs`. metrics_jsons: of the same methods, for the seconds that their folds took and the score.
+    device: on which the prediction of a clip is timed.
+    """
+    scored = {content["method"]: content for content in map(read_metrics, metrics_jsons)}
+    where = resolve_device(device)
+    rows = [_row(name, method, scored[name], where) for name, method in methods.items() if name in scored]
+    contents = [scored[row["method"]] for row in rows]
+    data = pd.DataFrame(rows)
+    said = dict.fromkeys(caveat for content in contents for caveat in caveats(content))
+    caption = "; ".join(["What each method costs", *said])
+    size = "Maps of " + " and ".join(f"{size} px" for size in sorted(set(data["size"])))
+    timed = f"{size}, batches of {data['batch'].max()}; a clip is predicted on {device_name(where)}"
+    write_formats(Table("cost", caption, (*NOTES, timed), data, _printed(data)), out_stem)
+
+
+def parameters(options: MethodOptions, classes: int) -> tuple[int, int]:
+    """(parameters of backbone and classifier, which predict; all parameters that are trained) of a method."""
+    model = Siamese(classes, options.model, discover=options.loss.regions > 0)
+    predicting = [model.online.backbone, model.online.classifier]
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return sum(p.numel() for part in predicting for p in part.parameters()), sum(p.numel() for p in trained)
+
+
+def flops_of_clip(options: MethodOptions, classes: int, size: int, instances: int) -> int:
+    """FLOPs of predicting one sequence of `instances` maps of `size` pixels."""
+    network, sets = _on_cpu(options, classes, size, 1, instances)
+    with FlopCounterMode(display=False) as counter:
+        predict(network.model.online, sets, options)
+    return counter.get_total_flops()
+
+
+def flops_of_step(options: MethodOptions, classes: int, size: int) -> int:
+    """FLOPs of one optimiser step with the method's batch, on maps of `size` pixels."""
+    stepper, _ = _on_cpu(options, classes, size, COUNTED, 2)
+    with FlopCounterMode(display=False) as counter:
+        stepper(torch.arange(COUNTED))
+    return counter.get_total_flops() * options.training.batch // COUNTED
+
+
+def seconds_of_clip(options: MethodOptions, classes: int, size: int, instances: int, device: str) -> float:
+    """Seconds that predicting one sequence takes once the network is loaded, with one CPU thread; the median."""
+    torch.set_num_threads(1)
+    fix_kernels()
+    network = Siamese(classes, options.model, discover=options.loss.regions > 0).online
+    network = network.to(device, memory_format=torch.channels_last)
+    sets = random_sets(1, classes, size, device, instances)
+    seconds = []
+    for _ in range(TIMED):
+        start = time.perf_counter()
+        predict(network, sets, options)  # returns an array of the CPU, so it waits for the device
+        seconds.append(time.perf_counter() - start)
+    return median(seconds)
+
+
+def _on_cpu(options: MethodOptions, classes: int, size: int, sequences: int, instances: int) -> tuple[Stepper, Any]:
+    """A step and sequences to count on, in fp32 on a CPU, where nothing is recorded as a graph."""
+    plain = replace(options, training=replace(options.training, device="cpu", precision="fp32"))
+    model = Siamese(classes, plain.model, discover=plain.loss.regions > 0).train()
+    sets = random_sets(sequences, classes, size, "cpu", instances)
+    return Stepper(model, sets, classes, plain, torch.Generator().manual_seed(0)), sets
+
+
+def _row(name: str, method: Mapping[str, Any], metrics: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """A row of the CSV."""
+    options = from_mapping(MethodOptions, method["options"], f"methods.{name}")
+    classes, size = len(metrics["classes"]), method["size"]
+    predicted = max(1, round(method["instances"])) if options.inference.instances == "all" else 1
+    predicting, trained = parameters(options, classes)
+    folds = metrics["folds"] * len(metrics["seeds"])
+    return {
+        "data": DATA[metrics["data_source"]],
+        "method": name,
+        "title": method["title"],
+        "uf1": round(100 * metrics["scores"]["composite"]["uf1"]["mean"], 4),
+        "parameters_predicting": predicting,
+        "parameters_trained": trained,
+        "gflop_clip": flops_of_clip(options, classes, size, predicted) / 1e9,
+        "gflop_step": flops_of_step(options, classes, size) / 1e9,
+        "seconds_fold": round(metrics["seconds"] / folds, 1),
+        "device_fold": ", ".join(metrics["device"]),
+        "memory_fold": metrics.get("memory"),
+        "seconds_clip": round(seconds_of_clip(options, classes, size, predicted, device), 5),
+        "device_clip": device_name(device),
+        "maps_training": round(method["instances"], 2),
+        "maps_clip": predicted,
+        "size": size,
+        "batch": options.training.batch,
+    }
+
+
+def _printed(data: pd.DataFrame) -> pd.DataFrame:
+    """The cells for people, all text."""
+    both = zip(data["parameters_predicting"], data["parameters_trained"], strict=True)
+    maps = zip(data["maps_training"], data["maps_clip"], strict=True)
+    cells = {
+        "Method": data["title"],
+        "Data": data["data"],
+        "UF1": data["uf1"].map("{:.2f}".format),
+        "Parameters": [f"{_short(one)} / {_short(other)}" for one, other in both],
+        "GFLOP per clip": data["gflop_clip"].map("{:.3g}".format),
+        "GFLOP per step": data["gflop_step"].map("{:.4g}".format),
+        "s per fold": data["seconds_fold"].map("{:.0f}".format) + " (" + data["device_fold"] + ")",
+        "Memory": [f"{value / 2**30:.2f} GiB" if value else EMPTY for value in data["memory_fold"].fillna(0)],
+        "ms per clip": (1000 * data["seconds_clip"]).map("{:.1f}".format),
+        "Flow maps": [f"{training:g} ({clip})" for training, clip in maps],
+    }
+    return pd.DataFrame(cells).astype(str)
+
+
+def _short(number: int) -> str:
+    """A number of parameters: 11.2 M, 47.7 k."""
+    return f"{number / 1e6:.1f} M" if number >= 1e6 else f"{number / 1e3:.1f} k"

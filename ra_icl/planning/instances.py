@@ -1,0 +1,38 @@
+"""How many instances, and so how many flow maps, the sequences of a plan give a method."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from ra_icl.planning.candidates import TRAINING_KEYS
+from ra_icl.planning.plan import Plan, sampling_of
+
+PUBLISHED_SIZE, PUBLISHED_INSTANCES = 28, 2  # of the published flow maps, at most
+
+
+def map_size(plan: Plan) -> int:
+    """The side of a flow map in pixels."""
+    return PUBLISHED_SIZE if plan.source == "public_flow" else plan.config["faces"]["size"]
+
+
+def instances_of_sequences(plan: Plan, protocol: str, method: str) -> pd.Series:
+    """How many instances each sequence of a protocol gives a method; of published maps, how many there are at most."""
+    rows, sampling = plan.selected[protocol], plan.methods[method]["sampling"]
+    if sampling["mode"] == "published":
+        layout = plan.config["public_flow"][sampling["source"]]["layout"]
+        return pd.Series(PUBLISHED_INSTANCES if layout == "onset_apex_offset" else 1, rows.index)
+    return (rows["offset"] - rows["onset"]).map(sampling_of(sampling).pairs)
+
+
+def cost_inputs(plan: Plan, protocol: str, methods: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What the table of costs needs of each method: title, options, size of its maps and mean number of instances."""
+    return {
+        name: {
+            "title": plan.methods[name]["title"],
+            "options": {key: plan.methods[name][key] for key in TRAINING_KEYS},
+            "size": map_size(plan),
+            "instances": float(instances_of_sequences(plan, protocol, name).mean()),
+        }
+        for name in methods
+    }

@@ -1,0 +1,123 @@
+"""The costs of a method against counts by hand: layers, shapes, batches."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from ra_icl import files
+from ra_icl.model.siamese import Siamese
+from ra_icl.planning.config import load_config
+from ra_icl.planning.cost import flops_of_clip, flops_of_step, parameters, write_costs
+from ra_icl.planning.instances import cost_inputs
+from ra_icl.planning.options import from_mapping
+from ra_icl.planning.plan import make_plan
+from ra_icl.training.method import MethodOptions
+
+SIZE = 12
+SMALL = {
+    "model": {
+        "backbone": {"stem": "small", "width": 4, "blocks": [1, 1, 1, 1]},
+        "regions": {"queries": 3, "width": 8, "layers": 1, "heads": 2, "feedforward": 8, "hidden": 8, "embedding": 4},
+    },
+    "training": {"batch": 8},
+}
+
+
+def method(**changes):
+    return from_mapping(MethodOptions, SMALL | changes, "options")
+
+
+PLAIN = {"loss": {"attention": 0.0, "regions": 0.0}}
+
+
+def counted_by_hand(options, batch, size=SIZE):
+    """2 x multiplications of every convolution and the classifier, from the shapes that pass through them."""
+    network, found = Siamese(3, options.model, discover=False).online.eval(), []
+
+    def convolution(layer, inputs, output):
+        taps = layer.in_channels // layer.groups * layer.kernel_size[0] * layer.kernel_size[1]
+        found.append(2 * taps * output.numel())
+
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(convolution)
+    network.classify(torch.rand(batch, 3, size, size))
+    return sum(found) + 2 * batch * network.classifier.weight.numel()
+
+
+def test_a_clip_costs_what_its_layers_cost():
+    options = method(**PLAIN)
+    assert flops_of_clip(options, 3, SIZE, 1) == counted_by_hand(options, 1) > 0
+    everything = method(**PLAIN, inference={"instances": "all", "mirror": True})
+    assert flops_of_clip(everything, 3, SIZE, 5) == counted_by_hand(options, 10)
+
+
+def test_a_step_costs_forward_and_backward_of_the_whole_batch():
+    options = method(**PLAIN, augmentation={"blur": 0.0})  # a blur is a convolution, too
+    forward = counted_by_hand(options, 8)
+    first = 2 * 3 * 9 * 4 * SIZE * SIZE * 8  # the maps themselves need no gradient
+    assert flops_of_step(options, 3, SIZE) == 3 * forward - first
+
+
+def test_the_whole_method_costs_more_than_its_parts():
+    costs = [
+        flops_of_step(method(loss=loss), 3, SIZE)
+        for loss in (PLAIN["loss"], {"attention": 0.5, "regions": 0.0}, {"attention": 0.5, "regions": 0.5})
+    ]
+    assert costs == sorted(costs)
+    assert costs[1] > 2 * costs[0]  # both instances, and a target that sees both too
+
+
+def test_parameters_are_those_that_predict_and_those_that_learn():
+    plain, whole = method(**PLAIN), method()
+    network = Siamese(3, plain.model, discover=False).online
+    by_hand = sum(parameter.numel() for parameter in network.parameters())
+    assert parameters(plain, 3) == (by_hand, by_hand)
+    predicting, trained = parameters(whole, 3)
+    assert predicting == by_hand
+    model = Siamese(3, whole.model)
+    assert trained == sum(p.numel() for part in (model.online, model.predictor) for p in part.parameters()) > by_hand
+
+
+def metrics(name, seconds, memory):
+    composite = {"uf1": {"mean": 0.71234}, "uar": {"mean": 0.7}, "samples": 442}
+    content = {"method": name, "protocol": "cde", "classes": ["a", "b", "c"], "seeds": [0, 1], "folds": 4}
+    content |= {"scores": {"composite": composite} | dict.fromkeys(("casme2", "samm", "smic"), composite)}
+    content |= {"confusion": {}, "data_source": "twins", "selection": "last", "data": {}, "device": ["cpu (x)"]}
+    return content | {"seconds": seconds, "memory": memory}
+
+
+def test_the_table_has_what_was_measured(tmp_path):
+    jsons = [tmp_path / "m1.json", tmp_path / "m6.json"]
+    files.write_json(jsons[0], metrics("m1", 100.0, None))
+    files.write_json(jsons[1], metrics("m6", 400.0, 3 * 2**30))
+    inputs = {
+        "m1": {"title": "M1", "options": SMALL | PLAIN, "size": SIZE, "instances": 1.0},
+        "m6": {"title": "M6", "options": SMALL, "size": SIZE, "instances": 13.5},
+    }
+    write_costs(inputs, jsons, tmp_path / "cost", "cpu")
+    table = pd.read_csv(tmp_path / "cost.csv").set_index("method")
+    assert table["seconds_fold"].tolist() == [12.5, 50.0]
+    assert table["maps_training"].tolist() == [1.0, 13.5]
+    assert table["maps_clip"].tolist() == [1, 1]
+    assert (table["seconds_clip"] > 0).all()
+    assert table.loc["m1", "gflop_clip"] == pytest.approx(counted_by_hand(method(**PLAIN), 1) / 1e9)
+    text = (tmp_path / "cost.md").read_text()
+    assert "SYNTHETIC TWINS" in text
+    assert "3.00 GiB" in text
+    assert "–" in text  # folds of an older version did not say
+
+
+def test_inputs_are_the_plans():
+    root = Path(__file__).parents[2]
+    plan = make_plan(load_config([root / "config/config.yaml", root / "config/demo.yaml"]) | {"protocols": ["cde"]})
+    found = cost_inputs(plan, "cde", ["m1", "m6"])
+    frames = plan.selected["cde"]["offset"] - plan.selected["cde"]["onset"]
+    assert found["m1"]["instances"] == 1
+    most = plan.methods["m6"]["sampling"]["instances"]
+    assert found["m6"]["instances"] == pytest.approx(frames.clip(upper=most).mean())
+    assert found["m6"]["size"] == plan.config["faces"]["size"]
+    assert found["m6"]["options"]["training"] == plan.methods["m6"]["training"]
