@@ -142,7 +142,7 @@ MUTATIONS = {
     "crops, frames reversed": (check_crops, writer(reversed_in_time)),
     "crops, sequences shuffled": (check_crops, shuffled),
     "crops, BGR written": (check_crops, writer(colours_reversed)),
-    "crops, BGR read": (check_crops, wrap(frames, "read_image", colours_reversed)),
+    "crops, BGR read": (check_crops, wrap(frames, "to_8_bits", colours_reversed)),
     "crops, frames by name": (check_crops, wrap(frames, "frame_files", sorted_by_name)),
     "flow, another memory order": (check_flow, writer(memory_order)),
     "flow, transposed": (check_flow, writer(transposed)),

@@ -20,6 +20,8 @@ def _known_source(value: str) -> str:
 Options = Annotated[str, typer.Option(help="JSON object of options; what it leaves out keeps its default")]
 Out = Annotated[Path, typer.Option(help="file to write")]
 Index = Annotated[Path, typer.Option(help="index CSV of the dataset")]
+Exclude = Annotated[str, typer.Option(help="JSON list of sequences to leave out, as subject/sequence")]
+LeftOut = Annotated[str, typer.Option(help="JSON object: how many sequences data.exclude left out, by dataset")]
 Dataset = Annotated[str, typer.Option(help="casme2, samm, smic, casme3 or own")]
 Classes = Annotated[str, typer.Option(help="JSON list: the classes of protocol own, in label order")]
 Protocol = Annotated[str, typer.Option(help="cde, groups5, casme3_3, casme3_4, casme3_7 or own")]
@@ -36,6 +38,28 @@ def rows_of(index: Path, subject: str):
     if rows.empty:
         raise InputError(f"{index}: no subject {subject!r}; known: {', '.join(sorted(set(table['subject'])))}")
     return rows
+
+
+def without_excluded(rows, exclude: str):
+    """An index without the sequences of a JSON list. Raises InputError for one that it does not have."""
+    from ra_icl.datasets.left_out import leave_out
+    from ra_icl.errors import Faults
+    from ra_icl.planning.options import json_list
+
+    faults = Faults()
+    used, _ = leave_out(rows, list(map(str, json_list(exclude, "exclude"))), faults)
+    faults.raise_any()
+    return used
+
+
+def counts_of(left_out: str) -> dict[str, int]:
+    """A JSON object of counts. Raises InputError for anything else."""
+    from ra_icl.planning.options import json_object
+
+    counts = json_object(left_out, "left-out")
+    if not all(isinstance(count, int) for count in counts.values()):
+        raise InputError(f'--left-out: give a whole number for each dataset, such as {{"samm": 2}}, not {left_out}')
+    return counts
 
 
 def use_gpu(device: str) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Dataset, Index, Options, Out, Subject, rows_of, use_gpu
+from ra_icl.cli.arguments import Dataset, Exclude, Index, Options, Out, Subject, rows_of, use_gpu, without_excluded
 from ra_icl.errors import InputError
 
 
@@ -28,7 +28,7 @@ def twins(dataset: Dataset, out: Out, options: Options = "{}") -> None:
 
 
 @app.command()
-def index(dataset: Dataset, out: Out, options: Options) -> None:
+def index(dataset: Dataset, out: Out, options: Options, exclude: Exclude = "[]") -> None:
     """Read a dataset's annotation into an index CSV.
 
     Example: ra-icl index --dataset samm --options '{"root": "/data/SAMM"}' --out samm.csv
@@ -40,21 +40,23 @@ def index(dataset: Dataset, out: Out, options: Options) -> None:
 
     if dataset not in DATASETS:
         raise InputError(f"--dataset {dataset}: is not known; choose one of {', '.join(DATASETS)}")
-    write_csv(out, build_index(dataset, asdict(parse(DATASETS[dataset], options, "options"))))
+    rows = build_index(dataset, asdict(parse(DATASETS[dataset], options, "options")))
+    write_csv(out, without_excluded(rows, exclude))
 
 
 @app.command("published-index")
-def published_index(dataset: Dataset, out: Out, options: Options) -> None:
+def published_index(dataset: Dataset, out: Out, options: Options, exclude: Exclude = "[]") -> None:
     """Read the table of published flow maps into an index CSV.
 
     Example: ra-icl published-index --dataset samm --options '{"htnet": {"root": "public/HTNet"}}' --out samm.csv
     """
     from ra_icl.datasets.public_flow import read_index
     from ra_icl.files import write_csv
+    from ra_icl.planning.indexes import published_options
     from ra_icl.planning.options import json_object
-    from ra_icl.planning.plan import published_options
 
-    write_csv(out, read_index(published_options({"public_flow": json_object(options, "options")}), dataset))
+    rows = read_index(published_options({"public_flow": json_object(options, "options")}), dataset)
+    write_csv(out, without_excluded(rows, exclude))
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from ra_icl.cli import app
 from ra_icl.cli.arguments import DataSource, Index, Subject, rows_of
+from ra_icl.errors import Fault, InputError
 
 
 @app.command()
@@ -18,23 +20,36 @@ def check(
     ] = None,
     dataset: Annotated[list[str] | None, typer.Option(help="only this dataset; may be given several times")] = None,
     decode: Annotated[bool, typer.Option(help="also read every frame")] = True,
+    faces: Annotated[bool, typer.Option("--faces", help="also look for a face on every onset frame")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="also look for copies by all bytes of every file")] = False,
     results: Annotated[bool, typer.Option("--results", help="also verify every tensor of the results folder")] = False,
     estimate: Annotated[bool, typer.Option(help="without faults, also measure what the run will need")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="print the findings alone, as a JSON list")] = False,
 ) -> None:
     """Find all faults of the data before a run: annotation, frames, counts; afterwards, frames that have changed.
 
-    Prints one line per fault and exits with status 1 if there are any. Of published flow maps, the clones are compared
-    with the checksums in the config. Without faults, prints device, hours, disk and GPU memory that the run will need,
-    estimated from a few training steps.
+    Prints one line per finding and exits with status 1 if there are faults; warnings and notes stop nothing. With
+    `--json`, each is an object of severity, kind, where, what and remedy. Of published flow maps, the clones are
+    compared with the checksums in the config. Without faults, prints device, hours, disk and GPU memory that the run
+    will need, estimated from a few training steps.
 
-    Example: ra-icl check --configfile mine.yaml --dataset samm
+    Example: ra-icl check --configfile mine.yaml --dataset samm --faces
     """
     from ra_icl.planning.check import CONFIG, check_config
 
-    faults = check_config(configfile or [], dataset or [], decode, results)
-    for fault in faults:
-        print(fault)
-    if estimate and not faults and not dataset:
+    try:
+        found = check_config(configfile or [], dataset or [], decode, results, faces, deep)
+    except InputError as error:
+        if not as_json:
+            raise
+        _print_json(error.faults)
+        sys.exit(2)
+    if as_json:
+        _print_json(found)
+        sys.exit(1 if found.serious else 0)
+    for fault in map(Fault.of, found):
+        print(fault if fault.severity == "fault" else f"{fault.severity}: {fault}")
+    if estimate and not found.serious and not dataset:
         from ra_icl.planning.config import load_config
         from ra_icl.planning.estimate import estimate as needs
         from ra_icl.planning.places import in_clone
@@ -42,7 +57,29 @@ def check(
 
         for line in needs(make_plan(load_config([in_clone(CONFIG), *(configfile or [])]))):
             print(line)
-    sys.exit(1 if faults else 0)
+    sys.exit(1 if found.serious else 0)
+
+
+def _print_json(faults: Iterable[str]) -> None:
+    keys = ("severity", "kind", "where", "what", "remedy")
+    findings = [{key: getattr(fault, key) for key in keys} for fault in map(Fault.of, faults)]
+    print(json.dumps(findings, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def faults(
+    into: Annotated[Path | None, typer.Option(help="replace the table in this page instead of printing it")] = None,
+) -> None:
+    """Print all kinds of findings about data, with an example each, as a table in Markdown.
+
+    Example: ra-icl faults --into docs/data.md
+    """
+    from ra_icl.planning.fault_table import fault_table, replace_table
+
+    if into:
+        replace_table(into)
+    else:
+        print(fault_table())
 
 
 @app.command("config-schema")

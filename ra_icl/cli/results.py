@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Classes, DataSource, Out, Protocol
+from ra_icl.cli.arguments import Classes, DataSource, LeftOut, Out, Protocol, counts_of
 from ra_icl.errors import InputError
 
 
@@ -17,6 +17,10 @@ def metrics(
     protocol: Protocol,
     method: Annotated[str, typer.Option(help="method that the folds were trained with")],
     classes: Classes = "[]",
+    index: Annotated[
+        list[Path] | None, typer.Option(help="index CSV; repeat it for each dataset, to count missing apexes")
+    ] = None,
+    left_out: LeftOut = "{}",
     choice: Annotated[
         list[Path] | None, typer.Option(help="choice that folds of the method took, for the notes; repeat it")
     ] = None,
@@ -31,7 +35,9 @@ def metrics(
     from ra_icl.planning.options import json_list
 
     known = protocol_of(protocol, json_list(classes, "classes")).classes
-    aggregate(folds, out, classes=known, protocol=protocol, method=method, selection_of=selection_of(choice or []))
+    data = {"indexes": index or [], "left_out": counts_of(left_out)}
+    chosen = selection_of(choice or [])
+    aggregate(folds, out, classes=known, protocol=protocol, method=method, selection_of=chosen, **data)
 
 
 @app.command()
@@ -111,8 +117,7 @@ def leak(
     from ra_icl.evaluation.leak import write_leak
     from ra_icl.planning.options import json_objects
 
-    titles = {name: method.get("title", name) for name, method in json_objects(methods, "methods").items()}
-    write_leak(metrics, folds, out, figure, titles)
+    write_leak(metrics, folds, out, figure, json_objects(methods, "methods"))
 
 
 @app.command()
@@ -121,6 +126,7 @@ def counts(
     index: Annotated[list[Path], typer.Argument(help="index CSV of each dataset of the table")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
     data_source: DataSource = "datasets",
+    left_out: LeftOut = "{}",
 ) -> None:
     """Count sequences and subjects per class: Table 4 or 5.
 
@@ -131,7 +137,8 @@ def counts(
     from ra_icl.datasets.index import read_index_csv
     from ra_icl.evaluation.count_tables import write_counts
 
-    write_counts(number, pd.concat([read_index_csv(path) for path in index], ignore_index=True), out, data_source)
+    rows = pd.concat([read_index_csv(path) for path in index], ignore_index=True)
+    write_counts(number, rows, out, data_source, counts_of(left_out))
 
 
 @app.command()

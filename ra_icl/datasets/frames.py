@@ -3,33 +3,94 @@
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ra_icl.errors import InputError
+from ra_icl.datasets import images, videos
+from ra_icl.datasets.images import Picture, bits_for, read_picture, to_8_bits
+from ra_icl.datasets.videos import VideoFrame, is_video, read_video, timeline_of
+from ra_icl.errors import FaultKind
 
 if TYPE_CHECKING:  # a run is planned without OpenCV
     import numpy as np
 
-IMAGES = {".jpg", ".jpeg", ".png", ".bmp"}
-VIDEOS = {".mp4", ".avi", ".mov", ".mkv"}
+FOLDER_CLOSED = FaultKind(
+    "folder-closed",
+    "cannot be read ({reason})",
+    "give yourself read permission",
+    {"where": "/data/SAMM/006/006_1_2", "reason": "Permission denied"},
+)
+FRAME_TWICE = FaultKind(
+    "frame-twice",
+    "{first} and {second} are both frame {number}",
+    "keep one of them",
+    {"where": "/data/SAMM/006/006_1_2", "first": "006_07.jpg", "second": "006_007.jpg", "number": 7},
+)
+MISSING = FaultKind(
+    "frames-folder-missing",
+    "{kind} {source} is missing",
+    "restore it or check datasets.{dataset}.frames",
+    {
+        "where": "samm 006/006_1_2",
+        "kind": "frame folder",
+        "source": "/data/SAMM/006/006_1_2",
+        "dataset": "samm",
+    },
+)
+IMAGE_ALONE = FaultKind(
+    "frames-one-image",
+    "{source} is an image",
+    "name the folder of the frames, or a video",
+    {"where": "own p1/smile_3", "source": "/data/own/p1/smile/img003.png"},
+)
+NO_FRAMES = FaultKind(
+    "frames-none",
+    "{source} holds no frames ({suffixes})",
+    "restore them",
+    {"where": "samm 006/006_1_2", "source": "/data/SAMM/006/006_1_2", "suffixes": "jpg, png, tif"},
+)
+NO_ONSET = FaultKind(
+    "frames-no-onset",
+    "the onset frame {onset} is missing in {source}",
+    "restore it",
+    {"where": "samm 006/006_1_2", "source": "/data/SAMM/006/006_1_2", "onset": 5562},
+)
+NOTHING_AFTER = FaultKind(
+    "frames-only-onset",
+    "{source} has no frame from {first} to {last}",
+    "restore them",
+    {"where": "samm 006/006_1_2", "source": "/data/SAMM/006/006_1_2", "first": 5563, "last": 5608},
+)
+TOO_MANY_MISSING = FaultKind(
+    "frames-missing",
+    "{missing} of {total} frames are missing in {source}",
+    "restore them, or raise faces.missing_frames (now {most:g})",
+    {"where": "casme3 spNO.1/a_355", "source": "/data/part_A/spNO.1/a/color", "missing": 9, "total": 20, "most": 0.25},
+)
+BEFORE_VIDEO = FaultKind(
+    "video-onset",
+    "onset is {onset}, but a video's first frame is 1",
+    "count the row's frames from 1",
+    {"where": "own p1/smile_0", "onset": 0},
+)
+OTHER_SIZE = FaultKind(
+    "frame-size",
+    "is {width}x{height}, the onset frame {onset_width}x{onset_height}",
+    "a sequence needs frames of one size: export them alike",
+    {"where": "/data/own/p1/smile/img012.png", "width": 320, "height": 240, "onset_width": 640, "onset_height": 480},
+)
+OTHER_DEPTH = FaultKind(
+    "frame-depth",
+    "has {bits} bits a grey level, the onset frame {onset_bits}",
+    "a sequence needs frames of one depth: export them alike",
+    {"where": "/data/own/p1/smile/img012.png", "bits": 8, "onset_bits": 16},
+)
+
 _SECOND = 10**9  # ns
+_LONG = 10_000  # frames: an offset that is a slip of the pen must not become millions of frames
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class VideoFrame:
-    """A frame of a video by its number; the first is 1, as in the files that ffmpeg writes."""
-
-    path: Path
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.path}, frame {self.number}"
-
 
 Frame = Path | VideoFrame
 
@@ -45,15 +106,15 @@ def frame_files(folder: str | Path) -> dict[int, Path]:
     try:
         names = sorted(os.listdir(folder))
     except PermissionError as error:
-        raise InputError(f"{folder}: cannot be read ({error.strerror}); give yourself read permission") from error
+        raise FOLDER_CLOSED.error(folder, reason=error.strerror) from error
     for name in names:
         stem, suffix = os.path.splitext(name)
         digits = re.findall(r"[0-9]+", stem)
-        if suffix.lower() not in IMAGES or not digits or stem.startswith("."):
+        if suffix.lower() not in images.SUFFIXES or not digits or stem.startswith("."):
             continue
         number = int(digits[-1])
         if number in found:
-            raise InputError(f"{folder}: {found[number].name} and {name} are both frame {number}; keep one of them")
+            raise FRAME_TWICE.error(folder, first=found[number].name, second=name, number=number)
         found[number] = Path(folder, name)
     return dict(sorted(found.items()))
 
@@ -70,22 +131,26 @@ def sequence_frames(row, root: str | Path, most_missing: float = 0.25) -> list[t
     largest share of the frames that may be missing; if fewer are, their number is logged.
     Returns (frame number, frame) in ascending order, the onset first; missing frames are left out. Raises InputError
     naming the sequence if the folder, the onset frame, every later frame or more than `most_missing` of the frames is
-    missing. A video that is too short is noticed when it is read.
+    missing. Any file that is no image counts as a video; one that is none, or too short, is noticed when it is read.
     """
     name = f"{row.dataset} {row.subject}/{row.sequence}"
     source = frame_source(row, root)
-    if source.suffix.lower() in VIDEOS and not source.is_dir():
+    if is_video(source):
         return _video_frames(name, row, source)
+    if source.is_file():
+        raise IMAGE_ALONE.error(name, source=source)
     if not source.is_dir():
-        raise InputError(f"{name}: frame folder {source} is missing; restore it or check datasets.{row.dataset}.frames")
+        kind = "frame folder or video" if row.dataset == "own" else "frame folder"
+        raise MISSING.error(name, kind=kind, source=source, dataset=row.dataset)
     files = frame_files(source)
     if not files:
-        raise InputError(f"{name}: {source} holds no frames (jpg, png or bmp); restore them")
+        kinds = ", ".join(sorted(suffix[1:] for suffix in images.SUFFIXES))
+        raise NO_FRAMES.error(name, source=source, suffixes=kinds)
     if row.onset not in files:
-        raise InputError(f"{name}: the onset frame {row.onset} is missing in {source}; restore it")
+        raise NO_ONSET.error(name, source=source, onset=row.onset)
     found = [(n, file) for n, file in files.items() if row.onset <= n <= row.offset]
     if len(found) < 2:
-        raise InputError(f"{name}: {source} has no frame from {row.onset + 1} to {row.offset}; restore them")
+        raise NOTHING_AFTER.error(name, source=source, first=row.onset + 1, last=row.offset)
     total = int(row.offset - row.onset + 1)
     _check_missing(name, source, total - len(found), total, most_missing)
     return found
@@ -104,75 +169,71 @@ def same_stamp(first: Sequence[int], second: Sequence[int]) -> bool:
     return size == other_size and time // unit == other_time // unit
 
 
-def read_frames(frames: Sequence[Frame], grey: bool) -> Iterator["np.ndarray"]:
+def read_frames(
+    frames: Sequence[Frame], grey: bool, bits: int | None = None, seen: Callable[[Frame, Picture], None] | None = None
+) -> Iterator["np.ndarray"]:
     """Read the frames of a sequence one after another: (H, W), or (H, W, 3) RGB, uint8.
 
-    Videos are decoded from the beginning, because seeking is not exact to the frame. Raises InputError if a file is
-    not a whole image or video, or if frames differ in size.
+    bits: how many the levels of 16-bit files use; None for those of `sequence_bits`, which take a pass over all frames.
+    seen: is told of every frame as it was read. Raises InputError if a file is not a whole image or video, if frames
+    differ in size or depth, or if the bits do not hold a level.
     """
-    images = _read_video(frames, grey) if isinstance(frames[0], VideoFrame) else (read_image(f, grey) for f in frames)
-    shape = None
-    for frame, image in zip(frames, images, strict=True):
-        shape = shape or image.shape
-        if image.shape != shape:
-            size = f"{image.shape[1]}x{image.shape[0]}, the onset frame {shape[1]}x{shape[0]}"
-            raise InputError(f"{frame}: is {size}; a sequence needs frames of one size")
-        yield image
+    bits = bits or sequence_bits(frames)
+    first = None
+    for frame, picture in pictures_of(frames, grey):
+        first = picture.image if first is None else first
+        require_alike(frame, picture.image, first)
+        if seen:
+            seen(frame, picture)
+        yield to_8_bits(picture.image, bits, frame)
 
 
 def read_image(path: Path, grey: bool) -> "np.ndarray":
-    """Read an image file as (H, W), or (H, W, 3) RGB, uint8. Raises InputError if it is not a whole image."""
-    import cv2
-    import numpy as np
+    """Read one image file like `read_frames`."""
+    return next(read_frames([path], grey))
 
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); restore the frame") from error
-    flag = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
-    # From memory, because imread returns a truncated JPEG as an image with a grey lower part.
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if data else None
-    if image is None:
-        raise InputError(f"{path}: is not a whole image; restore the frame")
-    return image if grey else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+def sequence_bits(frames: Sequence[Frame], bits: int | None = None) -> int:
+    """How many bits the grey levels of a sequence use, which gives all of its frames the same scale.
+
+    8 for files of 8 bits. For files of 16 bits: `bits` if given, else the smallest of 10, 12, 14 and 16 that holds the
+    largest level of all frames. Raises InputError if a frame cannot be read.
+    """
+    onset = frames[0]
+    deep = videos.has_16_bits(onset.path) if isinstance(onset, VideoFrame) else images.has_16_bits(onset)
+    if not deep:
+        return 8
+    return bits or bits_for(max(int(picture.image.max()) for _, picture in pictures_of(frames, grey=False)))
+
+
+def require_alike(frame: Frame, image: "np.ndarray", onset: "np.ndarray") -> None:
+    """Raise InputError if a frame (H, W[, 3]) differs from the onset frame in size or depth."""
+    (height, width), (onset_height, onset_width) = image.shape[:2], onset.shape[:2]
+    if (height, width) != (onset_height, onset_width):
+        sizes = {"width": width, "height": height, "onset_width": onset_width, "onset_height": onset_height}
+        raise OTHER_SIZE.error(frame, **sizes)
+    if image.dtype != onset.dtype:
+        raise OTHER_DEPTH.error(frame, bits=8 * image.dtype.itemsize, onset_bits=8 * onset.dtype.itemsize)
+
+
+def pictures_of(frames: Sequence[Frame], grey: bool) -> Iterator[tuple[Frame, Picture]]:
+    """Frames with their pictures, levels as stored."""
+    if isinstance(frames[0], VideoFrame):
+        yield from zip(frames, read_video(frames, grey), strict=True)
+    else:
+        yield from ((frame, read_picture(frame, grey)) for frame in frames)
 
 
 def _video_frames(name: str, row, video: Path) -> list[tuple[int, Frame]]:
-    if not video.is_file():
-        raise InputError(f"{name}: video {video} is missing; restore it or correct the clip's name")
     if row.onset < 1:
-        raise InputError(f"{name}: onset is {row.onset}, but a video's first frame is 1; count the row's frames from 1")
+        raise BEFORE_VIDEO.error(name, onset=row.onset)
+    if row.offset - row.onset > _LONG and row.offset > (last := len(timeline_of(video).times)):
+        raise videos.TOO_SHORT.error(name, last=last, onset=row.onset, offset=row.offset)
     return [(n, VideoFrame(video, n)) for n in range(row.onset, row.offset + 1)]
 
 
 def _check_missing(name: str, source: Path, missing: int, total: int, most_missing: float) -> None:
     if missing > most_missing * total:
-        raise InputError(
-            f"{name}: {missing} of {total} frames are missing in {source}; restore them, or raise "
-            f"faces.missing_frames (now {most_missing:g})"
-        )
+        raise TOO_MANY_MISSING.error(name, missing=missing, total=total, source=source, most=most_missing)
     if missing:
         log.warning("%s: %d of %d frames are missing in %s", name, missing, total, source)
-
-
-def _read_video(frames: Sequence[VideoFrame], grey: bool) -> Iterator["np.ndarray"]:
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # faults are reported below, in one line
-    import cv2
-
-    path = frames[0].path
-    video = cv2.VideoCapture(str(path))
-    if not video.isOpened():
-        raise InputError(f"{path}: cannot be read as a video; restore it or convert it to mp4 (H.264)")
-    position = 0
-    try:
-        for frame in frames:
-            while position < frame.number - 1 and video.grab():
-                position += 1
-            whole, image = video.read()
-            if not whole or position != frame.number - 1:
-                place = f"onset {frames[0].number} and offset {frames[-1].number}"
-                raise InputError(f"{path}: ends at frame {position}; correct the row with {place}")
-            position += 1
-            yield cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if grey else cv2.COLOR_BGR2RGB)
-    finally:
-        video.release()

@@ -1,15 +1,19 @@
 """The index: one row per sequence of a dataset, and how its annotation is read."""
 
 import os
-import re
-import zipfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ra_icl.errors import FaultKind, Faults, InputError
+from ra_icl.datasets.cells import frame_number as frame_number  # the adapters' toolbox
+from ra_icl.datasets.cells import id_number as id_number
+from ra_icl.datasets.cells import is_empty as is_empty
+from ra_icl.datasets.cells import text_cell as text_cell
+from ra_icl.datasets.cells import timing as timing
+from ra_icl.datasets.spreadsheet import read_table as read_table
+from ra_icl.errors import FaultKind, Faults
 
 TITLES = {"casme2": "CASME II", "samm": "SAMM", "smic": "SMIC-HS", "casme3": "CAS(ME)³", "own": "Own data"}
 NAMES = tuple(TITLES)
@@ -28,8 +32,62 @@ _DTYPES = {
 }
 COLUMNS = list(_DTYPES)
 _KEY = ["dataset", "subject", "sequence"]
-_EMPTY = {"", "/", "-", "nan", "none"}
-_HEADER_SEARCH = 60  # rows; SAMM's header follows 13 rows of notes
+_NAME_BYTES = 255  # of a file's name, on all common file systems
+
+_AGAIN = "delete it and run again"
+_SEQUENCE = {"where": "CASME2-coding-20140508.xlsx, row 60: sub05/EP02_07"}
+
+NO_INDEX = FaultKind(
+    "index-unreadable",
+    "cannot be read as an index ({reason})",
+    _AGAIN,
+    {"where": "results/index/samm.csv", "reason": "EOF inside string starting at row 3"},
+)
+INDEX_COLUMN = FaultKind(
+    "index-column-missing",
+    "lacks the column {columns}",
+    _AGAIN,
+    {"where": "results/index/samm.csv", "columns": "fps"},
+)
+INDEX_NUMBER = FaultKind(
+    "index-number",
+    "a frame number is not an integer ({reason})",
+    _AGAIN,
+    {"where": "results/index/samm.csv", "reason": "invalid literal for int() with base 10: 'x'"},
+)
+LISTED_TWICE = FaultKind(
+    "listed-twice", "is listed twice, first in {first}", "remove one of the two", _SEQUENCE | {"first": "row 12"}
+)
+OFFSET_EARLY = FaultKind(
+    "offset-before-onset",
+    "offset {offset} is not after onset {onset}",
+    "correct it",
+    _SEQUENCE | {"onset": 91, "offset": 71},
+)
+APEX_OUTSIDE = FaultKind(
+    "apex-outside",
+    "apex {apex} is outside onset..offset ({onset}..{offset})",
+    "correct it or empty the cell",
+    _SEQUENCE | {"apex": 9, "onset": 91, "offset": 131},
+)
+EMOTION_UNKNOWN = FaultKind(
+    "emotion-unknown",
+    "emotion '{emotion}' is not known (known: {known})",
+    "correct it",
+    _SEQUENCE | {"emotion": "hapiness", "known": "disgust, fear, happiness, others, repression, sadness, surprise"},
+)
+OUTSIDE_FOLDER = FaultKind(
+    "name-leaves-folder",
+    "{name!r} leaves the folder {folder}",
+    "give a name below it",
+    {"where": "annotation.csv, row 3", "name": "../smile.mp4", "folder": "/data/mine"},
+)
+LONG_NAME = FaultKind(
+    "name-long",
+    "{name!r} has {length} bytes, and no file's name has more than 255",
+    "correct the cell",
+    {"where": "annotation.csv, row 3", "name": "smile smile smile...", "length": 300},
+)
 
 
 # Far beyond any recording, and few enough to list: a cell that holds more is a slip that would keep a run busy.
@@ -57,20 +115,19 @@ def read_index_csv(path: str | Path) -> pd.DataFrame:
 
     Raises InputError if the file cannot be read or lacks a column.
     """
-    remedy = "delete it and run again"
     try:
-        text = pd.read_csv(path, dtype="str", keep_default_na=False)
+        text = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as an index ({error}); {remedy}") from error
+        raise NO_INDEX.error(path, reason=" ".join(str(error).split())) from error
     missing = [column for column in COLUMNS if column not in text]
     if missing:
-        raise InputError(f"{path}: lacks the column {', '.join(missing)}; {remedy}")
+        raise INDEX_COLUMN.error(path, columns=", ".join(missing))
     try:
         for optional in ("apex", "fps"):
             text[optional] = pd.to_numeric(text[optional].where(text[optional] != ""))
         return text[COLUMNS].astype(_DTYPES)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: a frame number is not an integer ({error}); {remedy}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise INDEX_NUMBER.error(path, reason=" ".join(str(error).split())) from error
 
 
 def validate(frame: pd.DataFrame, source: str | Path, emotions: Collection[str] = ()) -> None:
@@ -79,59 +136,24 @@ def validate(frame: pd.DataFrame, source: str | Path, emotions: Collection[str] 
     source: the file or folder that the index was read from. emotions: those that may occur; if empty, any may.
     Raises ManyFaultsError; each fault names source, sequence (with its spreadsheet row if known) and remedy.
     """
-    strange = ~frame["emotion"].isin(emotions) & bool(emotions)
     outside = (frame["apex"] < frame["onset"]) | (frame["apex"] > frame["offset"])
     checks = [
-        (frame.duplicated(_KEY), "is listed twice; remove one of the two"),
-        (
-            frame["offset"] <= frame["onset"],
-            "offset {offset} is not after onset {onset}; correct it",
-        ),
-        (
-            outside.fillna(False).astype(bool),
-            "apex {apex} is outside onset..offset ({onset}..{offset}); correct it or empty the cell",
-        ),
-        (strange, f"emotion '{{emotion}}' is not known (known: {', '.join(sorted(emotions))}); correct it"),
+        (frame.duplicated(_KEY), LISTED_TWICE),
+        (frame["offset"] <= frame["onset"], OFFSET_EARLY),
+        (outside, APEX_OUTSIDE),
+        (~frame["emotion"].isin(emotions) & bool(emotions), EMOTION_UNKNOWN),
     ]
-    faults = Faults()
-    for wrong, text in checks:
-        for number, row in frame[wrong].iterrows():
-            place = f"{source}, row {number}" if frame.index.name == "row" else f"{source}"
-            faults.append(f"{place}: {row.subject}/{row.sequence}: {text.format(**row)}")
+    numbered, faults = frame.index.name == "row", Faults()
+    places = [f"row {number}" for number in frame.index] if numbered else list(frame["frames"])
+    named = list(frame[_KEY].itertuples(index=False, name=None))
+    first = dict(zip(reversed(named), reversed(places), strict=True))
+    for wrong, kind in checks:
+        for position in wrong.fillna(False).to_numpy(bool).nonzero()[0]:
+            row = frame.iloc[position]
+            where = f"{source}, {places[position]}" if numbered else f"{source}"
+            values = {"known": ", ".join(sorted(emotions)), "first": first[named[position]], **row}
+            faults.append(kind.at(f"{where}: {row.subject}/{row.sequence}", **values))
     faults.raise_any()
-
-
-def read_table(path: str | Path, columns: Sequence[str], sheet: str | None = None) -> pd.DataFrame:
-    """Read the named columns of an annotation spreadsheet (.xlsx), cells unchanged.
-
-    The header is the first row whose first cell is `columns[0]`; names are compared without regard to case and extra
-    blanks. Rows with fewer than two of the columns filled are notes and are left out. sheet: name of the sheet; if
-    there is no such sheet, the first is read. The result's index holds the spreadsheet's row numbers (1-based), named
-    "row".
-    Raises InputError if the file cannot be read, has no header or lacks a column.
-    """
-    rows = _sheet_rows(Path(path), sheet)
-    header = next(
-        (i for i, row in enumerate(rows[:_HEADER_SEARCH]) if row and _plain(row[0]) == _plain(columns[0])),
-        None,
-    )
-    if header is None:
-        raise InputError(
-            f"{path}: no header row that starts with '{columns[0]}'; give the dataset's official annotation file"
-        )
-    titles = [_plain(cell) for cell in rows[header]]
-    for column in columns:
-        if _plain(column) not in titles:
-            raise InputError(
-                f"{path}, row {header + 1}: no column '{column}' "
-                f"(found: {', '.join(str(c).strip() for c in rows[header] if not is_empty(c))}); "
-                "give the dataset's official annotation file"
-            )
-    places = [titles.index(_plain(column)) for column in columns]
-    cells = {i + 1: [rows[i][p] if p < len(rows[i]) else None for p in places] for i in range(header + 1, len(rows))}
-    kept = {row: values for row, values in cells.items() if sum(not is_empty(v) for v in values) > 1}
-    table = pd.DataFrame(list(kept.values()), columns=list(columns), dtype="object")
-    return table.set_axis(pd.Index(list(kept), name="row", dtype="int64"))
 
 
 def read_rows(
@@ -156,27 +178,16 @@ def read_rows(
 
 
 def below(folder: Path, *names: str, source: str) -> Path:
-    """Join names to a folder. Raises InputError if the result is outside the folder (.. or an absolute path)."""
+    """Join names to a folder.
+
+    Raises InputError if the result is outside the folder (.. or an absolute path), or too long for a file system.
+    """
+    for part in (part for name in names for part in name.split("/") if len(part.encode()) > _NAME_BYTES):
+        raise LONG_NAME.error(source, name=f"{part[:20]}...", length=len(part.encode()))
     path = os.path.normpath(folder.joinpath(*names))
     if not Path(path).is_relative_to(os.path.normpath(folder)):
-        raise InputError(f"{source}: {'/'.join(names)!r} leaves the folder {folder}; give a name below it")
+        raise OUTSIDE_FOLDER.error(source, name="/".join(names), folder=folder)
     return Path(path)
-
-
-def is_empty(cell: Any) -> bool:
-    """Whether a spreadsheet cell holds nothing: blank, "/", "-" or not-a-number."""
-    return cell is None or cell != cell or str(cell).strip().lower() in _EMPTY
-
-
-def frame_number(cell: Any, column: str, source: str) -> int:
-    """Read a cell as a frame number. Raises InputError naming `source` (file, row) and `column`."""
-    try:
-        number = float(cell)
-        if number == int(number) and number >= 0:
-            return int(number)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise InputError(f"{source}: {column} is {cell!r}, which is not a frame number; correct the cell")
 
 
 def refuse_endless(row: Mapping[str, Any], source: str) -> None:
@@ -184,45 +195,6 @@ def refuse_endless(row: Mapping[str, Any], source: str) -> None:
     onset, offset = row["onset"], row["offset"]
     if offset - onset >= _MOST_FRAMES or max(onset, offset, row.get("apex") or 0) > _LAST_FRAME:
         raise ENDLESS.error(source, onset=onset, offset=offset, most=_MOST_FRAMES, last=_LAST_FRAME)
-
-
-def timing(cells: pd.Series, columns: Sequence[str], source: str) -> dict[str, Any]:
-    """Read onset, apex (None if empty), offset and emotion (lower case) from the cells of a row.
-
-    columns: the spreadsheet's names of these four, in this order. source: file and row, for messages.
-    Raises ManyFaultsError for the cells that do not fit.
-    """
-    onset, apex, offset, emotion = columns
-    readers = {
-        "onset": lambda: frame_number(cells[onset], onset, source),
-        "apex": lambda: None if is_empty(cells[apex]) else frame_number(cells[apex], apex, source),
-        "offset": lambda: frame_number(cells[offset], offset, source),
-        "emotion": lambda: text_cell(cells[emotion], emotion, source).lower(),
-    }
-    values, faults = {}, Faults()
-    for name, read in readers.items():
-        with faults.catching():
-            values[name] = read()
-    faults.raise_any()
-    return values
-
-
-def text_cell(cell: Any, column: str, source: str) -> str:
-    """Read a cell as text without surrounding blanks. Raises InputError if it is empty."""
-    if is_empty(cell):
-        raise InputError(f"{source}: {column} is empty; fill the cell in or remove the row")
-    return str(cell).strip()
-
-
-def id_number(cell: Any, column: str, source: str) -> int:
-    """Read the number of a subject id such as 6, "006", "sub06" or "spNO.6".
-
-    Raises InputError if the cell holds no number.
-    """
-    digits = re.fullmatch(r"\D*([0-9]+)(\.0)?", str(cell).strip())
-    if not digits:
-        raise InputError(f"{source}: {column} is {cell!r}, which contains no number; correct the cell")
-    return int(digits[1])
 
 
 def subfolders(folder: str | Path) -> dict[str, str]:
@@ -236,32 +208,3 @@ def subfolders(folder: str | Path) -> dict[str, str]:
         return {name.lower(): name for name in names}
     except OSError:
         return {}
-
-
-def _sheet_rows(path: Path, sheet: str | None) -> list[tuple]:
-    from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        book = load_workbook(path, read_only=True, data_only=True)
-        try:
-            page = book[sheet] if sheet in book.sheetnames else book.worksheets[0]
-            page.reset_dimensions()  # some writers store a wrong size
-            return list(page.iter_rows(values_only=True))
-        finally:
-            book.close()
-    except (
-        OSError,
-        KeyError,
-        IndexError,
-        ValueError,
-        zipfile.BadZipFile,
-        InvalidFileException,
-    ) as error:
-        raise InputError(
-            f"{path}: cannot be read as an .xlsx spreadsheet ({error}); give the dataset's official annotation file"
-        ) from error
-
-
-def _plain(cell: Any) -> str:
-    return "" if cell is None else " ".join(str(cell).split()).lower()

@@ -2,16 +2,55 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from ra_icl.datasets.index import NAMES
-from ra_icl.errors import Faults, InputError
+from ra_icl.datasets.paper import (
+    CASME3_3,
+    CASME3_4,
+    CASME3_7,
+    CDE_LABELS,
+    CLASSES_3,
+    CLASSES_7,
+    EXPECTED,
+    EXPECTED_SUBJECTS,
+)
+from ra_icl.errors import Fault, FaultKind, Faults
 
-_CLASSES_3 = ("negative", "positive", "surprise")
-_CLASSES_7 = ("happiness", "surprise", "sadness", "disgust", "fear", "anger", "others")
+_EMOTION = {"where": "samm 006/006_1_2", "emotion": "joy", "known": "anger, contempt, disgust, fear, sadness"}
+UNKNOWN_PROTOCOL = FaultKind(
+    "protocol-unknown",
+    "{name!r} is not known",
+    "choose one of {names}",
+    {"where": "protocol", "name": "cde5", "names": "cde, groups5, casme3_3, casme3_4, casme3_7, own"},
+)
+NO_CLASSES = FaultKind(
+    "protocol-without-classes", "no classes", "set datasets.own.labels in the config", {"where": "protocol own"}
+)
+UNKNOWN_EMOTION = FaultKind(
+    "emotion-of-no-protocol", "emotion '{emotion}' is not known (known: {known})", "correct the annotation", _EMOTION
+)
+ON_MISMATCH = FaultKind(
+    "count-mismatch-unknown",
+    "data.count_mismatch is {value!r}",
+    "set error or warning",
+    {"where": "config", "value": "ignore"},
+)
+COUNTS = FaultKind(
+    "counts",
+    "the data differ from the paper's counts: {differences}",
+    "check the dataset's edition, or set data.count_mismatch: warning",
+    {"where": "cde", "differences": "smic surprise 42 instead of 43"},
+)
+SMIC_CROPS = FaultKind(
+    "counts-of-smic-crops",
+    "the data differ from the paper's counts: {differences}",
+    "the distributor's crops lack s18_sur_03: set data.count_mismatch: warning, or use SMIC_all_raw/HS",
+    {"where": "cde", "differences": "smic surprise 42 instead of 43"},
+)
 
 
 @dataclass(frozen=True)
@@ -29,39 +68,15 @@ class Protocol:
     groups: int = 0
 
 
-def _labels(**emotions: str) -> dict[str, str]:
-    """{emotion: class} from a class's emotions in one string."""
-    return {emotion: name for name, words in emotions.items() for emotion in words.split()}
-
-
-# Part A's annotation says "happy" and "sad"; papers write "happiness" and "sadness".
-_CASME3_3 = _labels(negative="disgust fear anger sad sadness", positive="happy happiness", surprise="surprise")
-_CASME3_7 = _labels(
-    happiness="happy happiness",
-    surprise="surprise",
-    sadness="sad sadness",
-    disgust="disgust",
-    fear="fear",
-    anger="anger",
-    others="others other",
-)
-_CASME3_4 = _CASME3_3 | _labels(others="others other")
-_CDE = {
-    # The paper's text also counts sadness and fear as negative; Table 4's 88 leave them out.
-    "casme2": _labels(negative="disgust repression", positive="happiness", surprise="surprise"),
-    "samm": _labels(negative="anger contempt disgust fear sadness", positive="happiness", surprise="surprise"),
-    "smic": _labels(negative="negative", positive="positive", surprise="surprise"),
-}
-
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
-        Protocol("cde", ("casme2", "samm", "smic"), _CLASSES_3, _CDE),
+        Protocol("cde", ("casme2", "samm", "smic"), CLASSES_3, CDE_LABELS),
         # CDE with 5 trainings a seed instead of 68. Its scores are not comparable with those of LOSO.
-        Protocol("groups5", ("casme2", "samm", "smic"), _CLASSES_3, _CDE, groups=5),
-        Protocol("casme3_3", ("casme3",), _CLASSES_3, {"casme3": _CASME3_3}),
-        Protocol("casme3_4", ("casme3",), (*_CLASSES_3, "others"), {"casme3": _CASME3_4}),
-        Protocol("casme3_7", ("casme3",), _CLASSES_7, {"casme3": _CASME3_7}),
+        Protocol("groups5", ("casme2", "samm", "smic"), CLASSES_3, CDE_LABELS, groups=5),
+        Protocol("casme3_3", ("casme3",), CLASSES_3, {"casme3": CASME3_3}),
+        Protocol("casme3_4", ("casme3",), (*CLASSES_3, "others"), {"casme3": CASME3_4}),
+        Protocol("casme3_7", ("casme3",), CLASSES_7, {"casme3": CASME3_7}),
         # The classes are in the config (see `protocol_of`); the index holds them instead of emotions.
         Protocol("own", ("own",), (), {"own": {}}),
     )
@@ -78,12 +93,12 @@ def protocol_of(name: str, classes: Sequence[str] = ()) -> Protocol:
     Raises InputError if the name is unknown or own data have no classes.
     """
     if name not in PROTOCOLS:
-        raise InputError(f"protocol {name!r} is not known; choose one of {', '.join(PROTOCOLS)}")
+        raise UNKNOWN_PROTOCOL.error("protocol", name=name, names=", ".join(PROTOCOLS))
     protocol = PROTOCOLS[name]
     if protocol.classes:
         return protocol
     if len(classes) < 2:
-        raise InputError(f"protocol {name}: no classes; set datasets.own.labels in the config")
+        raise NO_CLASSES.error(f"protocol {name}")
     return replace(protocol, classes=tuple(classes))
 
 
@@ -105,36 +120,6 @@ UNUSED_CASME2 = {
     ("sub24", "EP07_04f"): "not among the 145 of Table 4; sadness in some editions",
     ("sub24", "EP10_03"): "not among the 145 of Table 4; sadness in some editions",
 }
-
-# Tables 4 and 5: {protocol: {dataset: {class: sequences}}}.
-EXPECTED = {
-    "cde": {
-        "casme2": {"negative": 88, "positive": 32, "surprise": 25},
-        "samm": {"negative": 92, "positive": 26, "surprise": 15},
-        "smic": {"negative": 70, "positive": 51, "surprise": 43},
-    },
-    "casme3_3": {"casme3": {"negative": 438, "positive": 49, "surprise": 183}},
-    "casme3_4": {"casme3": {"negative": 438, "positive": 49, "surprise": 183, "others": 131}},
-    "casme3_7": {
-        "casme3": {
-            "happiness": 49,
-            "surprise": 183,
-            "sadness": 56,
-            "disgust": 245,
-            "fear": 82,
-            "anger": 55,
-            "others": 131,
-        }
-    },
-}
-# {protocol: {dataset: subjects}}.
-EXPECTED_SUBJECTS = {
-    "cde": {"casme2": 24, "samm": 28, "smic": 16},
-    "casme3_3": {"casme3": 87},
-    "casme3_4": {"casme3": 93},
-    "casme3_7": {"casme3": 93},
-}
-EXPECTED["groups5"], EXPECTED_SUBJECTS["groups5"] = EXPECTED["cde"], EXPECTED_SUBJECTS["cde"]
 
 
 def exclude(index: pd.DataFrame) -> pd.DataFrame:
@@ -175,32 +160,39 @@ def check_counts(
     on_mismatch: str = "error",
     expected: Mapping = EXPECTED,
     subjects: Mapping = EXPECTED_SUBJECTS,
-) -> list[str]:
+    *,
+    datasets: Collection[str] | None = None,
+) -> Faults:
     """Compare sequences per dataset and class, and subjects per dataset, with Tables 4 and 5.
 
-    selected: what `select` returned for `protocol`. on_mismatch: "error" raises InputError listing every difference,
-    "warning" logs the same line. Only datasets in `protocol.datasets` are compared, and only with what `expected` and
-    `subjects` hold.
-    Returns the differences.
+    selected: what `select` returned for `protocol`. on_mismatch: "error" raises ManyFaultsError with a fault for each
+    dataset that differs, "warning" logs them. datasets: those of the protocol to compare; None: those that occur in
+    `selected`. Compared is only what `expected` and `subjects` hold.
+    Returns a warning for each dataset that differs.
     """
     if on_mismatch not in ("error", "warning"):
-        raise InputError(f"config: data.count_mismatch is {on_mismatch!r}; set error or warning")
-    differences = _count_differences(selected, protocol, expected.get(protocol.name, {}))
-    for dataset, wanted in subjects.get(protocol.name, {}).items():
-        if dataset not in protocol.datasets:
-            continue
-        found = selected.loc[selected["dataset"] == dataset, "subject"].nunique()
-        if found != wanted:
-            differences.append(f"{dataset} subjects {found} instead of {wanted}")
-    if differences:
-        message = (
-            f"{protocol.name}: the data differ from the paper's counts: {'; '.join(differences)}; "
-            "check the datasets' editions, or set data.count_mismatch: warning"
-        )
-        if on_mismatch == "error":
-            raise InputError(message)
-        logging.getLogger(__name__).warning("%s", message)
-    return differences
+        raise ON_MISMATCH.error("config", value=on_mismatch)
+    found = set(selected["dataset"]) if datasets is None else set(datasets)
+    faults = Faults()
+    for dataset in (name for name in protocol.datasets if name in found):
+        rows = selected[selected["dataset"] == dataset]
+        counts = expected.get(protocol.name, {}).get(dataset, {})
+        labels = {name: int((rows["label"] == protocol.classes.index(name)).sum()) for name in counts}
+        differences = [
+            f"{dataset} {name} {labels[name]} instead of {n}" for name, n in counts.items() if labels[name] != n
+        ]
+        number, wanted = rows["subject"].nunique(), subjects.get(protocol.name, {}).get(dataset)
+        if wanted not in (None, number):
+            differences.append(f"{dataset} subjects {number} instead of {wanted}")
+        if differences:
+            cropped = dataset == "smic" and rows["frames"].str.contains("SMIC_all_cropped", case=False, na=False).any()
+            kind = SMIC_CROPS if cropped else COUNTS
+            faults.append(kind.at(protocol.name, differences=", ".join(differences)))
+    if on_mismatch == "error":
+        faults.raise_any()
+    for fault in faults:
+        logging.getLogger(__name__).warning("%s", fault)
+    return Faults(Fault(fault.where, fault.what, fault.remedy, fault.kind, "warning") for fault in faults)
 
 
 def folds(selected: pd.DataFrame, protocol: Protocol) -> list[str]:
@@ -258,23 +250,8 @@ def _class_of(row, protocol: Protocol) -> str | None:
         return row.emotion
     if any(row.emotion in other.labels.get(row.dataset, ()) for other in PROTOCOLS.values()):
         return None  # a class of another protocol, as `others` in the 3-class one
-    raise InputError(
-        f"{row.dataset} {row.subject}/{row.sequence}: emotion '{row.emotion}' is not known "
-        f"(known: {', '.join(labels)}); correct the annotation"
-    )
-
-
-def _count_differences(selected: pd.DataFrame, protocol: Protocol, expected: Mapping) -> list[str]:
-    differences = []
-    for dataset, counts in expected.items():
-        if dataset not in protocol.datasets:
-            continue
-        labels = selected.loc[selected["dataset"] == dataset, "label"]
-        for name, wanted in counts.items():
-            found = int((labels == protocol.classes.index(name)).sum())
-            if found != wanted:
-                differences.append(f"{dataset} {name} {found} instead of {wanted}")
-    return differences
+    place = f"{row.dataset} {row.subject}/{row.sequence}"
+    raise UNKNOWN_EMOTION.error(place, emotion=row.emotion, known=", ".join(labels))
 
 
 def _fold_order(pair: tuple[str, str]) -> tuple[int, int, str]:

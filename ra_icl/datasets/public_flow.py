@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import pandas as pd
 
 from ra_icl.datasets.index import COLUMNS
-from ra_icl.errors import InputError
+from ra_icl.errors import FaultKind
 from ra_icl.files import save_tensors
 from ra_icl.options import Help, Options, at_least
 
@@ -22,6 +22,49 @@ FOLDER = "datasets/STSNet_whole_norm_u_v_os"
 TABLE = "combined_3_class2_for_optical_flow.csv"
 CLASSES = {"0": "negative", "1": "positive", "2": "surprise"}
 FRAMES_PER_SECOND = {"casme2": 200, "samm": 200, "smic": 100}
+_MAP = {"where": "public/HTNet/datasets/STSNet_whole_norm_u_v_os/006_006_1_2 .png"}
+_CLONE = "clone the repository again"
+_COMMIT = {"commit": "8a3c1d0", "key": "public_flow.htnet"}
+
+TABLES_DIFFER = FaultKind(
+    "clone-tables-differ",
+    "its {table} differs from that of {other}",
+    "clone both again",
+    {"where": "public_flow.causalnet.root", "table": TABLE, "other": "htnet"},
+)
+CLONE_MISSING = FaultKind(
+    "clone-missing",
+    "folder {folder} does not exist",
+    "clone the repository that config/public-flow.yaml names and set {key} to the clone",
+    {"where": "public_flow.htnet.root", "folder": f"public/HTNet/{FOLDER}", "key": "public_flow.htnet.root"},
+)
+CLONE_UNREADABLE = FaultKind(
+    "clone-unreadable",
+    "cannot be read ({reason})",
+    "set {key} to a complete clone",
+    {"where": f"public/HTNet/{TABLE}", "reason": "No such file or directory", "key": "public_flow.htnet.root"},
+)
+CLONE_LABEL = FaultKind(
+    "clone-label",
+    "label {label} is not 0, 1 or 2",
+    _CLONE,
+    {"where": f"public/HTNet/{TABLE}: row 17", "label": "3"},
+)
+MAP_SIZES = FaultKind("map-sizes", "its maps differ in size", _CLONE, {"where": "006_006_1_2"})
+MAP_MISSING = FaultKind("map-missing", "published map missing", _CLONE, _MAP)
+MAP_UNREADABLE = FaultKind("map-unreadable", "not a readable 8-bit colour PNG", _CLONE, _MAP)
+CLONE_FILES = FaultKind(
+    "clone-files",
+    "holds {found} files, but {key}.files is {wanted}",
+    "clone commit {commit} again",
+    {"where": f"public/HTNet/{FOLDER}", "found": 440, "wanted": 442, **_COMMIT},
+)
+CLONE_CHECKSUM = FaultKind(
+    "clone-checksum",
+    "the files or {table} differ from those of commit {commit} (SHA-256 {found}, but {key}.sha256 is {wanted})",
+    "clone that commit again",
+    {"where": f"public/HTNet/{FOLDER}", "table": TABLE, "found": "9f2c...", "wanted": "41d0...", **_COMMIT},
+)
 SUFFIXES = {"onset_apex": ("",), "onset_apex_offset": ("", "_1")}
 
 
@@ -53,17 +96,14 @@ def read_index(sources: Mapping[str, PublishedOptions], dataset: str) -> pd.Data
     first, *others = tables
     for other in others:
         if not tables[other].equals(tables[first]):
-            raise InputError(f"public_flow.{other}.root: its {TABLE} differs from that of {first}; clone both again")
+            raise TABLES_DIFFER.error(f"public_flow.{other}.root", table=TABLE, other=first)
     return tables[first]
 
 
 def _require_clone(name: str, source: PublishedOptions) -> None:
     key, root = f"public_flow.{name}.root", Path(source.root)
     if not source.root or not (root / FOLDER).is_dir():
-        raise InputError(
-            f"{key}: folder {root / FOLDER if source.root else '(not set)'} does not exist; clone the repository that "
-            f"config/public-flow.yaml names and set {key} to the clone"
-        )
+        raise CLONE_MISSING.error(key, folder=root / FOLDER if source.root else "(not set)", key=key)
 
 
 def _read_table(name: str, source: PublishedOptions, dataset: str) -> pd.DataFrame:
@@ -72,13 +112,13 @@ def _read_table(name: str, source: PublishedOptions, dataset: str) -> pd.DataFra
     try:
         table = pd.read_csv(root / TABLE, dtype=str, usecols=["dataset", "sub", "filename_o", "label"])
     except (OSError, ValueError) as error:
-        raise InputError(f"{root / TABLE}: cannot be read ({error}); set {key} to a complete clone") from error
+        reason = " ".join(str(error).split())
+        raise CLONE_UNREADABLE.error(root / TABLE, reason=reason, key=key) from error
     rows = table[table["dataset"] == dataset]
     unknown = rows[~rows["label"].isin(CLASSES)]
     if len(unknown):
-        raise InputError(
-            f"{root / TABLE}: row {unknown.index[0] + 2}: label {unknown['label'].iloc[0]} is not 0, 1 or 2"
-        )
+        where = f"{root / TABLE}: row {unknown.index[0] + 2}"
+        raise CLONE_LABEL.error(where, label=unknown["label"].iloc[0])
     return _as_index(rows, dataset)
 
 
@@ -114,7 +154,7 @@ def read_maps(options: PublishedOptions, subject: str, sequence: str):
             channels[:2] = 1 - channels[:2]
         maps.append(channels)
     if len({map.shape for map in maps}) > 1:
-        raise InputError(f"{subject}_{sequence}: its maps differ in size; clone the repository again")
+        raise MAP_SIZES.error(f"{subject}_{sequence}")
     return np.stack(maps).astype(np.float16)
 
 
@@ -122,10 +162,10 @@ def _read_image(path: Path):
     import cv2
 
     if not path.is_file():
-        raise InputError(f"{path}: published map missing; clone the repository again")
+        raise MAP_MISSING.error(path)
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if image is None or image.dtype != "uint8" or image.ndim != 3 or image.shape[2] != 3:
-        raise InputError(f"{path}: not a readable 8-bit colour PNG; clone the repository again")
+        raise MAP_UNREADABLE.error(path)
     return image
 
 
@@ -168,15 +208,10 @@ def check_clone(name: str, options: PublishedOptions) -> None:
     try:
         count, checksum = clone_checksum(root)
     except OSError as error:
-        fault = f"{error.filename}: cannot be read ({error.strerror}); set {key}.root to a complete clone"
-        raise InputError(fault) from error
+        raise CLONE_UNREADABLE.error(error.filename, reason=error.strerror, key=f"{key}.root") from error
     if options.files not in (0, count):
-        raise InputError(
-            f"{root / FOLDER}: holds {count} files, but {key}.files is {options.files}; clone commit "
-            f"{options.commit} again"
-        )
+        values = {"found": count, "wanted": options.files, "commit": options.commit, "key": key}
+        raise CLONE_FILES.error(root / FOLDER, **values)
     if options.sha256 not in ("", checksum):
-        raise InputError(
-            f"{root / FOLDER}: the files or {TABLE} differ from those of commit {options.commit} (SHA-256 {checksum}, "
-            f"but {key}.sha256 is {options.sha256}); clone that commit again"
-        )
+        values = {"found": checksum, "wanted": options.sha256, "commit": options.commit, "key": key}
+        raise CLONE_CHECKSUM.error(root / FOLDER, table=TABLE, **values)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from ra_icl.datasets import casme2, casme3, own, samm, smic
+from ra_icl.datasets import casme2, casme3, identity, own, samm, smic
 from ra_icl.datasets.index import NAMES, validate
 from ra_icl.datasets.options import DATASETS
 from ra_icl.datasets.protocols import exclude, known_emotions
-from ra_icl.errors import Faults, InputError
+from ra_icl.errors import FaultKind, Faults
 
 DEFAULTS: dict[str, dict[str, Any]] = {name: asdict(options()) for name, options in DATASETS.items()}
 _READERS = {
@@ -22,6 +22,35 @@ _READERS = {
     "casme3": casme3.read_index,
     "own": own.read_index,
 }
+
+UNKNOWN_DATASET = FaultKind(
+    "dataset-unknown",
+    "{name!r} is not known",
+    "choose one of {names}",
+    {"where": "dataset", "name": "casme4", "names": "casme2, samm, smic, casme3, own"},
+)
+NO_ROOT = FaultKind("root-empty", "is empty", "set it in config/config.yaml", {"where": "datasets.samm.root"})
+ROOT_MISSING = FaultKind(
+    "root-missing",
+    "folder {folder} does not exist",
+    "set it in config/config.yaml, or to '' to leave {dataset} out",
+    {"where": "datasets.samm.root", "folder": "/data/SAM", "dataset": "samm"},
+)
+NO_ANNOTATION = FaultKind(
+    "annotation-empty", "is empty", "set it in config/config.yaml", {"where": "datasets.samm.annotation"}
+)
+ANNOTATION_MISSING = FaultKind(
+    "annotation-missing",
+    "annotation file {file} is missing",
+    "set {key}.annotation",
+    {"where": "datasets.own", "file": "my-data/annotation.csv", "key": "datasets.own"},
+)
+FRAMES_FOLDER_MISSING = FaultKind(
+    "dataset-frames-missing",
+    "frame folder {folder} does not exist",
+    "set {key}.frames",
+    {"where": "datasets.smic", "folder": "/data/SMIC/SMIC_all_raw/HS", "key": "datasets.smic"},
+)
 
 
 def build_index(dataset: str, options: Mapping[str, Any]) -> pd.DataFrame:
@@ -39,22 +68,36 @@ def build_index(dataset: str, options: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def survey(dataset: str, options: Mapping[str, Any]) -> tuple[pd.DataFrame, Faults]:
-    """Like `build_index`, but without stopping: the rows that can be read, and all faults of the annotation."""
+    """Like `build_index`, but without stopping: the rows that can be read, and all findings of the annotation."""
+    rows, faults, source = annotated(dataset, options)
+    used, known = exclude(rows), known_emotions(dataset)
+    with faults.catching():
+        validate(used, source, known)
+    if dataset == "own":
+        faults.extend(identity.find(used, _root(dataset, options), source))
+    if dataset == "casme3":
+        faults.extend(identity.overlaps(used, source))
+    if known:
+        used = used[used["emotion"].isin(known)]
+    return used.reset_index(drop=True), faults
+
+
+def annotated(dataset: str, options: Mapping[str, Any]) -> tuple[pd.DataFrame, Faults, Path]:
+    """Every row of a dataset's annotation that can be read, also those that no protocol uses, not validated.
+
+    `frames` is as in `build_index`. Returns the rows, indexed by the annotation's rows if there is one, what is wrong
+    with the others, and the annotation or, in SMIC, the folder that they were read from.
+    """
     if dataset not in _READERS:
-        raise InputError(f"dataset {dataset!r} is not known; choose one of {', '.join(NAMES)}")
+        raise UNKNOWN_DATASET.error("dataset", name=dataset, names=", ".join(NAMES))
     options = DEFAULTS[dataset] | dict(options)
     labels = {key: options[key] for key in ("labels", "excluded") if key in options}
     root, annotation, frames = _paths(dataset, options)
     faults = Faults()
-    used = exclude(_READERS[dataset](annotation, frames, faults, **labels))
-    known = known_emotions(dataset)
-    with faults.catching():
-        validate(used, annotation or frames, known)
-    if known:
-        used = used[used["emotion"].isin(known)]
+    rows = _READERS[dataset](annotation, frames, faults, **labels)
     elsewhere = os.path.isabs(options["frames"])
-    places = [_relative(path, root, elsewhere) for path in used["frames"]]
-    return used.assign(frames=pd.Series(places, used.index, dtype="str")).reset_index(drop=True), faults
+    places = [_relative(path, root, elsewhere) for path in rows["frames"]]
+    return rows.assign(frames=pd.Series(places, rows.index, dtype="str")), faults, annotation or frames
 
 
 def _relative(path: str, root: Path, elsewhere: bool) -> str:
@@ -65,21 +108,23 @@ def _relative(path: str, root: Path, elsewhere: bool) -> str:
     return Path(os.path.relpath(absolute, root)).as_posix()
 
 
+def _root(dataset: str, options: Mapping[str, Any]) -> Path:
+    return Path(options["root"]).expanduser()
+
+
 def _paths(dataset: str, options: Mapping[str, Any]) -> tuple[Path, Path | None, Path]:
     key = f"datasets.{dataset}"
     if not options.get("root"):
-        raise InputError(f"{key}.root: is empty; set it in config/config.yaml")
-    root = Path(options["root"]).expanduser()
+        raise NO_ROOT.error(f"{key}.root")
+    root = _root(dataset, options)
     if not root.is_dir():
-        raise InputError(
-            f"{key}.root: folder {root} does not exist; set it in config/config.yaml, or to '' to leave {dataset} out"
-        )
+        raise ROOT_MISSING.error(f"{key}.root", folder=root, dataset=dataset)
     annotation = root / options["annotation"] if options["annotation"] else None
     if annotation is None and dataset != "smic":
-        raise InputError(f"{key}.annotation: is empty; set it in config/config.yaml")
+        raise NO_ANNOTATION.error(f"{key}.annotation")
     if annotation is not None and not annotation.is_file():
-        raise InputError(f"{key}: annotation file {annotation} is missing; set {key}.annotation")
+        raise ANNOTATION_MISSING.error(key, file=annotation, key=key)
     frames = root / options["frames"]
     if not frames.is_dir():
-        raise InputError(f"{key}: frame folder {frames} does not exist; set {key}.frames")
+        raise FRAMES_FOLDER_MISSING.error(key, folder=frames, key=key)
     return root, annotation, frames

@@ -1,10 +1,11 @@
 """SAMM (200 fps, greyscale): spreadsheet of FACS codes and a folder of frames per clip."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
-from ra_icl.datasets import index
+from ra_icl.datasets import folders, index
 from ra_icl.errors import Faults
 
 FPS = 200
@@ -30,17 +31,19 @@ def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.Data
     `faults`. Raises InputError if the file cannot be read or lacks a column.
     """
     table = index.read_table(annotation, ("Subject", "Filename", *_TIMING))
-    return index.read_rows(table, annotation, lambda source, cells: _repaired(_row(frames, source, cells)), faults)
+    find = folders.finder()
+    return index.read_rows(table, annotation, lambda *cells: _repaired(_row(frames, find, *cells)), faults)
 
 
-def _row(frames: Path, source: str, cells: pd.Series) -> dict:
+def _row(frames: Path, find: Callable[..., Path], source: str, cells: pd.Series) -> dict:
     subject = f"{index.id_number(cells['Subject'], 'Subject', source):03d}"
     sequence = index.text_cell(cells["Filename"], "Filename", source)
+    index.below(frames, subject, sequence, source=source)
     return {
         "dataset": "samm",
         "subject": subject,
         "sequence": sequence,
-        "frames": str(index.below(frames, subject, sequence, source=source)),
+        "frames": str(find(frames, subject, sequence)),
         "fps": FPS,
         **index.timing(cells, _TIMING, source),
     }

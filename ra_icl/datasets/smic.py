@@ -5,51 +5,95 @@ from pathlib import Path
 
 import pandas as pd
 
-from ra_icl.datasets import index
+from ra_icl.datasets import folders, index
 from ra_icl.datasets.frames import frame_files
-from ra_icl.errors import Faults, InputError
+from ra_icl.errors import FaultKind, Faults
 
 FPS = 100
 EMOTIONS = ("negative", "positive", "surprise")
 _SHEET_COLUMNS = ("Subject", "Filename", "OnsetF", "OffsetF", "Emotion")
+_CLIP = "SMIC_all_raw/HS/s18/micro/surprise/s18_sur_03"
+NO_CLIPS = FaultKind(
+    "smic-without-clips",
+    "no clips such as s1/micro/negative/s1_ne_01",
+    "check datasets.smic.frames",
+    {"where": "SMIC_all_raw"},
+)
+ONE_SUBJECT = FaultKind(
+    "smic-subject-twice",
+    "{first} and {second} are one subject",
+    "keep one of them",
+    {"where": "SMIC_all_raw/HS", "first": "s01", "second": "s1"},
+)
+EMPTY_CLIP = FaultKind(
+    "smic-clip-empty",
+    "holds no frames",
+    "restore them, or delete the folder to leave the clip out",
+    {"where": _CLIP},
+)
+CLIP_NAME = FaultKind(
+    "smic-clip-name",
+    "the name does not fit subject {subject} (expected such as {subject}_ne_01)",
+    "rename it",
+    {"where": "SMIC_all_raw/HS/s1/micro/negative/s2_ne_01", "subject": "s01"},
+)
+OTHER_EMOTION = FaultKind(
+    "smic-emotion-contradicts-folder",
+    "{sequence} is '{emotion}' here but its folder is {folder}",
+    "correct one of them",
+    {"where": "SMIC-HS-E_annotation.xlsx, row 2", "sequence": "s18_sur_03", "emotion": "positive", "folder": _CLIP},
+)
+NO_FOLDER = FaultKind(
+    "smic-clips-without-folder",
+    "lists {clips}, which have no folder below {frames}",
+    "restore them, or leave them out as they are",
+    {"where": "SMIC-HS-E_annotation.xlsx", "clips": "s18_sur_03", "frames": "SMIC_all_cropped/HS"},
+    severity="warning",
+)
 
 
 def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.DataFrame:
     """Read the folders s1/micro/negative/s1_ne_01/ below `frames` as an index, sorted by id.
 
-    A folder holds exactly the clip: its first frame is the onset, its last the offset. The apex is empty. Subject
-    numbers are padded, also in sequence names: "s01", "s01_ne_01". For clips that an optional SMIC-HS-E_annotation.xlsx
-    lists, onset and offset come from there.
+    Names of folders may be in any case. A folder holds exactly the clip: its first frame is the onset, its last the
+    offset. The apex is empty. Subject numbers are padded, also in sequence names: "s01", "s01_ne_01". For clips that an
+    optional SMIC-HS-E_annotation.xlsx lists, onset and offset come from there.
     Clips without frames, with an unexpected folder name or with an annotated emotion that contradicts the folder's are
-    left out and added to `faults`. Raises InputError if `frames` holds no clips.
+    left out and added to `faults`; clips of the annotation without a folder are a warning. Raises InputError if
+    `frames` holds no clips.
     """
-    folders = [
-        (subject, emotion, clip, frames / folder / "micro" / emotion_folder / clip)
+    clips = [
+        (subject, emotion.lower(), clip, frames / folder / micro / emotion / clip)
         for subject, folder in sorted(_subjects(frames, faults).items())
-        for emotion, emotion_folder in sorted(index.subfolders(frames / folder / "micro").items())
-        for clip in sorted(index.subfolders(frames / folder / "micro" / emotion_folder).values())
-        if emotion in EMOTIONS
+        for micro in folders.names(frames / folder)
+        if micro.lower() == "micro"
+        for emotion in folders.names(frames / folder / micro)
+        if emotion.lower() in EMOTIONS
+        for clip in folders.names(frames / folder / micro / emotion)
     ]
-    if not folders:
-        raise InputError(f"{frames}: no clips such as s1/micro/negative/s1_ne_01; check datasets.smic.frames")
+    if not clips:
+        raise NO_CLIPS.error(frames)
     listed = {} if annotation is None else _read_ranges(annotation, faults)
-    clips = []
-    for folder in folders:
+    there = {f"{subject}_{clip.partition('_')[2].lower()}" for subject, _, clip, _ in clips}
+    if set(listed) - there:
+        faults.append(NO_FOLDER.at(annotation, clips=", ".join(sorted(set(listed) - there)), frames=frames))
+    rows = []
+    for clip in clips:
         with faults.catching():
-            clip = _with_range(_row(*folder), listed)
-            index.refuse_endless(clip, clip["frames"])
-            clips.append(clip)
-    return index.index_frame(sorted(clips, key=lambda row: (row["subject"], row["sequence"])))
+            row = _with_range(_row(*clip), listed)
+            index.refuse_endless(row, row["frames"])
+            rows.append(row)
+    return index.index_frame(sorted(rows, key=lambda row: (row["subject"], row["sequence"])))
 
 
 def _subjects(frames: Path, faults: Faults) -> dict[str, str]:
     # "s1" and "s01" are the same subject; other folders are not subjects
-    names = [name for name in index.subfolders(frames).values() if re.fullmatch(r"[sS][0-9]+", name)]
+    names = [name for name in folders.names(frames) if re.fullmatch(r"[sS][0-9]+", name)]
     subjects: dict[str, str] = {}
     for name in names:
         subject = f"s{int(name[1:]):02d}"
         if subject in subjects:
-            faults.append(f"{frames}: {subjects[subject]} and {name} are one subject; keep one of them")
+            faults.append(ONE_SUBJECT.at(frames, first=subjects[subject], second=name))
         subjects[subject] = name
     return subjects
 
@@ -57,7 +101,7 @@ def _subjects(frames: Path, faults: Faults) -> dict[str, str]:
 def _row(subject: str, emotion: str, clip: str, folder: Path) -> dict:
     numbers = list(frame_files(folder)) if folder.is_dir() else []
     if not numbers:
-        raise InputError(f"{folder}: holds no frames; restore them, or delete the folder to leave the clip out")
+        raise EMPTY_CLIP.error(folder)
     return {
         "dataset": "smic",
         "subject": subject,
@@ -74,9 +118,7 @@ def _row(subject: str, emotion: str, clip: str, folder: Path) -> dict:
 def _sequence(clip: str, subject: str, source: str) -> str:
     parts = re.fullmatch(r"[sS]([0-9]+)(_\w+)", clip)
     if not parts or int(parts[1]) != int(subject[1:]):
-        raise InputError(
-            f"{source}: the name does not fit subject {subject} (expected such as {subject}_ne_01); rename it"
-        )
+        raise CLIP_NAME.error(source, subject=subject)
     return f"{subject}{parts[2].lower()}"
 
 
@@ -102,7 +144,5 @@ def _with_range(row: dict, listed: dict) -> dict:
         return row
     onset, offset, emotion, source = listed[row["sequence"]]
     if emotion != row["emotion"]:
-        raise InputError(
-            f"{source}: {row['sequence']} is '{emotion}' here but its folder is {row['frames']}; correct one of them"
-        )
+        raise OTHER_EMOTION.error(source, sequence=row["sequence"], emotion=emotion, folder=row["frames"])
     return row | {"onset": onset, "offset": offset}

@@ -9,6 +9,7 @@ from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.protocols import EXPECTED, EXPECTED_SUBJECTS, PROTOCOLS, UNUSED_CASME2, select
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import DATA, data_caveats, missing_datasets
+from ra_icl.evaluation.data_notes import left_out_notes
 from ra_icl.evaluation.table_formats import EMPTY, Table, write_formats
 
 CAPTIONS = {
@@ -25,16 +26,21 @@ RULE_5 = "Left out: rows that break onset < apex ≤ offset; with 3 classes also
 Counts = dict[str, dict[str, int]]  # column -> row -> count
 
 
-def write_counts(number: str, index: pd.DataFrame, out_stem: Path, data_source: str) -> None:
+def write_counts(
+    number: str, index: pd.DataFrame, out_stem: Path, data_source: str, left_out: Mapping[str, int] | None = None
+) -> None:
     """Write Table 4 or 5 of an index (all datasets of the table) as `out_stem`.csv, .md, .tex and .notes.md.
 
-    data_source: datasets, twins or public_flow; twins are not compared with the paper.
+    data_source: datasets, twins or public_flow; twins are not compared with the paper. left_out: how many sequences
+    `data.exclude` took out of each dataset, for the notes.
     Raises InputError for another number, or an index without the table's datasets.
     """
-    write_formats(build_counts(number, index, data_source), out_stem)
+    write_formats(build_counts(number, index, data_source, left_out), out_stem)
 
 
-def build_counts(number: str, index: pd.DataFrame, data_source: str) -> Table:
+def build_counts(
+    number: str, index: pd.DataFrame, data_source: str, left_out: Mapping[str, int] | None = None
+) -> Table:
     """Table 4 or 5 of an index; a printed count that differs from the paper's has the paper's in brackets.
 
     Its data have a row per class, the total and the subjects, and for real data as many `published` rows of the paper.
@@ -54,7 +60,7 @@ def build_counts(number: str, index: pd.DataFrame, data_source: str) -> Table:
     data = _data(number, found, DATA[data_source])
     if real:
         data = pd.concat([data, _data(number, expected, "published")], ignore_index=True)
-    notes = tuple(_notes(number, present, compared, data_source))
+    notes = (*_notes(number, present, compared, data_source), *left_out_notes([left_out or {}]))
     return Table(number, caption, notes, data, _printed(number, found, compared))
 
 

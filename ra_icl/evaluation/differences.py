@@ -8,6 +8,7 @@ import pandas as pd
 
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import DATA, caveats
+from ra_icl.evaluation.data_notes import data_notes
 from ra_icl.evaluation.intervals import RESAMPLES, SCORES, Subjects, compare, holm, interval_notes, subjects_of
 from ra_icl.evaluation.metrics import read_metrics
 from ra_icl.evaluation.table_formats import Table, write_formats
@@ -55,7 +56,7 @@ def build_differences(
     title = _title(reference, methods)
     caption = f"{title} minus each other method, protocol {ours['protocol']}, in points of UF1 and UAR"
     caption = "; ".join(dict.fromkeys([caption, *(said for content in (ours, *others) for said in caveats(content))]))
-    notes = _notes(ours, subjects, len(others))
+    notes = _notes(ours, subjects, len(others), data_notes([ours, *others], methods))
     return Table("differences", caption, notes, data, _printed(data), record=record([ours, *others]))
 
 
@@ -125,13 +126,14 @@ def _printed(data: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(cells)
 
 
-def _notes(ours: Mapping[str, Any], subjects: Subjects, comparisons: int) -> tuple[str, ...]:
-    """What the columns mean, and why intervals may be missing."""
+def _notes(ours: Mapping[str, Any], subjects: Subjects, comparisons: int, of_data: Sequence[str]) -> tuple[str, ...]:
+    """What was done with the data, what the columns mean, and why intervals may be missing."""
     exact = 2 ** len(subjects) <= RESAMPLES
     swaps = f"all {2 ** len(subjects):,} ways" if exact else f"{RESAMPLES:,} random ways"
     seeds = len(ours["seeds"])
     return (
         *([SYNTHETIC_NOTE] if ours["data_source"] == "twins" else []),
+        *of_data,
         *interval_notes([ours["method"]], [subjects]),
         f"p: two-sided, from {swaps} of swapping subjects' predictions between the two methods",
         f"Holm: p adjusted for the number of comparisons, here {comparisons}, of UF1 and UAR apart",

@@ -16,6 +16,7 @@ from ra_icl import files
 from ra_icl.datasets.nested import InnerFold
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import DATA, caveats
+from ra_icl.evaluation.data_notes import data_notes
 from ra_icl.evaluation.intervals import Subjects, compare, interval_notes, score_intervals, subjects_of
 from ra_icl.evaluation.leak_figure import draw_epochs
 from ra_icl.evaluation.metrics import SCORES, read_metrics, uar, uf1
@@ -131,11 +132,12 @@ def _count(rows: pd.DataFrame, classes: int) -> np.ndarray:
     return counts
 
 
-def build_leak(found: Sequence[tuple[Mapping[str, Any], Epochs, Mapping[str, np.ndarray]]], titles: Mapping) -> Table:
+def build_leak(found: Sequence[tuple[Mapping[str, Any], Epochs, Mapping[str, np.ndarray]]], methods: Mapping) -> Table:
     """The table: a row for each method and rule, with what it gains over the last epoch.
 
-    found: of `read_method`, for each method. titles: {method: title}.
+    found: of `read_method`, for each method. methods: {method: its "title" and its mark "mir"}.
     """
+    titles = _titles(methods)
     rows = [
         _row(metrics, rule, epochs, chosen[rule], chosen["last"], titles)
         for metrics, epochs, chosen in found
@@ -146,7 +148,7 @@ def build_leak(found: Sequence[tuple[Mapping[str, Any], Epochs, Mapping[str, np.
     data = pd.DataFrame(rows)
     said = dict.fromkeys(caveat for content in contents for caveat in caveats(content))
     caption = "; ".join(["One training, predicted at differently chosen epochs, UF1 and UAR in %", *said])
-    return Table("leak", caption, _notes(contents), data, _printed(data), record=record(contents))
+    return Table("leak", caption, _notes(contents, methods), data, _printed(data), record=record(contents))
 
 
 def _row(
@@ -188,11 +190,16 @@ def _printed(data: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(cells)
 
 
-def _notes(contents: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What the rows mean."""
+def _titles(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    return {name: method.get("title", name) for name, method in methods.items()}
+
+
+def _notes(contents: Sequence[Mapping[str, Any]], methods: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """What was done with the data, and what the rows mean."""
     names = [content["method"] for content in contents]
     return (
         *([SYNTHETIC_NOTE] if contents[0]["data_source"] == "twins" else []),
+        *data_notes(contents, methods),
         "All rows of a method come from the same trainings; gain: points over the last epoch",
         "Best for each held-out subject: highest accuracy on that subject, of several epochs the latest; "
         "best over all: highest UF1 + UAR of all held-out subjects; both look at the labels that they are judged by",
@@ -201,14 +208,14 @@ def _notes(contents: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     )
 
 
-def write_leak(metrics_jsons: Sequence[Path], folds: Path, out_stem: Path, figure_stem: Path, titles: Mapping) -> None:
+def write_leak(metrics_jsons: Sequence[Path], folds: Path, out_stem: Path, figure_stem: Path, methods: Mapping) -> None:
     """Write the table as `out_stem`.csv, .md, .tex and .notes.md, and the chosen epochs as `figure_stem`.pdf and .png.
 
-    folds: the folder folds/ of the run that the metrics come from. titles: {method: title}.
+    folds: the folder folds/ of the run that the metrics come from. methods: as for `build_leak`.
     """
     found = [read_method(Path(path), Path(folds)) for path in metrics_jsons]
-    write_formats(build_leak(found, titles), out_stem)
-    draw_epochs(found, titles, figure_stem)
+    write_formats(build_leak(found, methods), out_stem)
+    draw_epochs(found, _titles(methods), figure_stem)
 
 
 def read_method(metrics_json: Path, folds: Path) -> tuple[dict[str, Any], Epochs, dict[str, np.ndarray]]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ra_icl import files
+from ra_icl.datasets.index import NAMES, read_index_csv
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import caveats
 from ra_icl.evaluation.explain import count_warnings
@@ -112,16 +113,21 @@ def aggregate(
     classes: Sequence[str],
     protocol: str,
     method: str,
+    indexes: Sequence[Path] = (),
+    left_out: Mapping[str, int] | None = None,
     selection_of: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Pool the folds of one method (CSV files, each with its .json beside it) into a metrics JSON.
 
     Writes `out` and returns its content: that of `summarise`, `by_subject` under "subjects", title, protocol, method,
     selection, data_source, the number of folds, what they were fed and made by, and `warnings`, how many of them have
-    each finding of `explain` (left out for folds of older versions). selection_of: of `choice.selection_of`, if the
-    method's options were selected; it goes along. Raises InputError, naming the file, if a fold
-    lacks a column or a prediction, if it belongs to another method or protocol, was trained under other rules or on
-    other flow than the rest, or if a sequence is not predicted exactly once per seed.
+    each finding of `explain` (left out for folds of older versions). indexes: the index CSVs of the protocol's
+    datasets, for `without_apex`, how many of the predicted sequences have no annotated apex, per dataset (left out
+    without them). left_out: how many sequences `data.exclude` took out of the protocol, per dataset. selection_of: of
+    `choice.selection_of`, if the method's options were selected; it goes along.
+    Raises InputError, naming the file, if a fold lacks a column or a prediction, if it belongs to another method or
+    protocol, was trained under other rules or on other flow than the rest, if a sequence is not predicted exactly once
+    per seed or is in no index.
     """
     if not fold_csvs:
         raise InputError(f"{out}: no folds given for {method} under {protocol}; name their CSV files")
@@ -140,11 +146,28 @@ def aggregate(
         **summarise(predictions, classes),
         "subjects": by_subject(predictions, len(classes)),
         **count_warnings(folds),
+        **({"without_apex": count_without_apex(predictions, indexes)} if indexes else {}),
+        "left_out": dict(left_out or {}),
         **({"selection_of": dict(selection_of)} if selection_of else {}),
     }
     content = {"title": "; ".join([f"{method.upper()}, protocol {protocol}", *caveats(content)]), **content}
     files.write_json(out, content)
     return content
+
+
+def count_without_apex(predictions: pd.DataFrame, indexes: Sequence[Path]) -> dict[str, int]:
+    """How many of the predicted sequences have no annotated apex, for each dataset that has such.
+
+    Raises InputError for a sequence that no index has.
+    """
+    apexes = pd.concat([read_index_csv(path)[[*SEQUENCE_KEY, "apex"]] for path in indexes])
+    merged = predictions.drop_duplicates(SEQUENCE_KEY).merge(apexes, "left", SEQUENCE_KEY, indicator="found")
+    unknown = merged[merged["found"] != "both"]
+    if len(unknown):
+        row = unknown.iloc[0]
+        raise InputError(f"{row['file']}: {'/'.join(row[SEQUENCE_KEY])} is not in the index; {RERUN}")
+    counts = merged.loc[merged["apex"].isna(), "dataset"].value_counts()
+    return {name: int(counts[name]) for name in NAMES if name in counts}
 
 
 def read_fold(path: Path, classes: int) -> tuple[pd.DataFrame, dict[str, Any]]:

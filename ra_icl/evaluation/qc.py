@@ -19,6 +19,8 @@ JUMP = 0.005
 QUIET = 0.5
 # and without motion if even its liveliest places move less than this (pixels of the crop).
 STILL = 0.1
+# What was noticed when the frames were read (damage, a jump, a frozen run) counts more than what merely looks odd.
+SEEN = 5
 
 
 def motion_energy(clip: np.ndarray) -> np.ndarray:
@@ -69,6 +71,7 @@ def measure_sequence(clip: np.ndarray, flow: np.ndarray, crop: Mapping[str, Any]
         "energy": energy.round(4).tolist(),
         "window": used["positions"],
         "apex": used["apex"],
+        "marks": crop.get("marks", []),
         "motion": magnitude.mean(axis=(1, 2)).round(4).tolist(),
     }
     return measured | oddness(measured)
@@ -93,6 +96,8 @@ def oddness(measured: Mapping[str, Any]) -> dict:
     if measured["missing"]:
         remarks.append(f"{measured['missing']} frames missing")
         score += 1
+    remarks += measured["marks"]
+    score += SEEN * len(measured["marks"])
     return {"oddness": round(score, 3), "remarks": remarks}
 
 

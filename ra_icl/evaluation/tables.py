@@ -12,6 +12,7 @@ from ra_icl.datasets.protocols import CDE
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import DATA, FOLDS_CAVEATS, caveats
 from ra_icl.evaluation.choice import selection_notes
+from ra_icl.evaluation.data_notes import data_notes
 from ra_icl.evaluation.explain import warning_notes
 from ra_icl.evaluation.intervals import Subjects, interval_notes, score_intervals, subjects_of
 from ra_icl.evaluation.metrics import read_metrics
@@ -44,12 +45,6 @@ IDS = ["data", "method", "title", "source", "protocol", "classes", "seeds", "sel
 SCORES = {"uf1": "UF1", "uar": "UAR"}
 CDE_SUBSETS = {"composite": "Composite"} | {name: TITLES[name] for name in ("casme2", "samm", "smic")}
 NUMERIC = [f"{subset}_{score}" for subset in CDE_SUBSETS for score in SCORES]
-MIDPOINT_NOTES = {
-    **dict.fromkeys(
-        CDE, "SMIC-HS has no apex annotation: if a method needs an apex, the midpoint of the sequence is used"
-    ),
-    "own": "If a method needs an apex and a sequence has none annotated, the midpoint of the sequence is used",
-}
 SYNTHETIC_NOTE = "Synthetic twins show that every step of the workflow works, and nothing about recognising people"
 MARKS_NOTE = "→X: replaced by X. Apex*: a single onset/apex instance. Apex: sampling in a neighbourhood of the apex"
 
@@ -272,13 +267,9 @@ def _require_comparable(number: str, metrics: Sequence[Mapping[str, Any]]) -> No
 
 
 def _notes(number: str, metrics: Sequence[Mapping[str, Any]], methods: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The notes below the table: midpoints for apexes, the ablation's marks, what ± means, choices, bad trainings."""
+    """The notes below the table: the data, the ablation's marks, what ± means, choices, bad trainings."""
     notes = [SYNTHETIC_NOTE] if metrics[0]["data_source"] == "twins" else []
-    needs_apex = any("Apex" in str(methods[content["method"]].get("mir")) for content in metrics)
-    unannotated = "smic" in metrics[0]["scores"] or number == "own"
-    # Published flow maps come with the apex that their authors chose.
-    if needs_apex and unannotated and metrics[0]["data_source"] != "public_flow":
-        notes.append(MIDPOINT_NOTES[metrics[0]["protocol"]])
+    notes += data_notes(metrics, methods)
     if "mir" in LEADING[number]:
         notes.append(MARKS_NOTE)
     several = sorted({len(content["seeds"]) for content in metrics} - {1})

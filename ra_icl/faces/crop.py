@@ -11,12 +11,24 @@ import pandas as pd
 from tqdm import tqdm
 
 from ra_icl import files
-from ra_icl.datasets.frames import Frame, file_stamps, read_frames, sequence_frames
-from ra_icl.errors import InputError
-from ra_icl.faces.align import cut, similarity, whole_frame
-from ra_icl.faces.landmarks import Found, detector_record, find
+from ra_icl.datasets.damage import Inspection
+from ra_icl.datasets.frames import Frame, file_stamps, read_frames, sequence_bits, sequence_frames
+from ra_icl.errors import FaultKind
+from ra_icl.faces.align import cut
+from ra_icl.faces.landmarks import detector_record
+from ra_icl.faces.onset import find_face
 from ra_icl.faces.options import FaceOptions
 from ra_icl.faces.stabilise import Stabiliser
+
+NOTHING_TO_CROP = FaultKind(
+    "crops-no-frames", "no frames to crop", "check its frame folder", {"where": "samm 006/006_1_2"}
+)
+NO_SEQUENCE = FaultKind(
+    "crops-no-sequence",
+    "the index has no sequence of this subject",
+    "check the name",
+    {"where": "crops/samm/006.safetensors"},
+)
 
 log = logging.getLogger(__name__)
 
@@ -26,23 +38,29 @@ def crop_sequence(frames: Sequence[Frame], options: FaceOptions, name: str) -> t
 
     frames: image files or frames of a video, the onset first. name: of the sequence, for messages.
     Returns uint8 crops (T, size, size[, 3]) and how they were made: `found` (eyes, box or whole_frame), `attempt` (the
-    number of the try that found the face, from 1), `box` and `eyes` (frame pixels, or null), `transform` (2x3, frame to
-    crop pixels, both measured from the image's corner) and, if the head is stabilised, `head` (per frame: right and
-    down in crop pixels, degrees).
+    number of the try that found the face, from 1), `box` and `eyes` (frame pixels, or null), `others` (the boxes of the
+    faces that were not taken), `transform` (2x3, frame to crop pixels, both measured from the image's corner), `bits`
+    (of the grey levels in the files; all frames have the scale of these), `marks` (what `Inspection` finds, in words)
+    and, if the head is stabilised, `head` (per frame: right and down in crop pixels, degrees).
     Raises InputError if a frame cannot be read, frames differ in size or no face is found.
     """
     if not frames:
-        raise InputError(f"{name}: no frames to crop; check its frame folder")
-    images = read_frames(frames, options.grey)
+        raise NOTHING_TO_CROP.error(name)
+    bits, inspection = sequence_bits(frames, options.bits), Inspection()
+    images = read_frames(frames, options.grey, bits, inspection.see)
     onset = next(images)
     info = find_face(onset, options, name)
     crops = np.empty((len(frames), options.size, options.size, *onset.shape[2:]), np.uint8)
     crops[0] = cut(onset, info["transform"], options.size)
     if options.stabilise == "rigid":
-        return crops, info | {"head": _cut_stabilised(crops, images, info["transform"])}
-    for crop, image in zip(crops[1:], images, strict=True):
-        crop[:] = cut(image, info["transform"], options.size)
-    return crops, info
+        info |= {"head": _cut_stabilised(crops, images, info["transform"])}
+    else:
+        for crop, image in zip(crops[1:], images, strict=True):
+            crop[:] = cut(image, info["transform"], options.size)
+    marks = inspection.marks()
+    for mark in marks:
+        log.warning("%s: %s", name, mark)
+    return crops, info | {"bits": bits, "marks": marks}
 
 
 def crop_subject(index: pd.DataFrame, root: str | Path, out: Path, options: FaceOptions) -> None:
@@ -54,42 +72,17 @@ def crop_subject(index: pd.DataFrame, root: str | Path, out: Path, options: Face
     Raises InputError like `crop_sequence`, or if frames of a sequence are missing.
     """
     if index.empty:
-        raise InputError(f"{out}: the index has no sequence of this subject; check the name")
+        raise NO_SEQUENCE.error(out)
     clips, sequences = {}, {}
     subject = index["subject"].iloc[0]
     for _, row in tqdm(index.iterrows(), f"crops {subject}", len(index), unit="sequence"):
-        name = f"{row['dataset']}/{row['subject']}/{row['sequence']}"
+        name = f"{row['dataset']} {row['subject']}/{row['sequence']}"
         numbers, frames = zip(*sequence_frames(row, root, options.missing_frames), strict=True)
         stamps = file_stamps(frames)  # before they are read: a change during that is noticed later
         clips[row["sequence"]], info = crop_sequence(frames, options, name)
         sequences[row["sequence"]] = {"frames": list(numbers), "files": stamps} | info
     record = {"options": asdict(options), "opencv": cv2.__version__, "detector": detector_record(options)}
     files.save_tensors(out, clips, record | {"sequences": sequences})
-
-
-def find_face(image: np.ndarray, options: FaceOptions, name: str) -> dict:
-    """Find the face on one frame, (H, W) or (H, W, 3) RGB uint8; returns `crop_sequence`'s info.
-
-    Raises InputError naming the sequence `name` if no face is found and no fallback is allowed.
-    """
-    found: Found = find(image, options)
-    if found.box is None:
-        if options.fallback == "error":
-            raise InputError(
-                f"{name}: no face found on the onset frame; check the frame, or set faces.fallback to whole_frame"
-            )
-        log.warning("%s: no face found, the whole frame is used", name)
-        transform = whole_frame(image.shape[:2], options.size)
-        return {"found": "whole_frame", "attempt": found.attempt, "box": None, "eyes": None, "transform": transform}
-    if found.eyes is None:
-        log.warning("%s: no plausible pair of eyes, the face box is used upright", name)
-    return {
-        "found": "eyes" if found.eyes else "box",
-        "attempt": found.attempt,
-        "box": list(found.box),
-        "eyes": [list(eye) for eye in found.eyes] if found.eyes else None,
-        "transform": similarity(found.box, found.eyes, options.size, options.margin),
-    }
 
 
 def _cut_stabilised(crops: np.ndarray, images: Iterable[np.ndarray], transform: list) -> list[list[float]]:

@@ -1,6 +1,6 @@
 """The face and the eyes by OpenCV's Haar cascades (Viola and Jones, 2001), with a check on what they find."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import product
 from math import atan2, ceil, degrees, hypot
@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ra_icl.errors import InputError
+from ra_icl.errors import FaultKind
 
 # Haar detection runs on copies of these sizes (pixels), so that its parameters fit every camera.
 FRAME_SIDE = 480
@@ -22,22 +22,26 @@ TURNS = (20.0, -20.0)
 Box = tuple[float, float, float]  # left, top, side, in pixels of the frame
 Point = tuple[float, float]
 Eyes = tuple[Point, Point]  # the one on the image's left first
+Face = tuple[Box, Eyes | None]
+
+CASCADE_MISSING = FaultKind(
+    "cascade-missing",
+    "is missing from OpenCV {version}",
+    "install opencv-contrib-python 4.14",
+    {"where": "cv2/data/haarcascade_eye.xml", "version": "5.0.0"},
+)
 
 
-def detect_face(grey: np.ndarray) -> tuple[Box | None, Eyes | None, int]:
-    """Find the face on a grey frame (H, W) uint8: its box and its eyes, in frame pixels, and the try that found it.
+def detect_faces(grey: np.ndarray) -> tuple[list[Face], int]:
+    """Find the faces on a grey frame (H, W) uint8: the boxes and their eyes, in frame pixels, and the try's number.
 
     A clear box is accepted with or without eyes (try 1). If there is none, looser settings (try 2), a border for faces
     that fill the frame (3), smaller boxes (4) and copies of the frame turned by TURNS (5 and 6) propose boxes, each of
-    which a plausible pair of eyes has to confirm. Box and eyes are None if no box is confirmed.
+    which a plausible pair of eyes has to confirm. The first try that finds a face ends the search.
     """
-    clear = list(_boxes(grey, 1.1, 5))
-    for box in clear:
-        eyes = detect_eyes(grey, box)
-        if eyes:
-            return box, eyes, 1
+    clear = _faces(grey, _boxes(grey, 1.1, 5))
     if clear:
-        return clear[0], None, 1
+        return clear, 1
     tries = [
         (0.0, lambda view: _boxes(view, 1.05, 3)),
         (0.0, lambda view: _boxes(view, 1.05, 3, border=0.25)),
@@ -46,11 +50,26 @@ def detect_face(grey: np.ndarray) -> tuple[Box | None, Eyes | None, int]:
     ]
     for number, (turn, propose) in enumerate(tries, start=2):
         view, back = (grey, None) if turn == 0 else _turned(grey, turn)
-        for box in propose(view):
-            eyes = detect_eyes(view, box)
-            if eyes:
-                return (box, eyes, number) if back is None else (*_turned_back(box, eyes, back), number)
-    return None, None, number
+        confirmed = [face for face in _faces(view, propose(view)) if face[1]]
+        if confirmed:
+            return (confirmed if back is None else [_turned_back(*face, back) for face in confirmed]), number
+    return [], number
+
+
+def _faces(grey: np.ndarray, boxes: Iterable[Box]) -> list[Face]:
+    """The faces that boxes are about: of boxes around one face the first with eyes, or else the first."""
+    about: list[list[Box]] = []
+    for box in boxes:
+        same = next((group for group in about if any(_overlap(box, other) for other in group)), None)
+        about.append([box]) if same is None else same.append(box)
+    found = (((box, eyes) for box in group if (eyes := detect_eyes(grey, box))) for group in about)
+    return [next(with_eyes, (group[0], None)) for with_eyes, group in zip(found, about, strict=True)]
+
+
+def _overlap(first: Box, second: Box) -> bool:
+    """Whether the centre of the smaller box lies in the larger one: a face and what is found inside it."""
+    (left, top, side), (x, y, width) = sorted((first, second), key=lambda box: -box[2])
+    return left <= x + width / 2 <= left + side and top <= y + width / 2 <= top + side
 
 
 def _turned(grey: np.ndarray, degrees: float) -> tuple[np.ndarray, np.ndarray]:
@@ -137,5 +156,5 @@ def _boxes(grey: np.ndarray, step: float, neighbours: int, border: float = 0, pa
 def _cascade(name: str) -> cv2.CascadeClassifier:
     path = Path(cv2.data.haarcascades) / f"haarcascade_{name}.xml"
     if not path.exists():
-        raise InputError(f"{path}: missing from OpenCV {cv2.__version__}; install version 4.14")
+        raise CASCADE_MISSING.error(path, version=cv2.__version__)
     return cv2.CascadeClassifier(str(path))

@@ -29,11 +29,21 @@ class FaceOptions(Options):
         ),
     ] = "haar"
     model: Annotated[str, Help("model file of yunet (.onnx) or lbf (.yaml)")] = ""
+    choose: Annotated[
+        Literal["largest", "most_central"],
+        Help("which of several faces on the onset frame is the subject's: the largest, or the nearest to the middle"),
+    ] = "largest"
     fallback: Annotated[
         Literal["error", "whole_frame"],
         Help("if no face is found on the onset frame: error stops, whole_frame crops nothing"),
     ] = "error"
     grey: Annotated[bool, Help("crops in grey, which is what TV-L1 sees")] = True
+    bits: Annotated[
+        Literal[8, 10, 12, 14, 16] | None,
+        Help(
+            "bits that the grey levels of 16-bit frames use; null: the fewest of 10, 12, 14, 16 that hold a sequence's"
+        ),
+    ] = None
     missing_frames: Annotated[
         float,
         at_least(0),

@@ -14,19 +14,15 @@ from typing import Any
 
 import pandas as pd
 
-from ra_icl.datasets import public_flow
 from ra_icl.datasets.index import NAMES
 from ra_icl.datasets.protocols import CDE, PROTOCOLS, Protocol, check_counts, fold_of, folds, protocol_of, select
-from ra_icl.datasets.public_flow import PublishedOptions
-from ra_icl.datasets.reading import build_index
-from ra_icl.errors import InputError
+from ra_icl.errors import Faults, InputError
 from ra_icl.flow.sampling import Sampling
 from ra_icl.planning.candidates import TRAINING_KEYS, add_candidates
 from ra_icl.planning.config import check_config, slice_of
+from ra_icl.planning.indexes import read_index
 from ra_icl.planning.methods import present, resolve_methods
 from ra_icl.planning.options import from_mapping
-from ra_icl.twins import plan as twin_plan
-from ra_icl.twins.plan import TwinOptions
 
 log = logging.getLogger(__name__)
 
@@ -78,12 +74,14 @@ def require_data(config: Mapping[str, Any]) -> None:
 class Plan:
     """What a run consists of.
 
-    index: all sequences of its datasets; selected: {protocol: its sequences with labels}; methods: {name: resolved
-    options}, those of sweeps and candidates included; sweeps: {name: {"figure", "key", "methods": {value: method}}}.
+    index: all sequences of its datasets; left_out: those that `data.exclude` took out of it; selected: {protocol: its
+    sequences with labels}; methods: {name: resolved options}, those of sweeps and candidates included; sweeps: {name:
+    {"figure", "key", "methods": {value: method}}}.
     """
 
     config: Mapping[str, Any]
     index: pd.DataFrame
+    left_out: pd.DataFrame
     selected: dict[str, pd.DataFrame]
     methods: dict[str, dict[str, Any]]
     sweeps: dict[str, dict[str, Any]]
@@ -125,6 +123,16 @@ class Plan:
     def classes(self, protocol: str) -> str:
         """The classes of a protocol in label order, as JSON."""
         return json.dumps(self.class_names(protocol))
+
+    def exclusions(self, dataset: str) -> str:
+        """The sequences of a dataset that `data.exclude` names, as JSON."""
+        return json.dumps(list(self.config["data"]["exclude"].get(dataset, ())), ensure_ascii=False)
+
+    def left_out_counts(self, *protocols: str) -> str:
+        """How many sequences of any of the protocols `data.exclude` leaves out, per dataset, as JSON."""
+        parts = [select(self.left_out, protocol_in(self.config, name)) for name in protocols]
+        rows = pd.concat(parts).drop_duplicates(["dataset", "subject", "sequence"])
+        return slice_of({name: int(count) for name, count in rows["dataset"].value_counts().items()})
 
     def score_tables(self) -> dict[str, tuple[list[str], list[str]]]:
         """{table: (its protocols, its methods)} of the tables of scores that this run can print."""
@@ -212,8 +220,13 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     config = dict(config) | {key: present(config[key]) for key in ("methods", "sweeps")}
     methods, sweeps = resolve_methods(config)
     add_candidates(config, methods)
-    index = pd.concat([read_index(config, name) for name in all_datasets_of(config)], ignore_index=True)
-    return Plan(config, index, _select(config, index), methods, sweeps)
+    indexes = [read_index(config, name) for name in all_datasets_of(config)]
+    Faults(fault for indexed in indexes for fault in indexed.faults).raise_any()
+    index, left_out, whole = (
+        pd.concat([getattr(indexed, part) for indexed in indexes], ignore_index=True)
+        for part in ("rows", "left_out", "whole")
+    )
+    return Plan(config, index, left_out, _select(config, index, whole), methods, sweeps)
 
 
 def sampling_name(sampling: Mapping[str, Any]) -> str:
@@ -227,25 +240,6 @@ def sampling_of(options: Mapping[str, Any]) -> Sampling:
     return from_mapping(Sampling, {key: value for key, value in options.items() if key != "source"}, "sampling")
 
 
-def published_options(config: Mapping[str, Any]) -> dict[str, PublishedOptions]:
-    """The clones of published flow maps that the config names."""
-    named = config["public_flow"]
-    if not named:
-        raise InputError("config: public_flow is empty; name a clone as config/public-flow.yaml does")
-    return {name: from_mapping(PublishedOptions, one, f"public_flow.{name}") for name, one in named.items()}
-
-
-def read_index(config: Mapping[str, Any], dataset: str) -> pd.DataFrame:
-    """The index of a dataset from the config's data source."""
-    source = config["data"]["source"]
-    if source == "twins":
-        options = from_mapping(TwinOptions, config["twins"], "twins")
-        return twin_plan.plan(dataset, options)
-    if source == "public_flow":
-        return public_flow.read_index(published_options(config), dataset)
-    return build_index(dataset, config["datasets"][dataset])
-
-
 def row_marks(method: Mapping[str, Any]) -> dict[str, Any]:
     """Title and Table 3's marks of a method, derived from its options."""
     return {
@@ -256,13 +250,16 @@ def row_marks(method: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _select(config: Mapping[str, Any], index: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    selected = {name: select(index, protocol_in(config, name)) for name in config["protocols"]}
+def _select(config: Mapping[str, Any], index: pd.DataFrame, whole: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The sequences of each protocol; whole: with those that are left out, which is no difference from the paper."""
+    protocols = {name: protocol_in(config, name) for name in config["protocols"]}
+    selected = {name: select(index, protocol) for name, protocol in protocols.items()}
     for name, rows in selected.items():
-        require_folds(protocol_in(config, name), rows)
+        require_folds(protocols[name], rows)
     if config["data"]["source"] != "twins" or config["twins"].get("census") == "full":
-        for name, rows in selected.items():
-            check_counts(rows, protocol_in(config, name), config["data"]["count_mismatch"])
+        for protocol in protocols.values():
+            rows = select(whole, protocol)
+            check_counts(rows, protocol, config["data"]["count_mismatch"], datasets=protocol.datasets)
     return selected
 
 

@@ -47,6 +47,7 @@ Distinct = AfterValidator(_distinct)
 Text = Annotated[str, min_length(1)]
 # Names become parts of paths, of rules and of titles.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=LONGEST_NAME)]
+DatasetName = Literal["casme2", "samm", "smic", "casme3", "own"]
 ProtocolName = Literal["cde", "groups5", "casme3_3", "casme3_4", "casme3_7", "own"]
 Names = Annotated[tuple[Text, ...], Distinct]
 
@@ -71,6 +72,10 @@ class DataOptions(Options):
     count_mismatch: Annotated[
         Literal["error", "warning"],
         Help("class counts that differ from Tables 4 and 5 stop the run, or are logged as a warning"),
+    ]
+    exclude: Annotated[
+        dict[DatasetName, Annotated[tuple[Text, ...], Distinct]],
+        Help("sequences to leave out, per dataset, as subject/sequence: {casme3: [spNO.1/a_355]}"),
     ]
 
 

@@ -76,17 +76,13 @@ def test_casme2_row_becomes_an_index_row(tmp_path):
     assert list(index.index) == [0]
 
 
-def test_casme2_apex_may_be_a_slash_or_blank(tmp_path):
-    options = casme2_root(
-        tmp_path,
-        casme2_row(1, "EP01_01", 1, "/", 9),
-        casme2_row("02", "EP01_01", 1, None, 9),
-        casme2_row("sub26", "EP01_01", 1, 3.0, 9),
-    )
-    index = build_index("casme2", options)
-    assert index["apex"].isna().tolist() == [True, True, False]
+def test_casme2_apex_may_be_blank_or_marked_as_unknown(tmp_path):
+    cells = ["/", None, " - ", "?", "n/a", 3.0, "4"]
+    rows = [casme2_row(f"sub{number:02d}", "EP01_01", 1, cell, 9) for number, cell in enumerate(cells, 1)]
+    index = build_index("casme2", casme2_root(tmp_path, *rows))
+    assert index["apex"].tolist() == [pd.NA, pd.NA, pd.NA, pd.NA, pd.NA, 3, 4]
     assert index["apex"].dtype == "Int64"
-    assert list(index["subject"]) == ["sub01", "sub02", "sub26"]
+    assert list(index["subject"]) == [f"sub{number:02d}" for number in range(1, 8)]
 
 
 def test_casme2_drops_the_rows_outside_every_protocol_before_it_checks(tmp_path):
@@ -128,10 +124,16 @@ def test_casme2_missing_column_is_named(tmp_path):
     [
         (casme2_row(1, "EP01_01", 9, None, 9), r"row 3: sub01/EP01_01: offset 9 is not after onset 9"),
         (casme2_row(1, "EP01_01", 1, 10, 9), r"row 3: sub01/EP01_01: apex 10 is outside .*1\.\.9"),
-        (casme2_row(1, "EP02_01f", 1, 3, 9), r"row 3: sub01/EP02_01f: is listed twice"),
+        (casme2_row(1, "EP02_01f", 1, 3, 9), r"row 3: sub01/EP02_01f: is listed twice, first in row 2"),
         (casme2_row(1, "EP01_01", "x", 3, 9), r"row 3: OnsetFrame is 'x'"),
         (casme2_row(1, "EP01_01", 1.5, 3, 9), r"row 3: OnsetFrame is 1\.5"),
-        (casme2_row(1, "EP01_01", 1, "?", 9), r"row 3: ApexFrame is '\?'"),
+        (
+            casme2_row(1, "EP01_01", 1, "46?", 9),
+            r"row 3: ApexFrame is '46\?', which is neither a frame number nor a mark",
+        ),
+        (casme2_row(1, "EP01_01", 1, -3, 9), r"row 3: ApexFrame is -3, which is neither"),
+        (casme2_row(1, "EP01_01", 1, 2.5, 9), r"row 3: ApexFrame is 2\.5, which is neither"),
+        (casme2_row(1, "EP01_01", 1, 3, 1e30), r"row 3: OffsetFrame is 1000\d+, which is not a frame number"),
         (casme2_row("x", "EP01_01", 1, 3, 9), r"row 3: Subject is 'x'"),
         (casme2_row(1, None, 1, 3, 9), r"row 3: Filename is empty"),
         (casme2_row(1, "EP01_01", 1, 3, 9, None), r"row 3: Estimated Emotion is empty"),
@@ -249,6 +251,9 @@ def test_smic_annotation_gives_the_range_of_the_clips_it_lists(tmp_path):
     )
     index = build_index("smic", {"root": str(tmp_path), "annotation": "a.xlsx"})
     assert index[["onset", "offset"]].to_numpy().tolist() == [[105, 112], [200, 219]]
+    (warning,) = survey("smic", {"root": str(tmp_path), "annotation": "a.xlsx"})[1]
+    assert "a.xlsx: lists s20_ne_07, which have no folder below " in warning
+    assert warning.severity == "warning"
     write_sheet(tmp_path / "a.xlsx", header, [1, "s1_ne_01", None, 105, 112, "positive", 1, 999])
     with pytest.raises(InputError, match=r"a\.xlsx, row 2: s01_ne_01 is 'positive' here"):
         build_index("smic", {"root": str(tmp_path), "annotation": "a.xlsx"})

@@ -144,8 +144,8 @@ def test_frames_of_a_video_are_the_numbered_ones(tmp_path, suffix):
 
 
 def test_a_video_that_is_missing_cut_or_too_short_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"video \S+gone\.mp4 is missing"):
-        sequence_frames(a_row("gone.mp4"), tmp_path)
+    with pytest.raises(InputError, match=r"frame folder or video \S+gone\.mp4 is missing"):
+        sequence_frames(a_row("gone.mp4", dataset="own"), tmp_path)
     path = write_video(tmp_path / "short.mp4", 3)
     frames = [frame for _, frame in sequence_frames(a_row("short.mp4", onset=2, offset=6), tmp_path)]
     with pytest.raises(InputError, match=r"short\.mp4: ends at frame 3; correct the row with onset \d and offset 6$"):

@@ -18,7 +18,7 @@ def test_rows_become_an_index_of_classes(tmp_path):
         tmp_path, "p1,p1/film.mp4,12,20,31,29.97,Disgust", "p2,clip 7,1,,9,,joy", "p2,clip 8,1,,9,,neutral", ",,,,,,"
     )
     index = build_index("own", options)
-    assert index["sequence"].tolist() == ["p1_film_12", "clip_7_1"]
+    assert index["sequence"].tolist() == ["p1/film.mp4_12", "clip 7_1"]
     assert index["emotion"].tolist() == ["negative", "positive"]
     assert index["frames"].tolist() == ["p1/film.mp4", "clip 7"]
     assert index["fps"].tolist()[0] == 29.97
@@ -26,15 +26,15 @@ def test_rows_become_an_index_of_classes(tmp_path):
 
 
 def test_columns_may_come_in_any_order_and_without_the_optional_ones(tmp_path):
-    options = own_data(tmp_path, "joy,9,1,c,p1", header="\ufeffEmotion,Offset,Onset,Clip,Subject")
-    assert build_index("own", options)["offset"].tolist() == [9]
+    options = own_data(tmp_path, "joy,9,1,c,p1", "joy,8,1,d,p2", header="\ufeffEmotion,Offset, Onset,Clip,Subject")
+    assert build_index("own", options)["offset"].tolist() == [9, 8]
 
 
 def test_all_faults_are_found_at_once_each_with_its_row(tmp_path):
     options = own_data(
         tmp_path,
         "p1,c,x,,9,0,joy",
-        "p/1,../c,1,,9,,joy",
+        "p1,../c,-1,,9,,joy",
         "p1,c,5,,9,,anger",
         "p1,,5,,9,,joy",
         "p1,d,9,,5,,joy",
@@ -47,7 +47,7 @@ def test_all_faults_are_found_at_once_each_with_its_row(tmp_path):
     wanted = [
         "row 2: onset is 'x'",
         "row 2: fps is '0'",
-        "row 3: subject is 'p/1'",
+        "row 3: onset is '-1'",
         "row 3: '../c' leaves the folder",
         "row 4: emotion is 'anger', which datasets.own names neither in labels",
         "row 5: clip is empty",
@@ -65,7 +65,7 @@ def test_all_faults_are_found_at_once_each_with_its_row(tmp_path):
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
-        ({}, "datasets.own.labels: give two classes or more"),
+        ({}, "datasets.own.labels: names fewer than two classes; give two"),
         ({"a": ["joy"]}, "give two classes or more"),
         ({"a": ["joy"], "b": ["Joy"]}, "emotion 'joy' is in two classes"),
     ],

@@ -172,10 +172,30 @@ def test_count_mismatch_lists_every_difference_and_the_key():
 
 
 def test_count_mismatch_can_be_a_warning(caplog):
-    differences = check_counts(small_selection(), PROTOCOLS["cde"], "warning")
-    assert "smic negative 2 instead of 70" in differences
-    assert "casme2 subjects 0 instead of 24" in differences
-    assert "smic negative 2 instead of 70" in caplog.text
+    (difference,) = check_counts(small_selection(), PROTOCOLS["cde"], "warning")
+    assert difference.startswith("cde: the data differ from the paper's counts: smic negative 2 instead of 70, smic ")
+    assert (difference.severity, difference.kind) == ("warning", "counts")
+    assert caplog.messages == [difference]
+
+
+def test_counts_are_compared_dataset_by_dataset():
+    cde = PROTOCOLS["cde"]
+    with pytest.raises(InputError) as error:
+        check_counts(small_selection(), cde, datasets=cde.datasets)
+    found = [fault.what.partition("counts: ")[2].split()[0] for fault in error.value.faults]
+    assert found == ["casme2", "samm", "smic"]
+    with pytest.raises(InputError) as error:  # those that are there
+        check_counts(small_selection(), cde)
+    (fault,) = error.value.faults
+    assert "smic subjects 2 instead of 16" in fault
+    assert check_counts(small_selection().head(0), cde) == []
+
+
+def test_a_count_fault_says_that_smics_crops_lack_a_clip():
+    selected = small_selection()
+    selected["frames"] = "SMIC_all_cropped/HS/" + selected["frames"]
+    with pytest.raises(InputError, match=r"lack s18_sur_03: set data\.count_mismatch: warning, or use SMIC_all_raw/HS"):
+        check_counts(selected, PROTOCOLS["cde"])
 
 
 def test_count_mismatch_takes_no_other_value():

@@ -39,6 +39,8 @@ def metrics(
         "data_source": source,
         "selection": selection,
         "data": {"flow": FLOW, "values": values(int(method[1]))},
+        "without_apex": {"smic": 164} if "smic" in subsets else {},
+        "left_out": {},
     }
     if subjects is not None:
         content["subjects"] = subjects

@@ -101,6 +101,12 @@ def test_table_5_counts_each_number_of_classes(tmp_path):
         assert "SYNTHETIC TWINS" in (tmp_path / f"table5.{suffix}").read_text()
 
 
+def test_the_notes_count_what_the_config_leaves_out():
+    notes = build_counts("4", made_up("casme2", "samm"), "datasets", {"samm": 2}).notes
+    assert notes[-1] == "Left out by data.exclude: 2 sequences of SAMM"
+    assert "data.exclude" not in "".join(build_counts("4", made_up("casme2", "samm"), "datasets").notes)
+
+
 def test_the_notes_name_every_real_sequence_that_is_left_out_and_none_of_twins():
     index = made_up("casme2")
     notes = {source: " ".join(build_counts("4", index, source).notes) for source in ("datasets", "twins")}

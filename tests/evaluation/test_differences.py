@@ -70,6 +70,14 @@ def test_title_and_notes_say_what_the_numbers_rest_on():
         assert words in notes
 
 
+def test_notes_count_midpoints_and_what_is_left_out():
+    m1 = content("m1") | {"without_apex": {"casme2": 21}, "left_out": {"samm": 3}}
+    methods = METHODS | {"m1": {"title": "M1", "mir": "→Apex*"}}
+    notes = build(m1, content("m6") | {"left_out": {"samm": 3}}, methods=methods).notes
+    assert notes[0].startswith("Without an annotated apex: 21 sequences of CASME II; methods that need an apex")
+    assert notes[1] == "Left out by data.exclude: 3 sequences of SAMM"
+
+
 def test_below_ten_subjects_there_is_a_difference_and_p_but_no_interval():
     few = {"casme2": 5, "samm": 4}
     table = build(content("m6", counts=few), content("m1", counts=few))

@@ -146,7 +146,7 @@ def test_the_rules_choose_what_plain_loops_choose(run):
     }
     assert {rule: as_epochs(epochs, of_rule) for rule, of_rule in chosen.items()} == expected
     assert len({tuple(of_rule.values()) for of_rule in expected.values()}) == 4
-    table = build_leak([found], {"m2": "M2"})
+    table = build_leak([found], {"m2": {"title": "M2"}})
     for row in table.data.to_dict("records"):
         assert [row["uf1"], row["uar"]] == pytest.approx(100 * scores(rows, expected[row["rule"]]), abs=1e-4)
         gain = 100 * (scores(rows, expected[row["rule"]]) - scores(rows, expected["last"]))
@@ -156,6 +156,9 @@ def test_the_rules_choose_what_plain_loops_choose(run):
     assert table.data["leak"].tolist() == [False, True, True, False]
     assert table.data["uf1_gain"][1] > 5  # the labels of the held-out subjects are worth something
     assert table.printed["UF1: gain"][0] == ""
+    metrics, _, _ = found
+    left_out = build_leak([(metrics | {"left_out": {"smic": 2}}, epochs, chosen)], {"m2": {"title": "M2"}}).notes
+    assert "Left out by data.exclude: 2 sequences of SMIC-HS" in left_out
 
 
 def test_the_gain_is_a_paired_difference(run):
@@ -170,7 +173,7 @@ def test_the_gain_is_a_paired_difference(run):
 
 def test_table_and_figure_are_written(run, tmp_path):
     path, folds, _ = run
-    write_leak([path], folds, tmp_path / "leak", tmp_path / "figure", {"m2": "M2, two instances"})
+    write_leak([path], folds, tmp_path / "leak", tmp_path / "figure", {"m2": {"title": "M2, two instances"}})
     table = pd.read_csv(tmp_path / "leak.csv")
     assert table["title"].unique().tolist() == ["M2, two instances"]
     assert table["rule"].tolist() == ["last", "subject", "mean", "inner"]

@@ -14,6 +14,7 @@ from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.errors import InputError
 from ra_icl.evaluation import caveats as module
 from ra_icl.evaluation import metrics
+from ra_icl.twins.plan import TwinOptions, plan
 
 CLASSES = ["negative", "positive", "surprise"]
 
@@ -123,12 +124,37 @@ def write_fold(folder, name, rows, *, seed=0, **changes):
     return folder / f"{name}.csv"
 
 
-def run(paths, out):
-    return metrics.aggregate(paths, out, classes=CLASSES, protocol="cde", method="m6")
+def run(paths, out, **data):
+    return metrics.aggregate(paths, out, classes=CLASSES, protocol="cde", method="m6", **data)
 
 
 SAMM = [("samm", "006", "006_1_2", 0, 0), ("samm", "006", "006_1_3", 1, 0)]
 CASME2 = [("casme2", "sub01", "EP02_01f", 2, 2)]
+
+
+def test_sequences_without_an_apex_are_counted_from_the_index(tmp_path):
+    """On a twin some of whose apexes are emptied, in some of its folds twice for two seeds."""
+    rows = {name: plan(name, TwinOptions(per_class=1)) for name in ("casme2", "smic")}
+    emptied = rows["casme2"].index[[0, 3, 4]]
+    rows["casme2"].loc[emptied, "apex"] = pd.NA
+    indexes = []
+    for name, table in rows.items():
+        indexes.append(tmp_path / f"{name}.csv")
+        files.write_csv(indexes[-1], table)
+    paths = []
+    for (name, subject), held_out in pd.concat(rows.values()).groupby(["dataset", "subject"]):
+        keys = [(name, subject, sequence, number % 3, 0) for number, sequence in enumerate(held_out["sequence"])]
+        paths += [write_fold(tmp_path / str(seed), f"{name}-{subject}", keys, seed=seed) for seed in (0, 1)]
+    out = tmp_path / "m6.json"
+    found = run(paths, out, indexes=indexes, left_out={"smic": 2})
+    assert found["without_apex"] == {"casme2": 3, "smic": len(rows["smic"])}
+    assert found["left_out"] == {"smic": 2}
+    assert metrics.read_metrics(out) == found
+    smic = [path for path in paths if path.stem.startswith("smic")]
+    assert run(smic, out, indexes=indexes)["without_apex"] == {"smic": len(rows["smic"])}
+    assert "without_apex" not in run(paths, out)
+    with pytest.raises(InputError, match=r"smic-s\d+\.csv: smic/s\d+/\w+ is not in the index"):
+        run(paths, out, indexes=indexes[:1])
 
 
 def told(**changes):

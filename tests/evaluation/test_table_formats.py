@@ -72,7 +72,7 @@ def test_markdown_holds_the_printed_cells_and_the_notes():
     assert lines[0] == list(table.printed.columns)
     assert [[cell.replace("\\*", "*") for cell in line] for line in lines[2:]] == table.printed.to_numpy().tolist()
     assert text.startswith("**Table 3. Ablation")
-    assert "midpoint of the sequence is used.\n" in text
+    assert "take the midpoint of these sequences.\n" in text
     assert "Flow" not in text  # the record goes into the notes
 
 

@@ -8,7 +8,7 @@ from metrics_content import deviation, metrics, people, percents
 
 from ra_icl import files
 from ra_icl.errors import InputError
-from ra_icl.evaluation import tables
+from ra_icl.evaluation import data_notes, tables
 from ra_icl.evaluation.intervals import score_intervals, subjects_of
 from ra_icl.evaluation.metrics import read_metrics
 
@@ -18,6 +18,10 @@ METHODS = {
     "m6": {"title": "M6 (ours)", "mir": True, "irc": "✓", "mrd": "✓"},
 }
 SUBSETS = ("composite", "casme2", "samm", "smic")
+SMIC_NOTE = (
+    "Without an annotated apex: 164 sequences of SMIC-HS; methods that need an apex take the midpoint of these "
+    "sequences"
+)
 
 
 def build(number, *contents):
@@ -98,8 +102,7 @@ def test_table_3_shows_the_marks_and_the_midpoint_note():
     marks = table.printed[["Method", "MIR", "IRC", "MRD"]].to_numpy().tolist()
     assert marks[0] == ["M1", "→Apex*", "×", "×"] == marks[10]
     assert marks[5] == ["M6 (ours)", "✓", "✓", "✓"] == marks[11]
-    assert "SMIC-HS has no apex annotation" in table.notes[0]
-    assert "midpoint" in table.notes[0]
+    assert table.notes[0] == SMIC_NOTE
     assert "→X" in table.notes[1]
 
 
@@ -125,10 +128,25 @@ def test_notes_warn_of_trainings_gone_wrong_in_half_of_the_folds():
     assert "explain" not in "".join(build("3", metrics("m1"), metrics("m6")).notes)
 
 
-def test_own_data_note_the_midpoint_without_naming_smic():
-    notes = build("own", metrics("m1", "own")).notes
-    assert "midpoint" in notes[0]
-    assert "SMIC" not in "".join(notes)
+def test_midpoints_are_counted_for_each_dataset():
+    m1 = metrics("m1") | {"without_apex": {"smic": 164, "casme2": 21}}
+    expected = "Without an annotated apex: 21 sequences of CASME II, 164 sequences of SMIC-HS; methods that"
+    assert build("3", m1, metrics("m6")).notes[0].startswith(expected)
+    one = metrics("m1", "own") | {"without_apex": {"own": 1}}
+    assert build("own", one).notes[0].startswith("Without an annotated apex: 1 sequence of Own data; methods that")
+    older = {key: value for key, value in one.items() if key != "without_apex"}
+    assert build("own", older).notes[0] == data_notes.UNCOUNTED_NOTE
+
+
+def test_what_the_config_leaves_out_is_counted_in_every_table():
+    counts = {"casme2": 1, "smic": 2}
+    expected = "Left out by data.exclude: 1 sequence of CASME II, 2 sequences of SMIC-HS"
+    for number in ("1", "3", "3_controls"):
+        assert expected in build(number, metrics("m6") | {"left_out": counts}).notes
+    # An `others` is left out of two of the three protocols.
+    third, whole = (metrics("m6", f"casme3_{n}") | {"left_out": {"casme3": n}} for n in (3, 7))
+    assert "Left out by data.exclude: 7 sequences of CAS(ME)³" in build("2", third, whole).notes
+    assert "Left out" not in "".join(build("1", metrics("m6")).notes)
 
 
 @pytest.mark.parametrize("number", ["1", "2", "3"])
@@ -180,7 +198,7 @@ def test_groups_are_named_in_the_title_and_stand_beside_no_published_row(number)
     assert table.title.endswith("under the CDE setting, UF1 and UAR in %; five folds by subject, not LOSO")
     assert table.data["data"].tolist() == ["real", "real"]
     assert table.data["protocol"].tolist() == ["groups5"] * 2
-    assert "SMIC-HS has no apex annotation" in table.notes[0]
+    assert table.notes[0] == SMIC_NOTE
 
 
 def test_the_controls_have_the_columns_of_table_3_and_no_published_row():

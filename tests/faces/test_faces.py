@@ -12,8 +12,9 @@ from skimage import data
 from ra_icl import files
 from ra_icl.errors import InputError
 from ra_icl.faces import haar
-from ra_icl.faces.crop import crop_sequence, crop_subject, find_face
-from ra_icl.faces.haar import EYES, best_eye_pair, detect_face
+from ra_icl.faces.crop import crop_sequence, crop_subject
+from ra_icl.faces.haar import EYES, best_eye_pair, detect_faces
+from ra_icl.faces.onset import find_face
 from ra_icl.faces.options import FaceOptions
 from ra_icl.planning.options import from_mapping
 
@@ -114,23 +115,23 @@ def test_all_frames_share_the_onset_frames_transform(photograph, tmp_path):
 
 def test_a_face_that_fills_the_frame_is_found(photograph):
     # From the brows to the mouth: the detector needs a border around it.
-    (_, _, side), eyes, attempt = detect_face(photograph[80:165, 180:265])
+    [((_, _, side), eyes)], attempt = detect_faces(photograph[80:165, 180:265])
     np.testing.assert_allclose(eyes + np.array([180, 80]), PUPILS, atol=4)
     assert side == pytest.approx(110, abs=25)
     assert attempt == 3
 
 
-def test_the_best_supported_box_wins_over_a_larger_one(photograph):
+def test_a_face_with_eyes_wins_over_a_larger_box_without(photograph, caplog):
     # Turned and reduced like this, the shuttle model passes for a larger face.
     turn = cv2.getRotationMatrix2D((224, 110), -6, 1)
     image = cv2.warpAffine(photograph, turn, (512, 512), borderMode=cv2.BORDER_REFLECT)
     image = cv2.resize(image, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
-    sides = [side for _, _, side in haar._boxes(image, 1.1, 5)]
-    (_, _, side), eyes, _ = detect_face(image)
-    assert sides[0] < sides[1]
-    assert side == sides[0]
+    info = find_face(image, FaceOptions(), "own p1/a")
+    ((_, _, other),) = info["others"]
+    assert info["box"][2] < other
     expected = 0.7 * (PUPILS @ turn[:, :2].T + turn[:, 2])
-    np.testing.assert_allclose(eyes, expected, atol=4)
+    np.testing.assert_allclose(info["eyes"], expected, atol=4)
+    assert "own p1/a: 2 faces are found on the onset frame, of which the largest with eyes is taken" in caplog.text
 
 
 def test_a_reduction_averages(tmp_path):
@@ -181,7 +182,7 @@ def test_margin_widens_the_crop(photograph, tmp_path):
 
 def test_no_face_is_an_error_that_names_the_sequence_and_the_key(faceless, tmp_path):
     paths = write(tmp_path, [faceless])
-    with pytest.raises(InputError, match=r"smic/s01/x: no face found.*faces\.fallback"):
+    with pytest.raises(InputError, match=r"smic/s01/x: no face is found.*faces\.fallback"):
         crop_sequence(paths, FaceOptions(), "smic/s01/x")
 
 
@@ -265,6 +266,36 @@ def test_bad_options_are_refused(values, part):
         from_mapping(FaceOptions, values, "faces")
 
 
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_frames_of_more_bits_give_the_crops_of_the_same_frames_in_8_bits(photograph, tmp_path, bits):
+    clip = [np.roll(photograph // 4, step, axis=1) for step in range(4)]
+    clip[2][5, 7] = 255  # the largest level is not on the frame on which the face is looked for
+    narrow, info = crop_sequence(write(tmp_path / "8", clip), FaceOptions(size=64), "s")
+    paths = write(tmp_path / "more", [image.astype(np.uint16) << (bits - 8) for image in clip])
+    wide, more = crop_sequence(paths, FaceOptions(size=64), "s")
+    np.testing.assert_array_equal(wide, narrow)
+    assert (info["bits"], more["bits"]) == (8, bits)
+    assert {**more, "bits": 8} == info
+    given, record = crop_sequence(paths, FaceOptions(size=64, bits=16, fallback="whole_frame"), "s")
+    assert record["bits"] == 16
+    assert given.max() <= 1 + (255 >> (16 - bits))
+
+
+def test_what_is_noticed_in_the_frames_is_recorded_and_warned_of(photograph, tmp_path, caplog):
+    clip = [np.roll(photograph, step // 3, axis=1) for step in range(0, 30, 3)]
+    paths = write(tmp_path, [*clip[:4], photograph[::-1], *clip[4:7], clip[6]], "jpg")
+    data = paths[2].read_bytes()
+    paths[2].write_bytes(data[: len(data) // 2] + data[len(data) // 2 + 64 :])
+    crops, info = crop_sequence(paths, FaceOptions(size=64), "s")
+    assert len(crops) == 9
+    assert [mark.split()[0] for mark in info["marks"]] == ["img3.jpg", "img3.jpg", "img9.jpg"]
+    damaged, jump, frozen = info["marks"]
+    assert "is damaged (Corrupt JPEG data: " in damaged
+    assert "differs from the frames around it" in jump
+    assert "repeat the frame before them" in frozen
+    assert [message for message in caplog.messages if "damaged" in message] == [f"s: {damaged}"]
+
+
 def subject_index(sequences):
     rows = {
         "dataset": "casme2",
@@ -304,7 +335,7 @@ def test_crop_subject_leaves_nothing_behind_after_an_error(photograph, faceless,
     write(tmp_path / "clips" / "EP02", [faceless] * 3, first=46)
     out = tmp_path / "crops" / "sub01.safetensors"
     index = subject_index(["EP01", "EP02"])
-    with pytest.raises(InputError, match="casme2/sub01/EP02: no face found"):
+    with pytest.raises(InputError, match="casme2 sub01/EP02: no face is found"):
         crop_subject(index, tmp_path, out, FaceOptions())
     with pytest.raises(InputError, match="no sequence of this subject"):
         crop_subject(index.iloc[:0], tmp_path, out, FaceOptions())

@@ -11,8 +11,8 @@ from skimage import data
 
 from ra_icl.errors import InputError
 from ra_icl.faces import landmarks
-from ra_icl.faces.crop import find_face
 from ra_icl.faces.haar import EYES
+from ra_icl.faces.onset import find_face
 from ra_icl.faces.options import FaceOptions
 
 PUPILS = ((203.5, 101.0), (247.5, 103.0))
@@ -66,7 +66,7 @@ def test_yunet_takes_the_best_face_and_levels_its_eyes(monkeypatch, model):
         check(find_face(frame, options, "s"))
     landmarks._yunet_model.cache_clear()
     monkeypatch.setattr(cv2.FaceDetectorYN, "create", lambda *_: YuNet(None))
-    with pytest.raises(InputError, match="no face found"):
+    with pytest.raises(InputError, match="no face is found"):
         find_face(FRAME, options, "s")
 
 

@@ -19,7 +19,8 @@ from ra_icl.errors import InputError
 from ra_icl.faces.crop import crop_subject
 from ra_icl.faces.options import FaceOptions
 from ra_icl.files import save_tensors
-from ra_icl.planning.check import check_config, check_dataset, frames_changed, recorded_crops
+from ra_icl.planning.check import check_config, check_dataset
+from ra_icl.planning.check_frames import Look, frames_changed, recorded_crops
 from ra_icl.twins.plan import TwinOptions
 from ra_icl.twins.render import render
 
@@ -38,10 +39,17 @@ def twin(rendered, tmp_path):
     return Path(shutil.copytree(rendered, tmp_path / "casme2"))
 
 
+def look_at(twin, exclude=(), **look):
+    """What `check` says of the twin of CASME II, and its index."""
+    options = DEFAULTS["casme2"] | {"root": str(twin)}
+    data = {"source": "datasets", "exclude": {"casme2": exclude}}
+    return check_dataset({"data": data, "datasets": {"casme2": options}}, "casme2", Look(**look))
+
+
 def test_a_sound_dataset_has_no_fault(twin):
-    rows, faults = check_dataset("casme2", {"root": str(twin)})
+    indexed, faults = look_at(twin, faces=True, deep=True)
     assert faults == []
-    assert len(rows) == len(build_index("casme2", {"root": str(twin)}))
+    assert len(indexed.rows) == len(build_index("casme2", {"root": str(twin)}))
 
 
 def test_every_fault_is_found_in_one_pass(twin):
@@ -59,7 +67,7 @@ def test_every_fault_is_found_in_one_pass(twin):
     cut.write_bytes(cut.read_bytes()[:300])
     cv2.imwrite(str(small), np.arange(600, dtype=np.uint8).reshape(20, 30))
     frame_files(folders[3])[rows["onset"][3]].unlink()
-    _, faults = check_dataset("casme2", {"root": str(twin)})
+    _, faults = look_at(twin)
     wanted = [
         "'sub01/../../other' leaves the folder",
         "OnsetFrame is 'x'",
@@ -74,7 +82,7 @@ def test_every_fault_is_found_in_one_pass(twin):
     for fault, words in zip(faults, wanted, strict=True):
         assert words in fault
         assert "\n" not in fault
-    assert len(check_dataset("casme2", {"root": str(twin)}, decode=False)[1]) == len(wanted) - 2
+    assert len(look_at(twin, decode=False)[1]) == len(wanted) - 2
 
 
 def test_the_command_prints_all_and_exits_non_zero(twin, tmp_path, monkeypatch, capsys):
@@ -86,16 +94,17 @@ def test_the_command_prints_all_and_exits_non_zero(twin, tmp_path, monkeypatch, 
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 1
-    no_data, no_folder = capsys.readouterr().out.splitlines()
+    no_data, no_folder, counts = capsys.readouterr().out.splitlines()
     assert no_data.startswith("config: datasets.casme3.root: is empty; ")
     assert no_folder.startswith("datasets.smic.root: folder /nowhere does not exist; ")
+    assert counts.startswith("cde: the data differ from the paper's counts: casme2 ")
     mine.write_text(yaml.safe_dump({"protocols": ["cde"], "datasets": roots}))
-    assert check_config([mine], ["casme2"]) == []
+    assert check_config([mine], ["casme2"]) == [counts]
     with pytest.raises(InputError, match=r"--dataset samm: .*datasets\.samm\.root is empty; choose from casme2, smic"):
         check_config([mine], ["samm"])
 
 
-def test_counts_are_compared_where_a_protocol_is_whole(twin, tmp_path, monkeypatch):
+def test_counts_are_compared(twin, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     root = tmp_path / "casme3"
     render("casme3", root, TwinOptions(per_class=2, frames=(8, 9), scale=0.2))
@@ -114,13 +123,13 @@ def crop_all(twin, crops):
 
 @pytest.fixture
 def run(twin, tmp_path, monkeypatch):
-    """A config whose results folder holds the crops of the twin, its rows, and what `check` says of it."""
+    """A config whose results folder holds the crops of the twin, its rows, and what faults `check` finds."""
     monkeypatch.chdir(ROOT)
     values = {"protocols": ["cde"], "datasets": {"casme2": {"root": str(twin)}}, "data": {"count_mismatch": "warning"}}
     config = tmp_path / "my config.yaml"
     config.write_text(yaml.safe_dump(values | {"pathvars": {"results": str(tmp_path / "results")}}))
     rows = crop_all(twin, tmp_path / "results" / "crops")
-    return rows, lambda **options: check_config([config], ["casme2"], decode=False, **options)
+    return rows, lambda **options: check_config([config], ["casme2"], decode=False, **options).serious
 
 
 def test_sequences_whose_frames_changed_are_listed_with_the_command_that_crops_them_again(run, twin, tmp_path):
@@ -147,8 +156,8 @@ def test_data_that_moved_have_not_changed(twin, tmp_path):
     moved = Path(shutil.copytree(twin, tmp_path / "elsewhere"))  # keeps times
     shutil.rmtree(twin)
     cropped = recorded_crops(tmp_path / "crops" / "casme2")
-    rows, faults = check_dataset("casme2", {"root": str(moved)}, decode=False, cropped=cropped)
-    assert len(cropped) == len(rows) > 0
+    indexed, faults = look_at(moved, decode=False, cropped=cropped)
+    assert len(cropped) == len(indexed.rows) > 0
     assert faults == []
 
 
@@ -218,8 +227,9 @@ def test_published_clones_are_compared_with_the_checksums_of_the_config(tmp_path
         config.write_text(yaml.safe_dump({"public_flow": sources}))
         return check_config([Path("config/public-flow.yaml"), config], ["samm", "casme2"])
 
-    (fault,) = faults_of()
+    fault, counts = faults_of()
     assert "row 3: label 7 is not 0, 1 or 2" in fault
+    assert counts.startswith("cde: the data differ from the paper's counts: samm negative 1 instead of 92, ")
     found = faults_of(files=2)
     assert sum("holds 1 files, but public_flow." in fault for fault in found) == 3
     found = faults_of(sha256="0" * 64)

@@ -172,7 +172,7 @@ def test_a_file_without_truth_is_named(twin, tmp_path):
 
 def test_every_face_of_a_sample_of_the_full_twins_is_found():
     """The detector's first try finds the neutral face of subjects it was not tuned on."""
-    from ra_icl.faces.crop import find_face
+    from ra_icl.faces.onset import find_face
 
     for dataset in LAYOUTS:
         first = {}

@@ -11,12 +11,15 @@ import cv2
 import pandas as pd
 import pytest
 import yaml
-from workflow_runs import ROOT, snakemake
+from workflow_runs import ROOT, planned, run, snakemake
 
 from ra_icl.datasets.frames import sequence_frames
 from ra_icl.datasets.reading import build_index
+from ra_icl.files import load_tensors
 from ra_icl.twins.plan import TwinOptions
 from ra_icl.twins.render import render
+
+CODECS = {".mp4": "mp4v", ".avi": "MJPG"}
 
 
 def example(language):
@@ -42,13 +45,13 @@ def data(clone, tmp_path):
 
 def write_clip(path, frames):
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.suffix:
+    if path.suffix not in CODECS:
         path.mkdir()
         for number, frame in enumerate(frames, 1):
             shutil.copy(frame, path / f"img{number}{frame.suffix}")
         return
     images = [cv2.imread(str(frame)) for frame in frames]
-    codec = cv2.VideoWriter_fourcc(*{".mp4": "mp4v", ".avi": "MJPG"}[path.suffix])
+    codec = cv2.VideoWriter_fourcc(*CODECS[path.suffix])
     video = cv2.VideoWriter(str(path), codec, 30, images[0].shape[1::-1])
     for image in images:
         video.write(image)
@@ -75,3 +78,41 @@ def test_the_example_of_own_data_runs(clone, data):
     found = subprocess.run(check, cwd=clone, capture_output=True, text=True, check=False)
     assert found.returncode == 1
     assert "p1/smile.mp4: cannot be read as a video" in found.stdout
+
+
+STRANGE = """subject,clip,onset_s,offset_s,fps,emotion
+Zoë 1,a b/高兴.mp4,0.07,0.33,,joy
+Zoë 1,a b/take.1,0,0.3,30,disgust
+p2,take.2,0,0.3,30,joy
+"""
+
+
+@pytest.mark.workflow
+def test_names_of_any_script_go_through_to_a_fold(clone, tmp_path):
+    """Subjects and clips with blanks, dots and letters beyond ASCII, and times in seconds: crops, flow and a fold."""
+    root = clone / "strange"
+    render("smic", tmp_path, TwinOptions(subjects=2, per_class=1, frames=(16, 17), scale=0.5))
+    sequences = build_index("smic", {"root": str(tmp_path)})
+    table = pd.read_csv(io.StringIO(STRANGE))
+    for row, twin in zip(table.itertuples(), sequences.itertuples(), strict=False):
+        write_clip(root / row.clip, [path for _, path in sequence_frames(twin, tmp_path)])
+    (root / "annotation.csv").write_text(STRANGE, encoding="utf-8")
+    mine = yaml.safe_load(example("yaml")) | {
+        "pathvars": {"results": "results/strange"},
+        "tables": {"table_own": ["m1"]},
+    }
+    mine["datasets"]["own"]["root"] = "strange"
+    small = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
+    mine |= {"faces": {"size": 32, "fallback": "whole_frame"}, "confusion": "m1", "base": small["base"]}
+    (clone / "strange.yaml").write_text(yaml.safe_dump(mine))
+    (clone / "tiny-base.yaml").write_text("base: {training: {epochs: 1}}")
+    configs = ("strange.yaml", "tiny-base.yaml")
+    assert planned(clone, configs=configs)["fold"] == 2
+    fold = "results/strange/folds/own/m1/seed0/own-Zo=C3=AB=201.csv"
+    run(clone, fold, configs=configs)
+    predicted = pd.read_csv(clone / fold)
+    assert predicted["subject"].tolist() == ["Zo=C3=AB=201"] * 2
+    assert predicted["sequence"].tolist() == ["a b/高兴.mp4_3", "a b/take.1_1"]
+    crops, made = load_tensors(clone / "results/strange/crops/own/Zo=C3=AB=201.safetensors")
+    assert {name: len(crop) for name, crop in crops.items()} == {"a b/高兴.mp4_3": 8, "a b/take.1_1": 10}
+    assert made["sequences"]["a b/take.1_1"]["frames"] == list(range(1, 11))

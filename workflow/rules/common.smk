@@ -150,6 +150,11 @@ def count_tables():
     return {name: found for name, found in datasets.items() if found}
 
 
+def count_protocols(table):
+    """The protocols of this run that a table of counts is about."""
+    return cde() if table == "table4" else casme3()
+
+
 def confusion_figures():
     """{figure: its protocols} of the figures of confusion matrices that this run can draw."""
     protocols = {"figure4": cde(), "figure11": casme3(), "figure_own": own()}

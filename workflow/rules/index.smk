@@ -23,13 +23,14 @@ if plan.source == "public_flow":
         log:
             "<logs>/index/{dataset}.log",
         params:
-            code=code("ra_icl.datasets.public_flow"),
+            code=code("ra_icl.datasets.public_flow", "ra_icl.datasets.left_out"),
             options=lambda wildcards: slice_of(config["public_flow"]),
+            exclude=lambda wildcards: plan.exclusions(wildcards.dataset),
         message:
             "Reading the table of published flow maps for {wildcards.dataset}"
         shell:
             "ra-icl published-index --dataset {wildcards.dataset:q} --options {params.options:q} "
-            "--out {output:q} 2> {log:q}"
+            "--exclude {params.exclude:q} --out {output:q} 2> {log:q}"
 
 else:
 
@@ -41,10 +42,12 @@ else:
         log:
             "<logs>/index/{dataset}.log",
         params:
-            code=code("ra_icl.datasets.reading"),
+            code=code("ra_icl.datasets.reading", "ra_icl.datasets.left_out"),
             options=dataset_options,
+            exclude=lambda wildcards: plan.exclusions(wildcards.dataset),
             stamps=lambda wildcards: stamps(annotation_files(wildcards)),
         message:
             "Reading the annotation of {wildcards.dataset}"
         shell:
-            "ra-icl index --dataset {wildcards.dataset:q} --options {params.options:q} --out {output:q} 2> {log:q}"
+            "ra-icl index --dataset {wildcards.dataset:q} --options {params.options:q} "
+            "--exclude {params.exclude:q} --out {output:q} 2> {log:q}"

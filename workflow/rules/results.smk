@@ -6,6 +6,7 @@ rule metrics:
         folds=lambda wildcards: [
             f"<results>/folds/{path}" for path in plan.fold_files(wildcards.protocol, wildcards.method)
         ],
+        index=lambda wildcards: [f"<results>/index/{name}.csv" for name in plan.datasets(wildcards.protocol)],
         choices=lambda wildcards: [
             f"<results>/selection/{path}" for path in selection.choices_of(wildcards.protocol, wildcards.method)
         ],
@@ -16,12 +17,15 @@ rule metrics:
     params:
         code=code("ra_icl.evaluation.metrics", "ra_icl.evaluation.choice"),
         classes=lambda wildcards: plan.classes(wildcards.protocol),
+        index=lambda wildcards, input: [f"--index={path}" for path in input.index],
+        left_out=lambda wildcards: plan.left_out_counts(wildcards.protocol),
         choices=lambda wildcards, input: [f"--choice={path}" for path in input.choices],
     message:
         "Scores of {wildcards.method} under {wildcards.protocol}"
     shell:
         "ra-icl metrics {input.folds:q} --protocol {wildcards.protocol:q} --method {wildcards.method:q} "
-        "--classes {params.classes:q} {params.choices:q} --out {output:q} 2> {log:q}"
+        "--classes {params.classes:q} {params.index:q} --left-out {params.left_out:q} {params.choices:q} "
+        "--out {output:q} 2> {log:q}"
 
 
 PUBLISHED = str(CLONE / "config/published.csv")
@@ -98,12 +102,13 @@ rule counts:
         code=code("ra_icl.evaluation.count_tables"),
         number=lambda wildcards: short(wildcards.table),
         source=plan.source,
+        left_out=lambda wildcards: plan.left_out_counts(*count_protocols(wildcards.table)),
         out=stem,
     message:
         "Table of counts: {wildcards.table}"
     shell:
         "ra-icl counts {params.number:q} {input.index:q} --data-source {params.source:q} "
-        "--out {params.out:q} 2> {log:q}"
+        "--left-out {params.left_out:q} --out {params.out:q} 2> {log:q}"
 
 
 rule confusion_figure:

@@ -1,0 +1,234 @@
+"""Frames of videos, by their number in presentation order or by time; whatever the decoder opens is a video."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ra_icl.datasets.images import Picture, is_image
+from ra_icl.errors import FaultKind
+
+if TYPE_CHECKING:  # a run is planned without OpenCV
+    import numpy as np
+
+UNREADABLE = FaultKind(
+    "video-unreadable",
+    "cannot be read as a video ({reason})",
+    "restore it, convert it to mp4 (H.264), or name another file or a folder of frames",
+    {"where": "/data/own/p1/smile.mp4", "reason": "Invalid data found when processing input"},
+)
+TOO_SHORT = FaultKind(
+    "video-short",
+    "ends at frame {last}",
+    "correct the row with onset {onset} and offset {offset}",
+    {"where": "/data/own/p1/smile.mp4", "last": 90, "onset": 83, "offset": 104},
+)
+NO_SUCH_TIME = FaultKind(
+    "video-time",
+    "{seconds} s is outside the video, which has {end} s from the first frame to the end of the last",
+    "correct the time",
+    {"where": "/data/own/p1/smile.mp4", "seconds": "4.2", "end": "3.003"},
+)
+
+_ROUNDING = 0.0005  # s: annotation tools write milliseconds, and a rounded time must not fall into the frame before
+# One packet is not always one frame here: invisible references, or the two fields of a frame apart.
+_COUNTED_BY_DECODING = {"mpegts", "mpeg", "vp8", "theora"}
+# What libav would also open: pages of text, lists of other files.
+_NO_VIDEOS = {"tty", "bin", "xbin", "adf", "idf", "concat", "hls", "dash", "sdp"}
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """A frame of a video by its number in the order in which frames are shown; the first is 1."""
+
+    path: Path
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.path}, frame {self.number}"
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When the frames of a video are shown.
+
+    times: seconds since the first frame, ascending. end: when the last frame ends. unit: how finely the file tells
+    times, in seconds.
+    """
+
+    times: tuple[float, ...]
+    end: float
+    unit: float
+
+
+def is_video(path: Path) -> bool:
+    """Whether a path is a regular file that is no image: then it is tried as a video, whatever its suffix."""
+    return path.is_file() and not is_image(path)
+
+
+def frame_at(path: Path, seconds: float) -> int:
+    """The number (from 1, in presentation order) of the frame that is shown `seconds` after the first one.
+
+    By the presentation timestamps of the file, so that it holds for variable frame rates too; half a millisecond is
+    allowed for rounding. Raises InputError if the file is no video or the time is before its start or beyond its end.
+    """
+    timeline = timeline_of(path)
+    # A time that is not a number is outside as well.
+    if not -_ROUNDING <= seconds <= timeline.end + _ROUNDING:
+        raise NO_SUCH_TIME.error(path, seconds=f"{seconds:g}", end=f"{timeline.end:.3f}")
+    return max(1, bisect_right(timeline.times, seconds + _ROUNDING))
+
+
+def timeline_of(path: Path) -> Timeline:
+    """When the frames of a video are shown. Raises InputError if the file is no video."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise UNREADABLE.error(path, reason=error.strerror) from error
+    return _timeline(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _timeline(path: Path, size: int, changed: int) -> Timeline:
+    with _opened(path) as (container, stream):
+        unit = float(stream.time_base)
+        kinds = {*container.format.name.split(","), stream.codec_context.name}
+        found = None if kinds & _COUNTED_BY_DECODING else _packet_times(container, stream)
+    if found is None:
+        frames = [frame for frame, _ in _decoded(path) if frame.pts is not None]
+        found = [(frame.pts, frame.duration or 0) for frame in frames]
+    if not found:
+        raise UNREADABLE.error(path, reason="it has no frames")
+    starts = [start for start, _ in found]
+    lasting = found[-1][1] or (starts[-1] - starts[0]) / max(len(starts) - 1, 1)
+    times = tuple((start - starts[0]) * unit for start in starts)
+    return Timeline(times, times[-1] + lasting * unit, unit)
+
+
+def _packet_times(container: Any, stream: Any) -> list[tuple[int, int]] | None:
+    """(start, duration) of every frame in units of the stream, ascending; None if the file does not tell."""
+    found = []
+    with _captured(), suppress(_av().error.FFmpegError):  # where the file is damaged the times end
+        for packet in container.demux(stream):
+            if packet.size and not packet.is_discard:
+                if packet.pts is None:
+                    return None
+                found.append((packet.pts, packet.duration or 0))
+    return sorted(found)
+
+
+def has_16_bits(path: Path) -> bool:
+    """Whether the frames of a video are stored as grey levels of 16 bits. Raises InputError if it is no video."""
+    with _opened(path) as (_, stream):
+        return _is_deep(stream.codec_context.pix_fmt)
+
+
+def read_video(frames: Sequence[VideoFrame], grey: bool) -> Iterator[Picture]:
+    """Read frames of one video, in ascending order, with what the decoder reports about each; levels as stored.
+
+    Decoded from the beginning, because seeking is not exact to the frame. What is reported about frames before the
+    first is told with the first. Raises InputError if the file is no video or too short.
+    """
+    path, wanted, number, damage = frames[0].path, iter(frames), 0, []
+    frame = next(wanted)
+    for shown, reports in _decoded(path):
+        number += 1
+        damage += reports
+        if number < frame.number:
+            continue
+        yield Picture(_pixels(shown, grey), "; ".join(damage[:1]), bool(shown.interlaced_frame))
+        damage, frame = [], next(wanted, None)
+        if frame is None:
+            return
+    raise TOO_SHORT.error(path, last=number, onset=frames[0].number, offset=frames[-1].number)
+
+
+def _decoded(path: Path) -> Iterator[tuple[Any, list[str]]]:
+    """Every frame of a video as it is shown, upright or not, with what went wrong since the one before."""
+    av = _av()
+    with _opened(path) as (container, stream):
+        reports, packets = [], container.demux(stream)
+        while True:
+            frames = []
+            with _captured() as messages:
+                try:
+                    packet = next(packets, None)
+                    frames = packet.decode() if packet else []
+                except (av.error.FFmpegError, EOFError) as error:
+                    # The decoder goes on with the next packet, and so do we; a frame may be lost.
+                    reports.append(f"the decoder stops: {_reason(error)}")
+                    if not isinstance(error, av.error.InvalidDataError):
+                        packet = None
+            reports += [f"the decoder reports: {' '.join(text.split())}" for _, _, text in messages]
+            for frame in frames:
+                concealed = ["the decoder conceals a damaged part"] if frame.is_corrupt else []
+                yield frame, reports + concealed
+                reports = []
+            if packet is None:
+                return
+
+
+def _pixels(frame: Any, grey: bool) -> "np.ndarray":
+    """(H, W), or (H, W, 3) RGB, turned as the file says; uint8, or uint16 as stored."""
+    import cv2
+    import numpy as np
+
+    image = frame.to_ndarray(format="gray16le" if _is_deep(frame.format.name) else "rgb24")
+    image = np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
+    if image.ndim == 2:
+        return image if grey else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if grey else image
+
+
+def _is_deep(pixel_format: str | None) -> bool:
+    """Of 16 bits that may hold fewer; formats of 10 or 12 bits say so themselves, and are read as 8 bits."""
+    return (pixel_format or "").startswith("gray16")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """The container and its first video stream, decoded in one thread: reports of others are not captured."""
+    av = _av()
+    with _captured():
+        try:
+            # Neither a name such as "a:b.mp4" nor a file's content may lead elsewhere.
+            container = av.open(f"file:{path}", metadata_errors="ignore", options={"protocol_whitelist": "file"})
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise UNREADABLE.error(path, reason=_reason(error)) from error
+    with container:
+        if container.format.name in _NO_VIDEOS or not container.streams.video:
+            raise UNREADABLE.error(path, reason="it holds no pictures")
+        stream = container.streams.video[0]
+        try:
+            stream.codec_context.thread_count = 1
+            stream.thread_type = "NONE"
+        except (AttributeError, RuntimeError) as error:
+            raise UNREADABLE.error(path, reason="no decoder for its codec") from error
+        yield container, stream
+
+
+@contextmanager
+def _captured() -> Iterator[list[tuple[int, str, str]]]:
+    """The errors that libav logs inside: (level, who, text). Its callback is the process's, so it is put back."""
+    av = _av()
+    before = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture(local=True) as messages:
+            yield messages
+    finally:
+        av.logging.set_level(before)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or " ".join(str(error).split())
+
+
+def _av() -> Any:
+    import av
+    import av.logging
+
+    return av
