@@ -1,11 +1,6 @@
 # What choosing the epoch on the held-out subjects gains: target `leak`.
 
 
-def leaking():
-    """The methods whose predictions after each epoch are kept."""
-    return list(config["keep_epochs"]) if cde() else []
-
-
 if leaking():
 
     rule leak:
