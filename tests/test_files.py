@@ -158,14 +158,14 @@ def test_every_file_is_opened_with_its_encoding():
     unsaid = []
     for path in [*ROOT.glob("ra_icl/**/*.py"), *ROOT.glob("slurm/**/*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            name = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
-            given = {keyword.arg for keyword in node.keywords} if name else set()
-            module = getattr(getattr(node, "func", None), "value", None)
-            modes = node.args[:1] if module else node.args[1:2] if name == "open" else []
-            binary = any("b" in str(getattr(a, "value", "")) for a in modes)
-            if name in ("read_text", "write_text") and "encoding" not in given:
-                unsaid.append(f"{path}:{node.lineno}")
-            elsewhere = getattr(module, "id", "") in ("os", "av")
-            if name == "open" and not binary and "encoding" not in given and not elsewhere:
+            if isinstance(node, ast.Call) and _is_text(node) and "encoding" not in {word.arg for word in node.keywords}:
                 unsaid.append(f"{path}:{node.lineno}")
     assert unsaid == []
+
+
+def _is_text(call):
+    """Whether a call reads or writes text: of `read_text`, `write_text`, or `open` without a binary mode."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    module = getattr(getattr(call.func, "value", None), "id", "")
+    binary = any(getattr(argument, "value", "") in ("rb", "wb", "ab") for argument in call.args)
+    return name in ("read_text", "write_text") or (name == "open" and module not in ("os", "av") and not binary)

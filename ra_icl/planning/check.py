@@ -18,11 +18,10 @@ from ra_icl.planning.check_results import damaged_results
 from ra_icl.planning.config import load_config
 from ra_icl.planning.indexes import Indexed, published_options, read_index
 from ra_icl.planning.options import from_mapping
-from ra_icl.planning.places import in_clone
+from ra_icl.planning.places import in_clone, snakemake
 from ra_icl.planning.plan import all_datasets_of, protocol_in, require_data, require_folds
 
 CONFIG = Path("config/config.yaml")  # in the clone
-RERUN = ("snakemake", "--cores", "all")
 
 UNUSED_DATASET = FaultKind(
     "dataset-unused",
@@ -67,7 +66,7 @@ def check_config(
     if faces and source != "datasets":
         raise NO_FRAMES.error("--faces", source=source)
     options = ("--configfile", *map(str, configfiles)) if configfiles else ()
-    rerun = shlex.join([*RERUN, *options, "--forcerun"])
+    rerun = shlex.join([*snakemake(), *options, "--forcerun"])
     faults = Faults()
     if source == "datasets":
         face_options = from_mapping(FaceOptions, config["faces"], "faces")

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from ra_icl.errors import InputError
+from ra_icl.files import unusable
 from ra_icl.planning.candidates import add_candidates
 from ra_icl.planning.methods import merge, resolve_methods
 from ra_icl.planning.options import from_mapping, json_schema
@@ -76,7 +77,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         found = loader.construct_document(root) if root else {}
     except InputError:
         raise
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+    except OSError as error:
+        raise unusable(error) from error
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
         reason = _reason(error)
         raise InputError(f"{path}: cannot be read as YAML ({reason}); correct it") from error
     if not isinstance(found, Mapping):
@@ -85,8 +88,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
     if isinstance(error, UnicodeDecodeError):
         return f"byte {error.start + 1} is no UTF-8: save the file as UTF-8"
     if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:

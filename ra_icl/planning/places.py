@@ -23,6 +23,12 @@ def in_clone(name: str | Path) -> Path:
     raise InputError(f"{name}: is neither here nor beside the package; run from the root of the clone")
 
 
+def snakemake() -> tuple[str, ...]:
+    """The command that runs the workflow from the current folder."""
+    snakefile = in_clone("workflow/Snakefile")
+    return ("snakemake", *(("-s", str(snakefile)) if snakefile.is_absolute() else ()), "--cores", "all")
+
+
 def shown(path: Path) -> Path:
     """A path relative to the current folder, if it is below, as a person would write it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

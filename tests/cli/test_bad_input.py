@@ -48,7 +48,7 @@ def arguments_of(command, path, text, words=WORDS):
             value = "out/x.csv"
         elif "Path" in str(kind):
             value = path
-        elif "JSON" in str(getattr(info, "help", "")):
+        elif "JSON" in str(getattr(info, "help", "")) and kind is str:
             value = text
         elif name in words or parameter.default is inspect.Parameter.empty:
             value = words.get(name, "x")

@@ -244,6 +244,11 @@ def test_an_empty_file_changes_nothing_and_a_merged_mapping_may_be_overridden(tm
     assert (flow["ipol"]["tau"], flow["ipol"]["theta"]) == (0.1, 0.4)
 
 
+def test_a_file_that_is_not_there_is_one_line(tmp_path):
+    with pytest.raises(InputError, match=r"^\S*mine\.yaml: No such file or directory; check the path, .*$"):
+        load_config([CONFIG, tmp_path / "mine.yaml"])
+
+
 def test_a_config_in_utf8_is_read_whatever_its_letters(tmp_path):
     (tmp_path / "mine.yaml").write_text("\ufeffdatasets: {smic: {root: Größe/中文}}  # ³\n", encoding="utf-8")
     assert load_config([CONFIG, tmp_path / "mine.yaml"])["datasets"]["smic"]["root"] == "Größe/中文"

@@ -8,7 +8,7 @@ import pytest
 from ra_icl.errors import InputError
 from ra_icl.planning import places
 from ra_icl.planning.config import load_config
-from ra_icl.planning.places import expand_paths, in_clone
+from ra_icl.planning.places import expand_paths, in_clone, snakemake
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,8 +79,10 @@ def test_a_results_folder_that_snakemake_would_misread_is_refused(shipped, path)
 def test_the_clone_is_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert in_clone("config/config.yaml") == Path("config/config.yaml")
+    assert snakemake() == ("snakemake", "--cores", "all")
     monkeypatch.chdir(tmp_path)
     assert in_clone("config/config.yaml") == ROOT / "config/config.yaml"
+    assert snakemake() == ("snakemake", "-s", str(ROOT / "workflow/Snakefile"), "--cores", "all")
     other = tmp_path / "clone"
     for name in ("workflow/Snakefile", "config/config.yaml"):
         (other / name).parent.mkdir(parents=True)

@@ -1,11 +1,6 @@
 # Tables beside those of scores: what choosing the epoch on held-out subjects gains (`leak`), what methods cost (`cost`).
 
 
-def leaking():
-    """The methods whose predictions after each epoch are kept."""
-    return list(config["keep_epochs"]) if cde() else []
-
-
 if leaking():
 
     rule leak:

@@ -123,6 +123,11 @@ def own():
     return [name for name in plan.selected if name == "own"]
 
 
+def leaking():
+    """The methods whose predictions after each epoch are kept."""
+    return list(config["keep_epochs"]) if cde() else []
+
+
 def further_tables():
     """{table: (its protocols, its methods)} of the tables of scores that are made on request alone.
 
