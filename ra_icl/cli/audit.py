@@ -24,3 +24,19 @@ def audit(
     from ra_icl.planning.options import json_object
 
     write_audit(scores, out, json_object(counts, "counts"))
+
+
+@app.command()
+def power(
+    metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files of two methods or more, same sequences")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
+    published: Annotated[Path, typer.Option(help="CSV of published rows")] = Path("config/published.csv"),
+    simulations: Annotated[int, typer.Option(help="simulated experiments per question", min=1)] = 1000,
+) -> None:
+    """Simulate which differences of Table 3 a paired test over the subjects could see, and from what size on.
+
+    Example: ra-icl power results/published/power/m1_htnet.json results/published/power/m2_causalnet.json --out power
+    """
+    from ra_icl.evaluation.power_table import write_power
+
+    write_power(metrics, published, out, simulations)
