@@ -15,6 +15,7 @@ from ra_icl.evaluation.caveats import DATA, FOLDS_CAVEATS, caveats
 from ra_icl.evaluation.explain import warning_notes
 from ra_icl.evaluation.intervals import Subjects, interval_notes, score_intervals, subjects_of
 from ra_icl.evaluation.metrics import read_metrics
+from ra_icl.evaluation.power_table import power_notes
 from ra_icl.evaluation.table_formats import EMPTY, STRONG, Table, write_formats
 
 CAPTIONS = {
@@ -68,6 +69,7 @@ def write_table(
     metrics = [read_metrics(path) for path in metrics_jsons]
     quoted = read_published(published)
     audited = audit_notes(Path(published).with_name("published_audit.csv"), number, quoted)
+    audited += power_notes(Path(published).with_name("published_power.csv"), number)
     write_formats(build_table(number, metrics, quoted, methods, audited), out_stem)
 
 

@@ -1,5 +1,6 @@
 """The audit of printed scores: made-up rows that can and cannot exist, and what it finds in the paper's tables."""
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -223,3 +224,14 @@ def test_table_1_says_what_was_found_where_it_quotes(tmp_path, source, said):
     files.write_json(tmp_path / "m6.json", metrics("m6", source=source))
     write_table("1", [tmp_path / "m6.json"], CONFIG / "published.csv", tmp_path / "table1", {"m6": {"title": "M6"}})
     assert ("Cannot exist: MFDAN, composite UAR is 86.88" in (tmp_path / "table1.notes.md").read_text()) == said
+
+
+def test_rows_that_were_changed_are_refused():
+    """Each row of Table 3 with its composite moved by up to a point: few matrices have the digits printed."""
+    rng = np.random.default_rng(6)
+    verdicts = []
+    for row in read_scores(CONFIG / "published.csv", {}):
+        if row.table == "3":
+            moved = tuple(round(score + rng.uniform(-1, 1), 2) for score in row.scores["composite"])
+            verdicts.append(worst(audit_row(replace(row, scores={**row.scores, "composite": moved}))))
+    assert verdicts.count(NOT_IN_ONE_RUN) >= 9

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from metrics_content import metrics, people
 
@@ -11,9 +12,10 @@ from ra_icl.datasets.protocols import EXPECTED
 from ra_icl.errors import FaultKind, InputError
 from ra_icl.evaluation.intervals import Subjects, compare
 from ra_icl.evaluation.power import p_values, power, scores_of, smallest_seen, weaker
-from ra_icl.evaluation.power_table import ASKED, OURS, build_power, write_power
+from ra_icl.evaluation.power_table import ASKED, OURS, _printed_rates, build_power, power_notes, write_power
 from ra_icl.evaluation.simulation import NO_AGREEMENT, Agreement, People, simulate
 from ra_icl.evaluation.table_formats import write_formats
+from ra_icl.evaluation.tables import write_table
 
 PUBLISHED = Path(__file__).parents[2] / "config" / "published.csv"
 GOOD = np.array([[0.8, 0.15, 0.05], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8]])
@@ -26,16 +28,21 @@ def crowd():
     return People(np.random.default_rng(1).integers(0, 9, (40, 3)), np.arange(40) % 2)
 
 
-def test_p_is_that_of_the_table_of_differences(crowd):
+def test_p_is_that_of_the_table_of_differences():
+    """Nine people: there all swaps are counted, and p is exact."""
+    few = People(np.random.default_rng(1).integers(0, 9, (9, 3)), np.arange(9) % 2)
     rng = np.random.default_rng(2)
-    matrices = simulate(crowd, np.stack([RATES, weaker(RATES, 1.3), RATES]), Agreement(0.6, 0.2, 0.3), rng)
-    names = [("ab"[dataset], str(number)) for number, dataset in enumerate(crowd.datasets)]
-    found = p_values(matrices, [(0, 1), (1, 0), (0, 2)], rng)
-    for (first, second), p in zip([(0, 1), (0, 2)], found[[0, 2]], strict=True):
-        both = [Subjects(names, matrices[place][:, None]) for place in (first, second)]
-        expected = [found.p for found in compare(*both).values()]
-        assert p == pytest.approx(expected, abs=0.05)
-    assert found[0] == pytest.approx(found[1])
+    matrices = simulate(few, np.stack([RATES, weaker(RATES, 1.2), RATES]), Agreement(0.6, 0.2, 0.3), rng)
+    names = [("ab"[dataset], str(number)) for number, dataset in enumerate(few.datasets)]
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    found = p_values(matrices, pairs, rng)
+    for pair, p in zip(pairs, found, strict=True):
+        both = [Subjects(names, matrices[place][:, None]) for place in pair]
+        assert p == pytest.approx([found.p for found in compare(*both).values()], abs=0.05)
+    assert found.min() < 0.1 < found.max()
+    assert p_values(matrices, [(1, 0)], np.random.default_rng(3)) == pytest.approx(
+        p_values(matrices, [(0, 1)], np.random.default_rng(3))
+    )
     assert (p_values(matrices[[0, 0]], [(0, 1)], rng) == 1).all()
 
 
@@ -93,18 +100,17 @@ def test_the_table_asks_for_the_papers_differences(tmp_path):
     assert len(table.data) == 2 * (len(ASKED) + 4)
     assert table.data["uf1_holm"].max() <= 1
     assert "simulated" in (tmp_path / "power.csv").read_text()
-    assert {text[0] for text in printed["UF1"].iloc[: len(ASKED)]} == {"+", "−"}
+    assert printed["UF1"].iloc[: len(ASKED)].tolist() == ["+1.69", "+2.24", "−0.32", "+0.21", "−0.16"]
     notes = (tmp_path / "power.notes.md").read_text()
     assert "3 simulated experiments" in notes
     assert "measured on m2 (2), m6 (1) (trainings)" in notes
 
 
 def test_printed_scores_are_those_that_are_simulated():
-    from ra_icl.evaluation.power_table import _printed_rates
-
     labels = np.array([list(EXPECTED["cde"][name].values()) for name in ("casme2", "samm", "smic")])
     everyone = People(labels, np.arange(3))
-    rates = _printed_rates(PUBLISHED)
+    rates, scores = _printed_rates(PUBLISHED)
+    assert scores["M5"] == (85.81, 85.46)
     assert 100 * scores_of(everyone, rates[OURS]) == pytest.approx([88.05, 89.11], abs=0.006)
     assert 100 * scores_of(everyone, rates["M2"]) == pytest.approx([84.91, 83.72], abs=0.006)
 
@@ -116,6 +122,7 @@ def test_what_does_not_fit_is_said(tmp_path):
     none.write_text("method,table,composite_uf1,composite_uar\n")
     for contents, published, fault in (
         ((one, fewer), PUBLISHED, "1.json: m6 was tested on other subjects or labels than m2; give metrics of"),
+        ((metrics("m2", subjects=people(0.7, {"casme3": 9})),), PUBLISHED, "0.json: m2 was tested on casme3, and not"),
         ((one,), PUBLISHED, "0.json: all metrics are of m2; give those of another"),
         ((one, other), none, "none.csv: Table 3 has no row M1 for which"),
     ):
@@ -125,5 +132,17 @@ def test_what_does_not_fit_is_said(tmp_path):
 
 def test_every_kind_has_an_example():
     kinds = [kind for name, kind in FaultKind.all.items() if name.startswith("power-")]
-    assert len(kinds) == 3
+    assert len(kinds) == 4
     assert all("{" not in kind.shown() for kind in kinds)
+
+
+def test_table_3_says_what_can_be_seen(tmp_path):
+    kept = PUBLISHED.with_name("published_power.csv")
+    notes = power_notes(kept, "3")
+    assert "sees a difference in UF1 of " in notes[0]
+    smallest = pd.read_csv(kept).query("question == 'smallest seen, from M6, as printed'")["uf1_difference"]
+    assert f"{smallest.min():.1f} to {smallest.max():.1f} points with a power of 80 %" in notes[0]
+    assert power_notes(kept, "1") == power_notes(tmp_path / "none.csv", "3") == []
+    files.write_json(tmp_path / "m6.json", metrics("m6", subjects=people(0.7)))
+    write_table("3", [tmp_path / "m6.json"], PUBLISHED, tmp_path / "table3", {"m6": {"title": "M6"}})
+    assert notes[0] in (tmp_path / "table3.notes.md").read_text()

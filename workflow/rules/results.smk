@@ -28,6 +28,7 @@ rule scores:
     input:
         metrics=lambda wildcards: metrics_of(*SCORE_TABLES[wildcards.table]),
         published="config/published.csv",
+        audited=["config/published_audit.csv", "config/published_power.csv"],
     output:
         report(
             multiext("<results>/tables/{table}", ".csv", ".md", ".tex", ".notes.md"),
