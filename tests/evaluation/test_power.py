@@ -146,3 +146,18 @@ def test_table_3_says_what_can_be_seen(tmp_path):
     files.write_json(tmp_path / "m6.json", metrics("m6", subjects=people(0.7)))
     write_table("3", [tmp_path / "m6.json"], PUBLISHED, tmp_path / "table3", {"m6": {"title": "M6"}})
     assert notes[0] in (tmp_path / "table3.notes.md").read_text()
+
+
+def test_the_documentation_prints_what_is_kept():
+    """docs/leak.md and config/published_power.csv, which the notes of Table 3 are made from."""
+    text = (PUBLISHED.parents[1] / "docs" / "leak.md").read_text(encoding="utf-8")
+    kept = pd.read_csv(PUBLISHED.with_name("published_power.csv"))
+    for question, rows in kept[~kept["question"].str.startswith("smallest")].groupby("question"):
+        cells = [question]
+        for score in ("uf1", "uar"):
+            difference = f"{rows[f'{score}_difference'].iloc[0]:+.2f}".replace("-", "−")
+            cells += [difference, *(f"{100 * power:.0f} %" for power in rows[f"{score}_power"])]
+        assert f"| {' | '.join(cells)} |" in text
+    for level in ("M6, as printed", "m1_htnet, as measured"):
+        rows = [kept[kept["question"] == f"smallest seen{words}, from {level}"] for words in ("", " after Holm")]
+        assert f" | {' | '.join(f'{size}' for found in rows for size in found['uf1_difference'])} |" in text
