@@ -61,4 +61,4 @@ def _report(error: InputError) -> int:
 
 
 # Each module adds its commands to `app`.
-from ra_icl.cli import data, inspection, results, training  # noqa: E402, F401
+from ra_icl.cli import audit, data, inspection, results, training  # noqa: E402, F401

@@ -10,12 +10,14 @@ import pandas as pd
 from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.protocols import CDE
 from ra_icl.errors import InputError
+from ra_icl.evaluation.audit_table import audit_notes
 from ra_icl.evaluation.caveats import DATA, FOLDS_CAVEATS, caveats
 from ra_icl.evaluation.choice import selection_notes
 from ra_icl.evaluation.data_notes import data_notes
 from ra_icl.evaluation.explain import warning_notes
 from ra_icl.evaluation.intervals import Subjects, interval_notes, score_intervals, subjects_of
 from ra_icl.evaluation.metrics import read_metrics
+from ra_icl.evaluation.power_table import power_notes
 from ra_icl.evaluation.table_formats import EMPTY, STRONG, Table, write_formats
 
 CAPTIONS = {
@@ -61,7 +63,10 @@ def write_table(
     See `build_table` for `methods` and for what raises InputError.
     """
     metrics = [read_metrics(path) for path in metrics_jsons]
-    write_formats(build_table(number, metrics, read_published(published), methods), out_stem)
+    quoted = read_published(published)
+    audited = audit_notes(Path(published).with_name("published_audit.csv"), number, quoted)
+    audited += power_notes(Path(published).with_name("published_power.csv"), number)
+    write_formats(build_table(number, metrics, quoted, methods, audited), out_stem)
 
 
 def build_table(
@@ -69,12 +74,13 @@ def build_table(
     metrics: Sequence[Mapping[str, Any]],
     published: pd.DataFrame,
     methods: Mapping[str, Mapping[str, Any]],
+    audited: Sequence[str] = (),
 ) -> Table:
     """Table `number` from metrics (as `metrics.aggregate` writes them) and the published rows.
 
     `methods` maps a method's name to its "title" and, for Table 3, its marks "mir", "irc" and "mrd"
     (text, or true/false for ✓/×); measured rows keep its order. Published rows come first, and are
-    left out altogether if the data are synthetic or the folds are not LOSO.
+    left out altogether if the data are synthetic or the folds are not LOSO; so are notes about them, `audited`.
     Raises InputError for another number, no metrics, metrics of another protocol, a method without
     a title, and rows that differ in their data source, datasets or folds.
     """
@@ -93,6 +99,7 @@ def build_table(
     data = pd.DataFrame(rows, columns=_columns(number)).astype({"classes": "Int64", "seeds": "Int64"})
     caption = "; ".join([CAPTIONS[number], *dict.fromkeys(to_say)])
     notes = (*_notes(number, ordered, methods), *interval_notes([m["method"] for m in ordered], subjects))
+    notes += tuple(audited) if len(quoted) else ()
     return Table(number, caption, notes, data, _printed(number, data), _strong(number, data), record(ordered))
 
 

@@ -24,7 +24,8 @@ def index(tmp_path):
 
 def test_every_step_is_a_sub_command():
     shown = run("--help").stdout
-    for name in ("twins", "index", "crop", "flow", "fold", "metrics", "table", "differences", "confusion", "sweep"):
+    names = "twins index crop flow fold metrics table differences confusion sweep audit power"
+    for name in names.split():
         assert f" {name} " in shown
 
 

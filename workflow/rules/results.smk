@@ -29,6 +29,8 @@ rule metrics:
 
 
 PUBLISHED = str(CLONE / "config/published.csv")
+# What the targets audit and power say of those rows; a table's notes quote them.
+AUDITED = [str(CLONE / "config" / name) for name in ("published_audit.csv", "published_power.csv")]
 SCORE_TABLES = plan.score_tables() | further_tables()
 DIFFERENCE_TABLES = difference_tables(SCORE_TABLES)
 
@@ -36,7 +38,7 @@ DIFFERENCE_TABLES = difference_tables(SCORE_TABLES)
 rule scores:
     input:
         metrics=lambda wildcards: metrics_of(*SCORE_TABLES[wildcards.table]),
-        published=lambda wildcards: files_for_snakemake([PUBLISHED]),
+        published=lambda wildcards: files_for_snakemake([PUBLISHED, *AUDITED]),
     output:
         report(
             multiext("<results>/tables/{table}", ".csv", ".md", ".tex", ".notes.md"),

@@ -1,0 +1,42 @@
+"""Commands that ask what printed scores are worth: whether they can exist, and which differences a test can see."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ra_icl.cli import app
+
+
+@app.command()
+def audit(
+    scores: Annotated[Path, typer.Argument(help="CSV of printed scores in %, in the layout of config/published.csv")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
+    counts: Annotated[
+        str, typer.Option(help="JSON object: sequences of each class by dataset; if empty, those of Tables 4 and 5")
+    ] = "{}",
+) -> None:
+    """Ask of printed scores whether any predictions can have them.
+
+    Example: ra-icl audit config/published.csv --out audit
+    """
+    from ra_icl.evaluation.audit_table import write_audit
+    from ra_icl.planning.options import json_object
+
+    write_audit(scores, out, json_object(counts, "counts"))
+
+
+@app.command()
+def power(
+    metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files of two methods or more, same sequences")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
+    published: Annotated[Path, typer.Option(help="CSV of published rows")] = Path("config/published.csv"),
+    simulations: Annotated[int, typer.Option(help="simulated experiments per question", min=1)] = 1000,
+) -> None:
+    """Simulate which differences of Table 3 a paired test over the subjects could see, and from what size on.
+
+    Example: ra-icl power results/published/power/m1_htnet.json results/published/power/m2_causalnet.json --out power
+    """
+    from ra_icl.evaluation.power_table import write_power
+
+    write_power(metrics, published, out, simulations)
