@@ -15,7 +15,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ra_icl.errors import Fault, InputError
+from ra_icl.errors import Fault, InputError, one_line
 
 SCALE = int(os.environ.get("FUZZ_SCALE", "1"))
 SECONDS = 2.0  # of processor time, for one example
@@ -98,7 +98,7 @@ def attempt(names: Sequence[object], function: Callable, *args: Any, **kwargs: A
 def check_line(line: str, names: Sequence[object]) -> None:
     """One line that names one of `names` and says what to do."""
     assert len(line.splitlines()) == 1, f"not one line: {line!r}"
-    assert any(str(name) in line for name in names), f"names none of {', '.join(map(str, names))}: {line}"
+    assert any(one_line(str(name)) in line for name in names), f"names none of {', '.join(map(str, names))}: {line}"
     found = Fault.of(line)
     assert found.remedy or found.severity == "note", f"no remedy: {line}"
 

@@ -10,6 +10,7 @@ import yaml
 from fuzz_harness import attempt, content, damaged, damages, fuzz
 from hypothesis import strategies as st
 
+from ra_icl.errors import one_line
 from ra_icl.planning.config import check_config, load_config
 from ra_icl.planning.plan import make_plan
 
@@ -127,7 +128,7 @@ def test_changed_configs(mine, changes):
     if not isinstance(config, dict):
         return
     # A key is named as it is, or as Python and JSON show it.
-    names = [shown for name in paths for shown in (str(name), repr(name)) if shown] or ["config"]
+    names = [shown for name in paths for shown in (one_line(str(name)), repr(name)) if shown] or ["config"]
     checked, said = attempt(["config"], check_config, config)
     if said:
         assert any(name in said[0] for name in names), f"names none of {names}: {said[0]}"
