@@ -1,10 +1,12 @@
 """Small data of every kind, rendered once, and the count of the examples at the end."""
 
 import os
+import shutil
 
 import cv2
 import fuzz_harness
 import hypothesis.configuration
+import numpy as np
 import pytest
 from fuzz_changes import csv_text
 from fuzz_tables import EXCLUDED, LABELS, Table
@@ -33,21 +35,29 @@ def twins(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def own(twins):
-    """Options, path and table of own data: the clips of the SMIC twin, as folders of images."""
-    root = twins["smic"]
-    rows, _ = survey("smic", {"root": str(root)})
+def own(twins, tmp_path_factory):
+    """Options, path and table of own data: a video, and the clips of the SMIC twin as folders of images."""
+    root, smic = tmp_path_factory.mktemp("own"), {"root": str(twins["smic"])}
     emotions = {"negative": "Disgust", "positive": "joy", "surprise": "surprise"}
-    cells = [
-        (f"p{int(row.subject[1:])}", row.frames, row.onset, row.onset + 3, row.offset, 99.5, emotions[row.emotion])
-        for row in rows.itertuples()
-    ]
+    cells = [("p1", "film.avi", 2, 4, 7, 30, "Fear")]
+    write_video(root / "film.avi", 8)
+    for row in survey("smic", smic)[0].itertuples():
+        shutil.copytree(twins["smic"] / row.frames, root / "clips" / row.sequence)
+        times = (row.onset, row.onset + 3, row.offset, 99.5)
+        cells.append((f"p{int(row.subject[1:])}", f"clips/{row.sequence}", *times, emotions[row.emotion]))
     roles = ("subject", "clip", "onset", "apex", "offset", "fps", "emotion")
     table = Table("own", (roles, *cells), 0, dict(zip(roles, roles, strict=True)), ("apex", "fps"))
-    path = root / "annotation.csv"
-    path.write_text(csv_text(table)[0], encoding="utf-8")
+    (root / "annotation.csv").write_text(csv_text(table)[0], encoding="utf-8")
     options = {"root": str(root), "labels": {name: list(words) for name, words in LABELS.items()}}
-    return options | {"excluded": list(EXCLUDED)}, path, table
+    return options | {"excluded": list(EXCLUDED)}, root / "annotation.csv", table
+
+
+def write_video(path, count):
+    """A video whose frames are all different."""
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 30, (48, 40))
+    for number in range(count):
+        video.write(np.full((40, 48, 3), (20 * number, 100, 200 - 10 * number), np.uint8))
+    video.release()
 
 
 def pytest_terminal_summary(terminalreporter):

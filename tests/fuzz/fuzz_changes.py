@@ -9,14 +9,49 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from fuzz_tables import Table
+from fuzz_tables import NUMBERS, Table
 from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 
-STRANGE = (
-    *(None, "", " ", "/", "-", "?", "n/a", "NA", "NaN", "None", "unknown"),
-    *(0, -1, 1.5, 1e30, 40_000_000, 2**63, "1e5", "1_000", " 12 ", "12.0", "1,000", "０１", "0x10", "inf"),
-    *(True, "TRUE", "#N/A", "=D2+5", "=1/0", datetime(2014, 5, 8)),
+STRANGE_NUMBERS = (
+    *(
+        None,
+        "",
+        " ",
+        "/",
+        "-",
+        "?",
+        "n/a",
+        "NaN",
+        "None",
+        "unknown",
+        True,
+        "TRUE",
+        "#N/A",
+        "=D2+5",
+        datetime(2014, 5, 8),
+    ),
+    *(
+        0,
+        1,
+        -1,
+        1.5,
+        10**9,
+        40_000_000,
+        2**31,
+        2**63,
+        1e30,
+        "1e5",
+        "1_000",
+        " 12 ",
+        "12.0",
+        "1,000",
+        "０１",
+        "0x10",
+        "inf",
+    ),
+)
+STRANGE_TEXTS = (
     *(
         "../x",
         "/etc",
@@ -34,36 +69,64 @@ STRANGE = (
         "a;b",
         "a'b",
     ),
-    *("Others ", "HAPPINESS", "sad", "Émotion", "é", "e\u0301", "高兴", "sub01", "s01", "spNO.1", "006", "1.0", "01"),
+    *(
+        "Others ",
+        "HAPPINESS",
+        "sad",
+        "Émotion",
+        "é",
+        "e\u0301",
+        "高兴",
+        "sub01",
+        "s01",
+        "spNO.1",
+        "006",
+        "1.0",
+        "01",
+        "NA",
+    ),
 )
 
 
+def numbers() -> st.SearchStrategy:
+    """What a cell of a frame number may hold that it did not hold before."""
+    near = st.integers(-5, 2000), st.floats(0, 2000).map(lambda number: round(number, 2))
+    return st.one_of(st.sampled_from(STRANGE_NUMBERS), st.sampled_from(STRANGE_NUMBERS), *near)
+
+
 def cells() -> st.SearchStrategy:
-    """What a cell may hold that a table did not hold before."""
+    """What any cell may hold that it did not hold before."""
     text = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=12)
-    return st.one_of(
-        *[st.sampled_from(STRANGE)] * 4, st.integers(-5, 2000), st.floats(0, 2000).map(lambda n: round(n, 2)), text
-    )
+    return st.one_of(st.sampled_from(STRANGE_TEXTS), st.sampled_from(STRANGE_TEXTS), numbers(), text)
 
 
 @st.composite
 def changes(draw: st.DrawFn) -> list[tuple]:
     """One to three operations (kind, row, column, other row, other column, cell), for `changed`."""
     place = st.integers(0, 99)
-    kind = st.one_of(st.just("cell"), st.sampled_from(tuple(_OPERATIONS)))
-    return draw(st.lists(st.tuples(kind, place, place, place, place, cells()), min_size=1, max_size=3))
+    operations = []
+    for _ in range(draw(st.integers(1, 3))):
+        kind = draw(st.sampled_from(("number", "number", "cell", "cell", "other")))
+        kind = draw(st.sampled_from(tuple(_OPERATIONS))) if kind == "other" else kind
+        cell = draw(numbers() if kind == "number" else cells())
+        operations.append((kind, *[draw(place) for _ in range(4)], cell))
+    return operations
 
 
 def changed(table: Table, operations: Sequence[tuple]) -> Table:
     """The table after the operations of `changes`."""
     for kind, *where, cell in operations:
-        used = list((table.places() or dict(enumerate(range(len(table.cells[table.header]))))).values())
+        places = table.places() or {str(place): place for place in range(len(table.cells[table.header]))}
         grid = [list(row) for row in table.cells]
         first, count = table.header + 1, len(grid) - table.header - 1
-        if not count or not used:
+        if not count or not places:
             return table
+        used = list(places.values())
+        frames = [places[role] for role in NUMBERS if role in places] or used
         row, other = first + where[0] % count, first + where[2] % count
         column, another = used[where[1] % len(used)], used[where[3] % len(used)]
+        if kind == "number":
+            kind, column = "cell", frames[where[1] % len(frames)]
         _OPERATIONS[kind](grid, row, column, other, another, as_stored(cell), table.header)
         table = replace(table, cells=tuple(map(tuple, grid)))
     return table

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from ra_icl.datasets.protocols import UNUSED_CASME2, UNUSED_EMOTIONS
+from ra_icl.errors import Faults
 
 EMPTY = {"", "/", "-", "nan", "none"}
 UNKNOWN = EMPTY | {"?", "n/a", "na", "null", "unknown"}  # what an apex cell may hold that is not a number
@@ -197,8 +198,8 @@ def check_index(
 
 
 def _check_order(table: Table, index: pd.DataFrame, said: Sequence[str]) -> None:
-    """Without a word, keys are unique, frames in order, and names fit for files."""
-    if said:
+    """If nothing is a fault, keys are unique, frames in order, and names fit for files."""
+    if Faults(said).serious:
         return
     assert len(index) <= len(table.rows()) or table.dataset == "smic"
     assert not index.duplicated(["dataset", "subject", "sequence"]).any()

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from ra_icl.datasets.frames import sequence_frames
 from ra_icl.datasets.options import DATASETS
 from ra_icl.datasets.reading import survey
+from ra_icl.errors import Faults
 from ra_icl.planning.check import check_dataset
 
 OFFICIAL = ("casme2", "samm", "smic", "casme3")
@@ -158,7 +159,7 @@ def test_the_sound_folders_have_their_frames(twins, dataset):
     rows, said = check_dataset(dataset, {"root": str(twins[dataset])}, decode=False)
     found = frames_of(rows, twins[dataset])
     assert len(found) == len(rows)
-    assert said == []
+    assert not Faults(said).serious
 
 
 STEMS = (
