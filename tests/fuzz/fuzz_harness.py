@@ -89,7 +89,7 @@ def attempt(names: Sequence[object], function: Callable, *args: Any, **kwargs: A
     except OSError as error:
         if error.filename is None:
             raise
-        return None, [str(error)]
+        lines = [f"{error.filename}: {error.strerror}; check the path"]
     for line in lines:
         check_line(line, names)
     return None, lines

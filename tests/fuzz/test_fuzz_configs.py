@@ -116,6 +116,8 @@ def holds(found, given):
         return all(name in found and holds(found[name], value) for name, value in given.items())
     if isinstance(given, list) and isinstance(found, list):
         return len(found) == len(given) and all(map(holds, found, given))
+    if isinstance(found, float) and isinstance(given, int) and not isinstance(given, bool):
+        given = float(given)
     return found == given and isinstance(found, bool) == isinstance(given, bool)
 
 
