@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ra_icl.errors import Fault, InputError, one_line
+from ra_icl.planning.check import check_dataset, damaged_frames
 
 SCALE = int(os.environ.get("FUZZ_SCALE", "1"))
 SECONDS = 2.0  # of processor time, for one example
@@ -101,6 +102,16 @@ def check_line(line: str, names: Sequence[object]) -> None:
     assert any(one_line(str(name)) in line for name in names), f"names none of {', '.join(map(str, names))}: {line}"
     found = Fault.of(line)
     assert found.remedy or found.severity == "note", f"no remedy: {line}"
+
+
+def look_at(dataset: str, options: dict[str, Any]) -> tuple[Any, list[str]]:
+    """(index, findings) of a dataset as `ra-icl check --no-decode` makes them."""
+    return check_dataset(dataset, options, decode=False)
+
+
+def inspect(frames: Sequence[Any]) -> list[str]:
+    """What `ra-icl check` finds in the frames of a sequence."""
+    return damaged_frames(frames)
 
 
 @contextmanager

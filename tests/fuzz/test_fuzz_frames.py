@@ -6,12 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fuzz_harness import attempt, check_line, content, damaged, damages, fuzz
+from fuzz_harness import attempt, check_line, content, damaged, damages, fuzz, inspect
 from hypothesis import strategies as st
 
 from ra_icl.datasets.frames import read_frames, sequence_frames
 from ra_icl.datasets.index import index_frame
-from ra_icl.planning.check import damaged_frames
 
 SIZE = (40, 48)  # height, width
 COUNT = 6
@@ -44,7 +43,7 @@ def a_row(frames):
 def as_read(row, root):
     """The frames onset..offset of a row as they are read, (T, H, W) uint8, and what `check` says of them."""
     frames = [frame for _, frame in sequence_frames(row, root)]
-    said = damaged_frames(frames)
+    said = inspect(frames)
     return np.array(list(read_frames(frames, grey=True))), said
 
 

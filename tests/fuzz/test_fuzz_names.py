@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import cv2
 import numpy as np
 import pytest
-from fuzz_harness import attempt, check_line, fuzz
+from fuzz_harness import attempt, check_line, fuzz, look_at
 from fuzz_tables import is_empty, names_row
 from hypothesis import assume
 from hypothesis import strategies as st
@@ -18,7 +18,6 @@ from ra_icl.datasets.frames import sequence_frames
 from ra_icl.datasets.options import DATASETS
 from ra_icl.datasets.reading import survey
 from ra_icl.errors import Faults
-from ra_icl.planning.check import check_dataset
 
 OFFICIAL = ("casme2", "samm", "smic", "casme3")
 HABITS = (
@@ -98,7 +97,7 @@ def test_renamed_files_and_folders(twins, dataset, place, folder, change):
     assume(len(target.name.encode()) <= 255 and target.name not in (".", "..", "") and "/" not in target.name)
     assume(not target.exists())
     with moved(path, target):
-        found, said = attempt([str(root), f"datasets.{dataset}"], check_dataset, dataset, options, decode=False)
+        found, said = attempt([str(root), f"datasets.{dataset}"], look_at, dataset, options)
         rows, noticed = found or (before[:0], said)
         after = frames_of(rows, root)
     for line in noticed:
@@ -156,7 +155,7 @@ def test_strange_places(twins, own, dataset, key, value):
 
 @pytest.mark.parametrize("dataset", OFFICIAL)
 def test_the_sound_folders_have_their_frames(twins, dataset):
-    rows, said = check_dataset(dataset, {"root": str(twins[dataset])}, decode=False)
+    rows, said = look_at(dataset, {"root": str(twins[dataset])})
     found = frames_of(rows, twins[dataset])
     assert len(found) == len(rows)
     assert not Faults(said).serious
@@ -227,7 +226,7 @@ def test_clips_of_any_name(films, tmp_path_factory, clips):
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("subject", "clip", "onset", "offset", "emotion"), *rows])
     options = {"root": str(root), "labels": {"positive": ["joy"], "negative": ["disgust"]}}
-    found, said = attempt([path.name], check_dataset, "own", options, decode=False)
+    found, said = attempt([path.name], look_at, "own", options)
     if found is not None:
         for line in found[1]:
             check_line(line, [path.name, "own "])

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fuzz_changes import as_text, changed, changes, csv_text, read_workbook, write_workbook
-from fuzz_harness import attempt, check_line, content, damaged, damages, fuzz
+from fuzz_harness import attempt, check_line, content, damaged, damages, fuzz, look_at
 from fuzz_tables import CLASSES, EXCLUDED, Table, check_index, record
 from hypothesis import strategies as st
 
@@ -19,7 +19,6 @@ from ra_icl.datasets.public_flow import FOLDER, TABLE, PublishedOptions
 from ra_icl.datasets.reading import DEFAULTS, survey
 from ra_icl.errors import Faults
 from ra_icl.files import write_csv
-from ra_icl.planning.check import check_dataset
 
 TITLES = {
     "casme2": ("Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Estimated Emotion"),
@@ -65,7 +64,7 @@ def surveyed(dataset, options, names):
     if found is None:
         return None, said
     rows, faults = found
-    found, refused = attempt(names, check_dataset, dataset, options, decode=False)
+    found, refused = attempt(names, look_at, dataset, options)
     for line in (*faults, *(found[1] if found else refused)):
         check_line(line, [*names, f"{dataset} "])
     return rows, faults
