@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 import pandas as pd
 
@@ -110,9 +111,14 @@ def _text(cell: Any) -> str:
     return unicodedata.normalize("NFC", str(cell).strip())
 
 
+def _written(name: str) -> str:
+    """A name of an index as it was written, without the escapes =XX that stand for what a file's name may not hold."""
+    return unquote(name.replace("%", "%25").replace("=", "%"))
+
+
 def _same_subject(dataset: str, cell: Any, found: str) -> bool:
     if dataset in ("own", "published"):
-        return _text(cell) == _text(found)
+        return _text(cell) == _text(_written(found))
     if isinstance(cell, bool) or re.fullmatch(r"-[\d.]+", str(cell).strip()):
         return False
     digits = re.fullmatch(r"\D*([0-9]+)(\.0*)?", str(cell).strip())
@@ -120,14 +126,15 @@ def _same_subject(dataset: str, cell: Any, found: str) -> bool:
 
 
 def _same_clip(dataset: str, cell: Any, found: Mapping[str, Any]) -> bool:
+    sequence = _written(found["sequence"])
     if dataset == "own":
         return os.path.normpath(_text(cell)) == _text(found["frames"])
     if dataset == "casme3":
-        return _text(cell).lower() == found["sequence"].rpartition("_")[0].lower()
+        return _text(cell).lower() == sequence.rpartition("_")[0].lower()
     if dataset == "smic":
         digits = re.fullmatch(r"[sS]0*([0-9]+)(_.*)", _text(cell))
-        return bool(digits) and f"s{int(digits[1]):02d}{digits[2].lower()}" == found["sequence"]
-    return _text(cell) == _text(found["sequence"])
+        return bool(digits) and f"s{int(digits[1]):02d}{digits[2].lower()}" == sequence
+    return _text(cell) == _text(sequence)
 
 
 def _same_emotion(row: Mapping[str, Any], found: Mapping[str, Any], classes: Mapping[str, str]) -> bool:
