@@ -113,7 +113,7 @@ def _text(cell: Any) -> str:
 
 def _written(name: str) -> str:
     """A name of an index as it was written, without the escapes =XX that stand for what a file's name may not hold."""
-    return unquote(name.replace("%", "%25").replace("=", "%"))
+    return unquote(str(name).replace("%", "%25").replace("=", "%"))
 
 
 def _same_subject(dataset: str, cell: Any, found: str) -> bool:
