@@ -231,8 +231,10 @@ def _key(row: Mapping[str, Any]) -> tuple:
 def _untouched(
     sound: Table, old: pd.DataFrame, table: Table, excluded: Sequence[str], classes: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """The records of the sound table's rows that are in the changed table, once each."""
-    kept = Counter(map(_key, table.rows().values()))
+    """The records of the sound table's rows that are in the changed table, once each and without surplus cells."""
+    width, rows = len(table.cells[table.header]), table.rows()
+    surplus = {_key(row) for number, row in rows.items() if len(table.cells[number - 1]) > width}
+    kept = Counter(key for key in map(_key, rows.values()) if key not in surplus)
     records = [record(row) for row in old.to_dict("records")]
     found = []
     for row in sound.rows().values():
