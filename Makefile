@@ -1,6 +1,7 @@
 # make demo: the whole benchmark on synthetic twins. make study: M1 to M6 and their controls on twins that can tell them
 # apart, hours; the same command continues an interrupted one. make test: every test except those of the cluster profile,
-# which make test-slurm runs (root, Debian's Slurm). All make their own environment in .venv.
+# which make test-slurm runs (root, Debian's Slurm). make test-long: the fuzz tests on 25 times as many inputs. All make
+# their own environment in .venv.
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
   $$python $(NEW_ENOUGH) 2>/dev/null && echo $$python && break; done)
@@ -10,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 STUDY := table3 table3_controls differences differences_controls
 
-.PHONY: demo study test test-slurm lint clean
+.PHONY: demo study test test-long test-slurm lint clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
@@ -23,6 +24,9 @@ study: .venv/installed
 
 test: .venv/installed
 	pytest
+
+test-long: .venv/installed
+	FUZZ_SCALE=25 pytest tests/fuzz
 
 test-slurm: .venv/installed
 	pytest -m slurm -rs tests/slurm

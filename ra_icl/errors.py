@@ -9,6 +9,11 @@ from typing import ClassVar, Literal, Self
 Severity = Literal["fault", "warning", "note"]
 
 
+def one_line(text: str) -> str:
+    """`text` with line breaks and other characters that do not print as escapes: names and cells may hold any."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 class Fault(str):
     """One finding about the input, the line "{where}: {what}; {remedy}" with its parts.
 
@@ -24,16 +29,18 @@ class Fault(str):
     def __new__(
         cls, where: str, what: str, remedy: str = "", kind: str = "other", severity: Severity = "fault"
     ) -> Self:
-        """Join the parts to a line."""
+        """Join the parts to a line, see `one_line`."""
+        where, what, remedy = map(one_line, (where, what, remedy))
         fault = super().__new__(cls, f"{where}: {what}" + (f"; {remedy}" if remedy else ""))
         fault.where, fault.what, fault.remedy, fault.kind, fault.severity = where, what, remedy, kind, severity
         return fault
 
     @classmethod
     def of(cls, line: str) -> "Fault":
-        """The parts of a line; a Fault is returned as it is."""
+        """The parts of a text, as one line; a Fault is returned as it is."""
         if isinstance(line, Fault):
             return line
+        line = one_line(line)
         where, what, remedy = re.fullmatch(r"(?s)(?:(.*?): )?(.*?)(?:; (.*))?", line).groups("")
         fault = str.__new__(cls, line)
         fault.where, fault.what, fault.remedy, fault.kind, fault.severity = where, what, remedy, "other", "fault"
@@ -80,6 +87,10 @@ class FaultKind:
 
 class InputError(ValueError):
     """Input that does not fit: one line that names the file, row or key, the fault and the remedy."""
+
+    def __init__(self, line: str) -> None:
+        """line: a Fault, or the text of one."""
+        super().__init__(Fault.of(line))
 
     @property
     def faults(self) -> list[Fault]:

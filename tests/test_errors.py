@@ -26,6 +26,13 @@ def test_a_kind_fills_its_templates(kind):
     assert kind.error("b", number=1, total=2).faults == [kind.at("b", number=1, total=2)]
 
 
+def test_a_fault_is_one_line_whatever_a_name_holds(kind):
+    fault = kind.at("a\nb\u2028é 高", number="\x1b[31m", total=2)
+    assert fault == "a\\nb\\u2028é 高: \\x1b[31m of 2 frames are missing; restore them"
+    assert str(InputError("a\rb: c; d")) == "a\\rb: c; d"
+    assert Fault.of("\udc80: c").where == "\\udc80"
+
+
 def test_a_name_is_given_once(kind):
     with pytest.raises(ValueError, match="'gap' already"):
         FaultKind("gap", "x", "y", {})
