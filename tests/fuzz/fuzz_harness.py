@@ -12,11 +12,16 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from ra_icl.datasets import damage
+from ra_icl.datasets.index import COLUMNS
+from ra_icl.datasets.reading import DEFAULTS
 from ra_icl.errors import Fault, InputError, one_line
-from ra_icl.planning.check import check_dataset, damaged_frames
+from ra_icl.planning.check import check_dataset
+from ra_icl.planning.check_frames import Look
 
 SCALE = int(os.environ.get("FUZZ_SCALE", "1"))
 SECONDS = 2.0  # of processor time, for one example
@@ -106,12 +111,14 @@ def check_line(line: str, names: Sequence[object]) -> None:
 
 def look_at(dataset: str, options: dict[str, Any]) -> tuple[Any, list[str]]:
     """(index, findings) of a dataset as `ra-icl check --no-decode` makes them."""
-    return check_dataset(dataset, options, decode=False)
+    config = {"data": {"source": "datasets", "exclude": {}}, "datasets": {dataset: DEFAULTS[dataset] | options}}
+    indexed, findings = check_dataset(config, dataset, Look(decode=False))
+    return (indexed.rows if indexed else pd.DataFrame(columns=COLUMNS)), findings
 
 
 def inspect(frames: Sequence[Any]) -> list[str]:
     """What `ra-icl check` finds in the frames of a sequence."""
-    return damaged_frames(frames)
+    return damage.inspect(frames)
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from ra_icl.files import load_tensors, save_tensors, write_csv, write_json
 from ra_icl.flow.options import FlowOptions
 from ra_icl.flow.sampling import Sampling
 from ra_icl.flow.subjects import flow_subject
-from ra_icl.planning.check import damaged_results, recorded_crops
+from ra_icl.planning.check_frames import recorded_crops
+from ra_icl.planning.check_results import damaged_results
 from ra_icl.training.checkpoint import Checkpoint
 from ra_icl.training.instances import load_instances
 from ra_icl.training.method import InputOptions

@@ -3,33 +3,38 @@
 
 rule audit:
     input:
-        "config/published.csv",
+        lambda wildcards: files_for_snakemake([PUBLISHED]),
     output:
         multiext("<results>/tables/audit", ".csv", ".md", ".tex", ".notes.md"),
     log:
         "<logs>/tables/audit.log",
     params:
         code=code("ra_icl.evaluation.audit_table"),
+        published=PUBLISHED,
         out=stem,
     message:
         "Can the published scores exist?"
     shell:
-        "ra-icl audit {input:q} --out {params.out:q} 2> {log:q}"
+        "ra-icl audit {params.published:q} --out {params.out:q} 2> {log:q}"
+
+
+POWER_RUNS = sorted(map(str, (CLONE / "results/published/power").glob("*.json")))
 
 
 # Real methods' predictions by subject: who the subjects are, and how far two methods agree.
 rule power:
     input:
-        metrics=sorted(map(str, Path("results/published/power").glob("*.json"))),
-        published="config/published.csv",
+        lambda wildcards: files_for_snakemake([PUBLISHED, *POWER_RUNS]),
     output:
         multiext("<results>/tables/power", ".csv", ".md", ".tex", ".notes.md"),
     log:
         "<logs>/tables/power.log",
     params:
         code=code("ra_icl.evaluation.power_table"),
+        metrics=POWER_RUNS,
+        published=PUBLISHED,
         out=stem,
     message:
         "Which differences could a test over these subjects see?"
     shell:
-        "ra-icl power {input.metrics:q} --published {input.published:q} --out {params.out:q} 2> {log:q}"
+        "ra-icl power {params.metrics:q} --published {params.published:q} --out {params.out:q} 2> {log:q}"
