@@ -65,7 +65,7 @@ def choose(
 
 @app.command()
 def table(
-    name: Annotated[str, typer.Argument(help="1, 2, 3, 3_controls or own")],
+    name: Annotated[str, typer.Argument(help="1, 2, 3, 3_controls, ensembles or own")],
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
     methods: Annotated[str, typer.Option(help="JSON object: title and marks by method name")],
@@ -100,6 +100,29 @@ def differences(
     from ra_icl.planning.options import json_objects
 
     write_differences(metrics, out, reference, json_objects(methods, "methods"))
+
+
+@app.command()
+def combine(
+    folds: Annotated[list[Path], typer.Argument(help="CSV of the same fold of each member, with .views.csv beside it")],
+    out: Out,
+    view: Annotated[str, typer.Option(help="what members predict from: middle, all, middle_mirror or all_mirror")],
+    protocol: Protocol,
+    method: Annotated[str, typer.Option(help="name of the ensemble, for the record")],
+    seed: Annotated[int, typer.Option(help="seed of the ensemble, for the record")] = 0,
+    classes: Classes = "[]",
+) -> None:
+    """Average the probabilities of several trainings of a fold.
+
+    Example: ra-icl combine folds/cde/m6/seed*/samm-006.csv --view middle --protocol cde --method m6_seeds
+    --out samm-006.csv
+    """
+    from ra_icl.datasets.protocols import protocol_of
+    from ra_icl.evaluation.ensemble import combine as write
+    from ra_icl.planning.options import json_list
+
+    known = protocol_of(protocol, json_list(classes, "classes")).classes
+    write(folds, out, view=view, method=method, seed=seed, classes=len(known))
 
 
 @app.command()

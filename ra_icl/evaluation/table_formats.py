@@ -33,9 +33,9 @@ LATEX = {
 class Table:
     """A table ready to write.
 
-    number: 1 to 5, "3_controls", "own" or "differences". data: the CSV, plain values with a column `data`. printed: the
-    cells for people, all text. strong: shaped like `printed`, "textbf" or "underline" where LaTeX emphasises a value,
-    else "". record: a row per measured row, all text, with what it was computed from; it goes into the notes.
+    number: 1 to 5, or a name such as "own" or "differences". data: the CSV, plain values with a column `data`. printed:
+    the cells for people, all text. strong: shaped like `printed`, "textbf" or "underline" where LaTeX emphasises a
+    value, else "". record: a row per measured row, all text, with what it was computed from; it goes into the notes.
     """
 
     number: str

@@ -25,6 +25,7 @@ CAPTIONS = {
     "2": "Comparison on CAS(ME)³, UF1 and UAR in %",
     "3": "Ablation of the components of Ra-ICL under the CDE setting, UF1 and UAR in %",
     "3_controls": "Controls of the ablation of Ra-ICL under the CDE setting, UF1 and UAR in %",
+    "ensembles": "Ensembles of trainings under the CDE setting, UF1 and UAR in %",
     "own": "Own data, leave-one-subject-out, UF1 and UAR in %",
 }
 PROTOCOLS = {
@@ -32,6 +33,7 @@ PROTOCOLS = {
     "2": ("casme3_3", "casme3_4", "casme3_7"),
     "3": CDE,
     "3_controls": CDE,
+    "ensembles": CDE,
     "own": ("own",),
 }
 MARKS = {"mir": "MIR", "irc": "IRC", "mrd": "MRD"}
@@ -41,6 +43,7 @@ LEADING = {
     "2": {"title": "Method", "source": "Source", "data": "Data", "classes": "Classes"},
     "3": {"title": "Method", **MARKS, "data": "Data"},
     "3_controls": {"title": "Method", **MARKS, "data": "Data"},
+    "ensembles": {"title": "Method", "data": "Data"},
     "own": {"title": "Method", **MARKS, "data": "Data"},
 }
 IDS = ["data", "method", "title", "source", "protocol", "classes", "seeds", "selection"]
@@ -58,7 +61,7 @@ def write_table(
     out_stem: Path,
     methods: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    """Write table `number` ("1", "2", "3", "3_controls" or "own") as `out_stem`.csv, .md, .tex and .notes.md.
+    """Write table `number`, a key of CAPTIONS, as `out_stem`.csv, .md, .tex and .notes.md.
 
     See `build_table` for `methods` and for what raises InputError.
     """

@@ -10,6 +10,17 @@ from ra_icl.planning.options import from_mapping
 from ra_icl.planning.settings import LONGEST_NAME, Method
 
 Methods = dict[str, dict[str, Any]]
+MIR_MARKS = {
+    "middle": "✓",
+    "apex": "→Apex*",
+    "apex_neighbourhood": "→Apex",
+    "full": "→Full",
+    "random": "→Random",
+    "uniform": "→Uniform",
+    "onset_to_apex": "→Onset to Apex",
+    "apex_to_offset": "→Apex to Offset",
+    "published": "published",
+}
 
 
 def resolve_methods(config: Mapping[str, Any]) -> tuple[Methods, Methods]:
@@ -25,13 +36,23 @@ def resolve_methods(config: Mapping[str, Any]) -> tuple[Methods, Methods]:
         check_method(config, method, f"methods.{name}")
     _check_figures(sweeps)
     found = {name: _sweep(config, name, sweep, methods) for name, sweep in sweeps.items()}
-    used = {f"tables.{table}": names for table, names in config["tables"].items()}
-    used |= {"confusion": [config["confusion"]], "keep_networks": config["keep_networks"]}
-    used |= {"keep_epochs": config["keep_epochs"]}
-    for key, names in used.items():
-        for name in names:
-            require_known(name, entries, key)
+    _check_uses(config, entries, present(config["ensembles"]))
     return methods, found
+
+
+def _check_uses(config: Mapping[str, Any], methods: Mapping[str, Any], ensembles: Mapping[str, Any]) -> None:
+    """Raise InputError for a name that is not defined where a method is named, or that is defined twice."""
+    for name in ensembles:
+        if name in methods:
+            raise InputError(f"config: ensembles.{name}: is a method, too; choose another name")
+    of_methods = {f"ensembles.{name}.members": ensemble["members"] for name, ensemble in ensembles.items()}
+    of_methods |= {key: config[key] for key in ("keep_networks", "keep_epochs")} | {"reference": [config["reference"]]}
+    of_both = {f"tables.{table}": names for table, names in config["tables"].items()}
+    of_both |= {"confusion": [config["confusion"]]}
+    for uses, known in ((of_methods, methods), (of_both, {**methods, **ensembles})):
+        for key, names in uses.items():
+            for name in names:
+                require_known(name, known, key)
 
 
 def resolve(config: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -64,6 +85,16 @@ def check_method(config: Mapping[str, Any], method: Mapping[str, Any], where: st
         )
     if published:
         require_known(sampling.source, config["public_flow"], f"{where}.sampling.source")
+
+
+def row_marks(method: Mapping[str, Any]) -> dict[str, Any]:
+    """Title and Table 3's marks of a method, derived from its options."""
+    return {
+        "title": method["title"],
+        "mir": MIR_MARKS[method["sampling"]["mode"]],
+        "irc": method["loss"]["attention"] > 0,
+        "mrd": method["loss"]["regions"] > 0,
+    }
 
 
 def _check_figures(sweeps: Mapping[str, Any]) -> None:

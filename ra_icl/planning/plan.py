@@ -7,7 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,23 +21,13 @@ from ra_icl.flow.sampling import Sampling
 from ra_icl.planning.candidates import TRAINING_KEYS, add_candidates
 from ra_icl.planning.config import check_config, slice_of
 from ra_icl.planning.indexes import read_index
-from ra_icl.planning.methods import present, resolve_methods
+from ra_icl.planning.methods import present, resolve_methods, row_marks
 from ra_icl.planning.options import from_mapping
+from ra_icl.planning.settings import Ensemble
 
 log = logging.getLogger(__name__)
 
 CASME3 = ("casme3_3", "casme3_4", "casme3_7")
-MIR_MARKS = {
-    "middle": "✓",
-    "apex": "→Apex*",
-    "apex_neighbourhood": "→Apex",
-    "full": "→Full",
-    "random": "→Random",
-    "uniform": "→Uniform",
-    "onset_to_apex": "→Onset to Apex",
-    "apex_to_offset": "→Apex to Offset",
-    "published": "published",
-}
 
 
 def datasets_of(config: Mapping[str, Any], protocol: str) -> list[str]:
@@ -147,7 +137,34 @@ class Plan:
         """(protocol, method) of everything that is trained for the tables and confusion matrices."""
         tables = self.score_tables().values()
         found = {(protocol, method) for protocols, methods in tables for protocol in protocols for method in methods}
-        return sorted(found | {(protocol, self.config["confusion"]) for protocol in self.selected})
+        found |= {(protocol, self.config["confusion"]) for protocol in self.selected}
+        return sorted({(protocol, method) for protocol, name in found for method in self.trained(name)})
+
+    @cached_property
+    def ensembles(self) -> dict[str, dict[str, Any]]:
+        """{name: options} of the ensembles, which go where methods go but are not trained."""
+        options = present(self.config["ensembles"])
+        return {name: asdict(from_mapping(Ensemble, one, f"ensembles.{name}")) for name, one in options.items()}
+
+    def trained(self, name: str) -> list[str]:
+        """The methods that are trained for a method, itself, or for an ensemble."""
+        return list(self.ensembles[name]["members"]) if name in self.ensembles else [name]
+
+    def seeds(self, name: str) -> list[int]:
+        """The seeds of a method or ensemble; an ensemble over all seeds goes by the first."""
+        one = name in self.ensembles and self.ensembles[name]["seeds"] == "all"
+        return list(self.config["seeds"])[: 1 if one else None]
+
+    def view(self, ensemble: str) -> str:
+        """What an ensemble's members predict from, as the columns of .views.csv are named."""
+        options = self.ensembles[ensemble]
+        return options["instances"] + ("_mirror" if options["mirror"] else "")
+
+    def member_files(self, protocol: str, ensemble: str, seed: int, fold: str) -> list[str]:
+        """Path below folds/ of the CSVs that an ensemble's fold is the mean of."""
+        options = self.ensembles[ensemble]
+        seeds = self.config["seeds"] if options["seeds"] == "all" else [seed]
+        return [f"{protocol}/{member}/seed{one}/{fold}.csv" for member in options["members"] for one in seeds]
 
     def frames(self, dataset: str, subject: str) -> list[str]:
         """The frame folders and video files of a subject's sequences that exist on disk, each once.
@@ -173,9 +190,7 @@ class Plan:
     def fold_files(self, protocol: str, method: str) -> list[str]:
         """Path below folds/ of every fold's CSV, over all seeds."""
         return [
-            f"{protocol}/{method}/seed{seed}/{fold}.csv"
-            for seed in self.config["seeds"]
-            for fold in self.folds(protocol)
+            f"{protocol}/{method}/seed{seed}/{fold}.csv" for seed in self.seeds(method) for fold in self.folds(protocol)
         ]
 
     def sampling(self, method: str) -> str:
@@ -206,8 +221,10 @@ class Plan:
         return self.methods[method]["training"]["device"]
 
     def row_slice(self, methods: list[str]) -> str:
-        """Titles and MIR, IRC and MRD marks of table rows, as JSON."""
-        return json.dumps({name: row_marks(self.methods[name]) for name in methods})
+        """Titles and MIR, IRC and MRD marks of table rows, as JSON; an ensemble has its first member's marks."""
+        marks = {name: row_marks(self.methods[self.trained(name)[0]]) for name in methods}
+        titles = {name: {"title": self.ensembles[name]["title"]} for name in methods if name in self.ensembles}
+        return json.dumps({name: marks[name] | titles.get(name, {}) for name in methods})
 
 
 def make_plan(config: Mapping[str, Any]) -> Plan:
@@ -238,16 +255,6 @@ def sampling_name(sampling: Mapping[str, Any]) -> str:
 
 def sampling_of(options: Mapping[str, Any]) -> Sampling:
     return from_mapping(Sampling, {key: value for key, value in options.items() if key != "source"}, "sampling")
-
-
-def row_marks(method: Mapping[str, Any]) -> dict[str, Any]:
-    """Title and Table 3's marks of a method, derived from its options."""
-    return {
-        "title": method["title"],
-        "mir": MIR_MARKS[method["sampling"]["mode"]],
-        "irc": method["loss"]["attention"] > 0,
-        "mrd": method["loss"]["regions"] > 0,
-    }
 
 
 def _select(config: Mapping[str, Any], index: pd.DataFrame, whole: pd.DataFrame) -> dict[str, pd.DataFrame]:

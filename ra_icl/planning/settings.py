@@ -141,6 +141,21 @@ class SelectionOptions(Options):
 
 
 @dataclass(frozen=True)
+class Ensemble(Options):
+    """Trainings whose probabilities are averaged, as if one method had predicted their mean."""
+
+    members: Annotated[tuple[Text, ...], min_length(1), Distinct, Help("the methods that are trained for it")]
+    title: Annotated[str, Help("in tables and figures")]
+    seeds: Annotated[Literal["each", "all"], Help("each: an ensemble per seed; all: one ensemble over all seeds")] = (
+        "each"
+    )
+    instances: Annotated[
+        Literal["middle", "all"], Help("the instances of a sequence that each member predicts from, as in inference")
+    ] = "middle"
+    mirror: Annotated[bool, Help("each member also predicts from the mirror images")] = False
+
+
+@dataclass(frozen=True)
 class TableMethods(Options):
     """The methods that each table shows."""
 
@@ -148,6 +163,7 @@ class TableMethods(Options):
     table2: Annotated[Names, Help("Table 2, CAS(ME)³")]
     table3: Annotated[Names, Help("Table 3, ablations under CDE")]
     table3_controls: Annotated[Names, Help("controls beside Table 3, a target of its own")]
+    ensembles: Annotated[Names, Help("ensembles under CDE, a target of its own; differences are the first one's")]
     table_own: Annotated[Names, Help("the table of your own data")]
 
 
@@ -189,6 +205,8 @@ class Config(Options):
         dict[Name, dict[str, Any] | None], min_length(1), Help("overrides of base per method; null removes a method")
     ]
     sweeps: Annotated[dict[Name, Sweep | None] | None, Help("Figures 6-10; null removes one, or all of them")]
+    ensembles: Annotated[dict[Name, Ensemble | None], Help("means of several trainings; null removes one")]
     selection: Annotated[SelectionOptions, Help("nested selection of options, on training subjects only")]
     tables: Annotated[TableMethods, Help("the methods that each table shows")]
     confusion: Annotated[str, Help("the method of the confusion matrices, Figures 4 and 11")]
+    reference: Annotated[str, Help("the method that the tables of differences compare with every other")]

@@ -141,7 +141,7 @@ def test_midpoints_are_counted_for_each_dataset():
 def test_what_the_config_leaves_out_is_counted_in_every_table():
     counts = {"casme2": 1, "smic": 2}
     expected = "Left out by data.exclude: 1 sequence of CASME II, 2 sequences of SMIC-HS"
-    for number in ("1", "3", "3_controls"):
+    for number in ("1", "3", "3_controls", "ensembles"):
         assert expected in build(number, metrics("m6") | {"left_out": counts}).notes
     # An `others` is left out of two of the three protocols.
     third, whole = (metrics("m6", f"casme3_{n}") | {"left_out": {"casme3": n}} for n in (3, 7))

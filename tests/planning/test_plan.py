@@ -13,8 +13,8 @@ from ra_icl.errors import Faults, InputError
 from ra_icl.flow.sampling import MODES
 from ra_icl.planning.check import check_config
 from ra_icl.planning.config import load_config, merge, slice_of
-from ra_icl.planning.methods import resolve
-from ra_icl.planning.plan import MIR_MARKS, make_plan
+from ra_icl.planning.methods import MIR_MARKS, resolve
+from ra_icl.planning.plan import make_plan
 from ra_icl.twins import plan as twin_plan
 from ra_icl.twins.plan import TwinOptions
 

@@ -47,7 +47,8 @@ FEW = {
         "candidates": dict.fromkeys(["lr01", "epochs20", "width16", "width16_epochs20"]),
         "methods": {"m2_causalnet": None, "m6_causalnet": ["m1_htnet"]},
     },
-    "tables": {"table1": ["m1_htnet", "m6_causalnet"]},
+    "seeds": [0],
+    "tables": {"table1": ["m1_htnet", "m6_causalnet", "m6_all_causalnet"], "table3": []},
 }
 
 
@@ -59,7 +60,12 @@ def test_the_config_of_published_flow_plans_all_inner_folds(published):
     groups = len(ROWS)  # of a subject each
     assert (jobs["fold"], jobs["choose"]) == (2 * 6 * 3 * groups, 2 * groups)
     jobs = planned(published, configs=configs)
-    assert (jobs["fold"], jobs["metrics"]) == (2 * 6 * 3 * groups + 8 * len(ROWS), 8)
+    inner, seeds, members = 2 * 6 * 3 * groups, 3, len(ROWS)
+    assert (jobs["fold"], jobs["metrics"]) == (inner + 7 * seeds * members, 8)
+    assert jobs["ensemble"] == seeds * members  # of m6_all, one per seed
+    jobs = planned(published, "ensembles", "differences_ensembles", configs=configs)
+    assert (jobs["ensemble"], jobs["metrics"]) == (3 * members, 3)  # one over all seeds
+    assert jobs["fold"] == inner + 5 * seeds * members  # M1 twice, M2, M3, M6
 
 
 @pytest.mark.workflow
@@ -76,7 +82,14 @@ def test_the_config_of_published_flow_runs(published):
     run(published, configs=configs)
     table = pd.read_csv(results / "tables/table1.csv")
     assert "published flow maps" in (results / "tables/table1.md").read_text()
-    assert table["title"].tolist()[-2:] == ["M1, HTNet's maps", "M6, CausalNet's two instances"]
+    assert table["method"].tolist()[-3:] == ["m1_htnet", "m6_causalnet", "m6_all_causalnet"]
+    assert table["title"].iloc[-1] == "M6, both instances and their mirror images averaged"
+    # An ensemble of one is one view of its member, under a name of its own.
+    for row in ROWS:
+        name = f"{row[0]}-{row[1]}"
+        views = pd.read_csv(results / f"folds/cde/m6_causalnet/seed0/{name}.views.csv")
+        own = pd.read_csv(results / f"folds/cde/m6_all_causalnet/seed0/{name}.csv")
+        np.testing.assert_array_equal(own[["p0", "p1", "p2"]], views[[f"p{n}_all_mirror" for n in range(3)]])
     assert len(list((results / "folds/cde/m6_causalnet/seed0").glob("*.csv"))) == len(ROWS)
     assert (results / "figures/figure4.png").exists()
     # Every fold of M1 and M6 was trained with the choice for its subject's group.

@@ -37,7 +37,8 @@ if cde():
 
     def costed():
         tables = plan.score_tables()
-        return list(dict.fromkeys(name for protocols, names in tables.values() if protocols == cde() for name in names))
+        shown = [name for protocols, names in tables.values() if protocols == cde() for name in names]
+        return [name for name in dict.fromkeys(shown) if name in plan.methods]
 
     rule cost:
         input:

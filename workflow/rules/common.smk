@@ -43,7 +43,6 @@ def planned():
 
 plan, selection = planned()
 
-REFERENCE = "m6"  # the method that the tables of differences compare with every other
 RESULTS = Path(config["pathvars"]["results"])
 
 # What a job takes of this machine's GPUs, of the 10000 that workflow/profiles/default gives out: `folds_per_gpu` jobs
@@ -131,23 +130,32 @@ def leaking():
 def further_tables():
     """{table: (its protocols, its methods)} of the tables of scores that are made on request alone.
 
-    `table3_controls`, and one method each: `ablation_m1` to `ablation_m10` and whatever the config adds.
+    `table3_controls`, `ensembles`, and one method each: `ablation_m1` to `ablation_m10` and whatever the config adds.
     """
     tables = {f"ablation_{method}": [method] for method in plan.config["methods"]}
-    tables |= {"table3_controls": plan.config["tables"]["table3_controls"]}
+    tables |= {name: plan.config["tables"][name] for name in ("table3_controls", "ensembles")}
     return {table: (cde(), methods) for table, methods in tables.items() if cde() and methods}
 
 
 def difference_tables(tables):
-    """{table: (its protocols, its methods)} of the tables that compare M6 with the other methods of a Table 3.
+    """{table: (its protocols, its methods)} of the tables that compare a reference with the other methods of a table.
 
-    tables: of scores. `differences` goes with `table3`, `differences_controls` with `table3_controls`.
+    tables: of scores. `differences` goes with `table3`, `differences_controls` with `table3_controls`,
+    `differences_ensembles` with `ensembles`.
     """
-    return {
-        name.replace("table3", "differences"): (protocols, methods)
-        for name, (protocols, methods) in tables.items()
-        if name.startswith("table3") and REFERENCE in methods and len(methods) > 1
-    }
+    names = {"table3": "differences", "table3_controls": "differences_controls", "ensembles": "differences_ensembles"}
+    return {names[name]: found for name, found in tables.items() if name in names and reference_of(found[1])}
+
+
+def reference_of(methods):
+    """What the others are compared with: the config's reference, or the first ensemble, with which ensembles compare."""
+    if len(methods) < 2:
+        return None
+    return (
+        config["reference"]
+        if config["reference"] in methods
+        else next((m for m in methods if m in plan.ensembles), None)
+    )
 
 
 def count_tables():

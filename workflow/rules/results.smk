@@ -77,7 +77,7 @@ rule compare:
         table=one_of(DIFFERENCE_TABLES),
     params:
         code=code("ra_icl.evaluation.differences"),
-        reference=REFERENCE,
+        reference=lambda wildcards: reference_of(DIFFERENCE_TABLES[wildcards.table][1]),
         rows=lambda wildcards: plan.row_slice(DIFFERENCE_TABLES[wildcards.table][1]),
         out=stem,
     message:
