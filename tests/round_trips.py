@@ -57,7 +57,7 @@ def check_crops(tmp_path):
         rows[-1] |= {"onset": NUMBERS[0], "apex": None, "offset": NUMBERS[-1], "fps": 200}
     tilted = Found((35.0, 20.0, 50.0), ((48.0, 42.0), (70.0, 36.0)), 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ra_icl.faces.crop.find", lambda image, options: tilted)
+        patch.setattr("ra_icl.faces.onset.find", lambda image, options: tilted)
         crop_subject(index_frame(rows), tmp_path, tmp_path / "006.safetensors", FaceOptions(size=40, grey=False))
     crops, record = files.load_tensors(tmp_path / "006.safetensors")
     for clip, name in enumerate(("a", "b")):

@@ -58,7 +58,8 @@ class Protocol:
     """A protocol whose folds hold out subjects.
 
     classes: in label order. labels: {dataset: {emotion as the dataset names it: class}}. groups: number of folds among
-    which the subjects are dealt; 0 leaves one subject out at a time (LOSO).
+    which the subjects are dealt; 0 leaves one subject out at a time (LOSO). by_dataset: a fold holds out a whole
+    dataset. train: the one fold holds out all datasets but this one.
     """
 
     name: str
@@ -66,6 +67,13 @@ class Protocol:
     classes: tuple[str, ...]
     labels: dict[str, dict[str, str]]
     groups: int = 0
+    by_dataset: bool = False
+    train: str = ""
+
+    @property
+    def tested(self) -> tuple[str, ...]:
+        """The datasets whose sequences some fold holds out."""
+        return tuple(name for name in self.datasets if name != self.train)
 
 
 PROTOCOLS = {
@@ -74,6 +82,11 @@ PROTOCOLS = {
         Protocol("cde", ("casme2", "samm", "smic"), CLASSES_3, CDE_LABELS),
         # CDE with 5 trainings a seed instead of 68. Its scores are not comparable with those of LOSO.
         Protocol("groups5", ("casme2", "samm", "smic"), CLASSES_3, CDE_LABELS, groups=5),
+        # Across datasets: train on two and test on the third, or train on one and test on the others.
+        Protocol("cross", ("casme2", "samm", "smic"), CLASSES_3, CDE_LABELS, by_dataset=True),
+        Protocol("cross_casme2", ("casme2", "samm", "smic"), CLASSES_3, CDE_LABELS, train="casme2"),
+        Protocol("cross_samm", ("casme2", "samm", "smic"), CLASSES_3, CDE_LABELS, train="samm"),
+        Protocol("cross_smic", ("casme2", "samm", "smic"), CLASSES_3, CDE_LABELS, train="smic"),
         Protocol("casme3_3", ("casme3",), CLASSES_3, {"casme3": CASME3_3}),
         Protocol("casme3_4", ("casme3",), (*CLASSES_3, "others"), {"casme3": CASME3_4}),
         Protocol("casme3_7", ("casme3",), CLASSES_7, {"casme3": CASME3_7}),
@@ -85,6 +98,8 @@ PROTOCOLS = {
 
 # The protocols of Table 3, its controls and ablations, Figures 4 and 6-10; a run has one of them at most.
 CDE = ("cde", "groups5")
+# What a config calls `cross`.
+CROSS = ("cross", "cross_casme2", "cross_samm", "cross_smic")
 
 
 def protocol_of(name: str, classes: Sequence[str] = ()) -> Protocol:
@@ -195,26 +210,34 @@ def check_counts(
     return Faults(Fault(fault.where, fault.what, fault.remedy, fault.kind, "warning") for fault in faults)
 
 
+def counted(names: Sequence[str]) -> list[str]:
+    """Of protocols over the same sequences the first alone, so that a difference of counts is told once."""
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault("cde" if name in (*CDE, *CROSS) else name, name)
+    return list(first.values())
+
+
 def folds(selected: pd.DataFrame, protocol: Protocol) -> list[str]:
     """Name the folds of a protocol's sequences.
 
     One per subject, such as "casme2-sub01", in order of dataset and subject number; or "group1", "group2" and so on,
-    without those that no subject is left for.
+    without those that no subject is left for; or those of whole datasets, "casme2", or "others".
     """
     found = _subject_folds(selected, protocol)
-    if protocol.groups:
+    if protocol.groups or protocol.by_dataset or protocol.train:
         return sorted(set(found.values()))
     return [found[pair] for pair in sorted(found, key=_fold_order)]
 
 
 def fold_of(selected: pd.DataFrame, protocol: Protocol) -> pd.Series:
-    """Name the fold that holds out each row.
+    """Name the fold that holds out each row; None for the rows that are only trained on.
 
     selected: all sequences of the protocol, as `select` returns them; a subject's group depends on the other subjects.
     """
     found = _subject_folds(selected, protocol)
     pairs = zip(selected["dataset"], selected["subject"], strict=True)
-    return pd.Series([found[pair] for pair in pairs], index=selected.index, dtype=object)
+    return pd.Series([found.get(pair) for pair in pairs], index=selected.index, dtype=object)
 
 
 def _subject_folds(selected: pd.DataFrame, protocol: Protocol) -> dict[tuple[str, str], str]:
@@ -225,6 +248,9 @@ def _subject_folds(selected: pd.DataFrame, protocol: Protocol) -> dict[tuple[str
     order, and no group has two subjects of a dataset more than another.
     """
     sizes = selected.groupby(["dataset", "subject"]).size()
+    if protocol.by_dataset or protocol.train:
+        names = {name: "others" if protocol.train else name for name in protocol.tested}
+        return {(dataset, subject): names[dataset] for dataset, subject in sizes.index if dataset in names}
     if not protocol.groups:
         return {(dataset, subject): f"{dataset}-{subject}" for dataset, subject in sizes.index}
     found, sequences = {}, [0] * protocol.groups

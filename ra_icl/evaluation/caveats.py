@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ra_icl.datasets.index import TITLES
-from ra_icl.datasets.protocols import PROTOCOLS
+from ra_icl.datasets.protocols import CROSS, PROTOCOLS
 from ra_icl.errors import InputError
 
 # How tables call data: published maps are real data too, only the rows of published.csv are "published".
@@ -14,7 +14,7 @@ DATA_SOURCE_CAVEATS = {
     "twins": "SYNTHETIC TWINS: not comparable with any published number",
     "public_flow": "published flow maps",
 }
-FOLDS_CAVEATS = {"groups5": "five folds by subject, not LOSO"}
+FOLDS_CAVEATS = {"groups5": "five folds by subject, not LOSO", **dict.fromkeys(CROSS, "across datasets, not LOSO")}
 SELECTION_CAVEATS = {
     "last": None,
     "best_on_held_out": "best epoch chosen on the held-out subject: optimistic",
@@ -42,8 +42,8 @@ def data_caveats(data_source: str) -> list[str]:
 
 
 def missing_datasets(protocol: str, found: Collection[str]) -> list[str]:
-    """["CDE without SMIC-HS"] if a dataset of the protocol is not in `found`, else []."""
+    """["CDE without SMIC-HS"] if a dataset that the protocol tests on is not in `found`, else []."""
     if protocol not in PROTOCOLS:
         raise InputError(f"protocol {protocol!r} is none of {', '.join(PROTOCOLS)}")
-    names = [TITLES[name] for name in PROTOCOLS[protocol].datasets if name not in found]
+    names = [TITLES[name] for name in PROTOCOLS[protocol].tested if name not in found]
     return [f"{protocol.upper()} without {' and '.join(names)}"] if names else []

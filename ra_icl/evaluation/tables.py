@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from ra_icl.datasets.index import TITLES
-from ra_icl.datasets.protocols import CDE
+from ra_icl.datasets.protocols import CROSS
+from ra_icl.datasets.protocols import PROTOCOLS as KNOWN
 from ra_icl.errors import InputError
 from ra_icl.evaluation.audit_table import audit_notes
 from ra_icl.evaluation.caveats import DATA, FOLDS_CAVEATS, caveats
@@ -19,38 +20,25 @@ from ra_icl.evaluation.intervals import Subjects, interval_notes, score_interval
 from ra_icl.evaluation.metrics import read_metrics
 from ra_icl.evaluation.power_table import power_notes
 from ra_icl.evaluation.table_formats import EMPTY, STRONG, Table, write_formats
+from ra_icl.evaluation.table_layouts import (
+    CAPTIONS,
+    LEADING,
+    MARKS,
+    NUMERIC,
+    PROTOCOLS,
+    SCORES,
+    columns,
+    score_columns,
+    spread,
+    subsets,
+)
 
-CAPTIONS = {
-    "1": "Comparison under the CDE setting, UF1 and UAR in %",
-    "2": "Comparison on CAS(ME)³, UF1 and UAR in %",
-    "3": "Ablation of the components of Ra-ICL under the CDE setting, UF1 and UAR in %",
-    "3_controls": "Controls of the ablation of Ra-ICL under the CDE setting, UF1 and UAR in %",
-    "ensembles": "Ensembles of trainings under the CDE setting, UF1 and UAR in %",
-    "own": "Own data, leave-one-subject-out, UF1 and UAR in %",
-}
-PROTOCOLS = {
-    "1": ("cde",),
-    "2": ("casme3_3", "casme3_4", "casme3_7"),
-    "3": CDE,
-    "3_controls": CDE,
-    "ensembles": CDE,
-    "own": ("own",),
-}
-MARKS = {"mir": "MIR", "irc": "IRC", "mrd": "MRD"}
-# The columns before the scores: {column of the CSV: title for people}.
-LEADING = {
-    "1": {"title": "Method", "source": "Source", "data": "Data"},
-    "2": {"title": "Method", "source": "Source", "data": "Data", "classes": "Classes"},
-    "3": {"title": "Method", **MARKS, "data": "Data"},
-    "3_controls": {"title": "Method", **MARKS, "data": "Data"},
-    "ensembles": {"title": "Method", "data": "Data"},
-    "own": {"title": "Method", **MARKS, "data": "Data"},
-}
-IDS = ["data", "method", "title", "source", "protocol", "classes", "seeds", "selection"]
-SCORES = {"uf1": "UF1", "uar": "UAR"}
-CDE_SUBSETS = {"composite": "Composite"} | {name: TITLES[name] for name in ("casme2", "samm", "smic")}
-NUMERIC = [f"{subset}_{score}" for subset in CDE_SUBSETS for score in SCORES]
 SYNTHETIC_NOTE = "Synthetic twins show that every step of the workflow works, and nothing about recognising people"
+# What the rows of Table "cross" were trained on.
+TRAINED = {name: TITLES[KNOWN[name].train] if KNOWN[name].train else "the others" for name in CROSS}
+CROSS_NOTE = (
+    "Each score is of networks that have not seen the dataset: they were trained on the others, or on the one named"
+)
 MARKS_NOTE = "→X: replaced by X. Apex*: a single onset/apex instance. Apex: sampling in a neighbourhood of the apex"
 
 
@@ -93,13 +81,14 @@ def build_table(
     _require_comparable(number, metrics)
     to_say = [caveat for content in metrics for caveat in caveats(content)]
     order = list(methods)
-    ordered = sorted(metrics, key=lambda m: (len(m["classes"]), order.index(m["method"])))
+    rank = PROTOCOLS[number].index
+    ordered = sorted(metrics, key=lambda m: (rank(m["protocol"]), order.index(m["method"])))
     comparable = DATA[metrics[0]["data_source"]] == "real" and metrics[0]["protocol"] not in FOLDS_CAVEATS
     quoted = published[published["table"] == number] if comparable else published[:0]
     rows = [_published_row(number, row) for row in quoted.to_dict("records")]
     subjects = [subjects_of(content) if "subjects" in content else None for content in ordered]
     rows += [_measured_row(number, *row, methods[row[0]["method"]]) for row in zip(ordered, subjects, strict=True)]
-    data = pd.DataFrame(rows, columns=_columns(number)).astype({"classes": "Int64", "seeds": "Int64"})
+    data = pd.DataFrame(rows, columns=columns(number)).astype({"classes": "Int64", "seeds": "Int64"})
     caption = "; ".join([CAPTIONS[number], *dict.fromkeys(to_say)])
     notes = (*_notes(number, ordered, methods), *interval_notes([m["method"] for m in ordered], subjects))
     notes += tuple(audited) if len(quoted) else ()
@@ -144,32 +133,12 @@ def bracketed(low: float, high: float) -> str:
     return "" if isnan(low) else f" [{low:.1f}, {high:.1f}]".replace("-", "−")
 
 
-def _subsets(number: str) -> dict[str, str]:
-    return {"composite": ""} if number in ("2", "own") else CDE_SUBSETS
-
-
-def _score_columns(number: str) -> dict[str, str]:
-    """{column of the CSV: title for people} of the scores."""
-    subsets = _subsets(number).items()
-    return {f"{s}_{score}": f"{title} {name}".strip() for s, title in subsets for score, name in SCORES.items()}
-
-
-def _columns(number: str) -> list[str]:
-    marks = [name for name in MARKS if name in LEADING[number]]
-    return [*IDS, *marks, *(name for column in _score_columns(number) for name in (column, *_spread(column)))]
-
-
-def _spread(column: str) -> list[str]:
-    """The columns of the CSV that tell how certain a score is; only those of all datasets have an interval."""
-    return [f"{column}{end}" for end in ("_std", *(("_low", "_high") if column.startswith("composite_") else ()))]
-
-
 def _published_row(number: str, row: Mapping[str, str]) -> dict[str, Any]:
     """A row of published.csv as a row of the CSV."""
     ids = {"data": "published", "method": row["method"], "title": row["method"], "source": row["source"]}
     ids |= {"protocol": f"casme3_{row['classes']}" if number == "2" else "cde", "classes": float(row["classes"] or nan)}
     marks = {name: row[name] or None for name in MARKS}
-    return ids | marks | {column: float(row[column] or nan) for column in _score_columns(number)}
+    return ids | marks | {column: float(row[column] or nan) for column in score_columns(number)}
 
 
 def _measured_row(
@@ -179,8 +148,8 @@ def _measured_row(
     ids = {key: metrics[key] for key in ("method", "protocol", "selection")}
     ids |= {"data": DATA[metrics["data_source"]], "title": method["title"], "source": "this run"}
     row = ids | {"classes": len(metrics["classes"]), "seeds": len(metrics["seeds"])}
-    row |= {name: _mark(method.get(name)) for name in MARKS}
-    for subset in metrics["scores"].keys() & _subsets(number).keys():
+    row |= {name: _mark(method.get(name)) for name in MARKS} | {"trained": TRAINED.get(metrics["protocol"])}
+    for subset in metrics["scores"].keys() & subsets(number).keys():
         for score in SCORES:
             found = metrics["scores"][subset][score]
             row[f"{subset}_{score}"] = round(100 * found["mean"], 4)
@@ -202,20 +171,20 @@ def _printed(number: str, data: pd.DataFrame) -> pd.DataFrame:
         title: data[column].map(str, na_action="ignore").fillna(EMPTY) for column, title in LEADING[number].items()
     }
     scores = {
-        title: [percent(*values) for values in data[[column, *_spread(column)]].itertuples(index=False)]
-        for column, title in _score_columns(number).items()
+        title: [percent(*values) for values in data[[column, *spread(column)]].itertuples(index=False)]
+        for column, title in score_columns(number).items()
     }
     return pd.DataFrame(leading | scores)
 
 
 def _strong(number: str, data: pd.DataFrame) -> pd.DataFrame:
-    """Which printed value is the best or second best of its column, among rows of the same data and classes.
+    """Which printed value is the best or second best of its column, among rows of the same data and protocol.
 
     Values that print alike rank alike; the lowest is never emphasised, so that a lone value stays plain.
     """
-    strong = pd.DataFrame("", data.index, [*LEADING[number].values(), *_score_columns(number).values()])
-    for column, title in _score_columns(number).items():
-        for _, values in data[column].round(2).groupby([data["data"], data["classes"]]):
+    strong = pd.DataFrame("", data.index, [*LEADING[number].values(), *score_columns(number).values()])
+    for column, title in score_columns(number).items():
+        for _, values in data[column].round(2).groupby([data["data"], data["protocol"].fillna("")]):
             ranked = sorted(values.dropna().unique(), reverse=True)
             named = dict(zip(ranked[:-1], STRONG, strict=False))
             strong.loc[values.index, title] = [named.get(value, "") for value in values]
@@ -270,7 +239,7 @@ def _require_comparable(number: str, metrics: Sequence[Mapping[str, Any]]) -> No
         if FOLDS_CAVEATS.get(content["protocol"]) != FOLDS_CAVEATS.get(first["protocol"]):
             protocols = f"{content['protocol']} and {first['protocol']}"
             raise InputError(f"table {number}: rows of {protocols} in one table; make one of each")
-        if set(content["scores"]) != set(first["scores"]):
+        if number != "cross" and set(content["scores"]) != set(first["scores"]):
             datasets = [", ".join(sorted(set(one["scores"]) - {"composite"})) for one in (content, first)]
             where = f"table {number}: {content['method']} was scored on {datasets[0]}"
             raise InputError(f"{where}, {first['method']} on {datasets[1]}; score both on the same datasets")
@@ -282,6 +251,8 @@ def _notes(number: str, metrics: Sequence[Mapping[str, Any]], methods: Mapping[s
     notes += data_notes(metrics, methods)
     if "mir" in LEADING[number]:
         notes.append(MARKS_NOTE)
+    if number == "cross":
+        notes.append(CROSS_NOTE)
     several = sorted({len(content["seeds"]) for content in metrics} - {1})
     if several:
         notes.append(f"±: sample standard deviation over {' or '.join(map(str, several))} seeds")

@@ -10,16 +10,16 @@ from typing import Any
 import pandas as pd
 
 from ra_icl.datasets import public_flow, unread
-from ra_icl.datasets.protocols import check_counts, select
+from ra_icl.datasets.protocols import check_counts, counted, select
 from ra_icl.errors import FaultKind, Faults
 from ra_icl.faces.options import FaceOptions
 from ra_icl.planning.check_frames import Look, check_frames, recorded_crops
 from ra_icl.planning.check_results import damaged_results
 from ra_icl.planning.config import load_config
+from ra_icl.planning.held import all_datasets_of, protocol_in, require_data, require_folds
 from ra_icl.planning.indexes import Indexed, published_options, read_index
 from ra_icl.planning.options import from_mapping
 from ra_icl.planning.places import in_clone, snakemake
-from ra_icl.planning.plan import all_datasets_of, protocol_in, require_data, require_folds
 
 CONFIG = Path("config/config.yaml")  # in the clone
 
@@ -122,7 +122,7 @@ def _count_faults(config: Mapping[str, Any], indexes: Mapping[str, Indexed | Non
     """Unknown emotions, and counts that differ from the paper's, in every dataset that was read."""
     read = {name: indexed.whole for name, indexed in indexes.items() if indexed}
     faults = Faults()
-    for protocol in (protocol_in(config, name) for name in config["protocols"]):
+    for protocol in (protocol_in(config, name) for name in counted(config["protocols"])):
         datasets = [name for name in protocol.datasets if name in read]
         if datasets:
             with faults.catching():

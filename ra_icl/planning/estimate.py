@@ -52,7 +52,7 @@ def steps_of(plan: Plan, protocol: str, method: str, options: MethodOptions) -> 
     """Optimiser steps of all folds and seeds of a method under a protocol."""
     pairs = _pairs_per_epoch(plan, protocol, method, options)
     held_out = pairs.groupby(plan.fold_of(protocol)).sum()
-    per_epoch = [math.ceil((held_out.sum() - own) / options.training.batch) for own in held_out]
+    per_epoch = [math.ceil((pairs.sum() - own) / options.training.batch) for own in held_out]
     return int(sum(per_epoch)) * options.training.epochs * len(plan.config["seeds"])
 
 

@@ -4,60 +4,34 @@ The Snakefile is parsed again in every cluster job, so this module imports neith
 """
 
 import json
-import logging
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ra_icl.datasets.index import NAMES
-from ra_icl.datasets.protocols import CDE, PROTOCOLS, Protocol, check_counts, fold_of, folds, protocol_of, select
-from ra_icl.errors import Faults, InputError
+from ra_icl.datasets.protocols import (
+    CDE,
+    CROSS,
+    PROTOCOLS,
+    fold_of,
+    folds,
+    select,
+)
+from ra_icl.errors import Faults
 from ra_icl.flow.sampling import Sampling
 from ra_icl.planning.candidates import TRAINING_KEYS, add_candidates
 from ra_icl.planning.config import check_config, slice_of
+from ra_icl.planning.held import all_datasets_of, datasets_of, parts_of, protocol_in, require_data, select_sequences
 from ra_icl.planning.indexes import read_index
 from ra_icl.planning.methods import present, resolve_methods, row_marks
 from ra_icl.planning.options import from_mapping
 from ra_icl.planning.settings import Ensemble
 
-log = logging.getLogger(__name__)
-
 CASME3 = ("casme3_3", "casme3_4", "casme3_7")
-
-
-def datasets_of(config: Mapping[str, Any], protocol: str) -> list[str]:
-    """The datasets of a protocol that the config has, in the protocol's order: those whose root is not empty.
-
-    Twins and published flow have all of them.
-    """
-    names, roots = PROTOCOLS[protocol].datasets, config["datasets"]
-    return [name for name in names if config["data"]["source"] != "datasets" or roots[name]["root"]]
-
-
-def all_datasets_of(config: Mapping[str, Any]) -> list[str]:
-    """The datasets of all protocols of a config, as `datasets_of`."""
-    return [name for name in NAMES if any(name in datasets_of(config, protocol) for protocol in config["protocols"])]
-
-
-def require_data(config: Mapping[str, Any]) -> None:
-    """Log a line for each dataset that a protocol runs without. Raises InputError if a protocol has none at all."""
-    held = {protocol: datasets_of(config, protocol) for protocol in config["protocols"]}
-    empty = [protocol for protocol, names in held.items() if not names]
-    if empty:
-        first = PROTOCOLS[empty[0]].datasets[0]
-        raise InputError(
-            f"config: datasets.{first}.root: is empty; set it in config/config.yaml, "
-            f"or remove {', '.join(empty)} from protocols"
-        )
-    for protocol, names in held.items():
-        for name in PROTOCOLS[protocol].datasets:
-            if name not in names:
-                log.warning("%s runs without %s: datasets.%s.root is empty", protocol, name, name)
 
 
 @dataclass(frozen=True)
@@ -126,7 +100,7 @@ class Plan:
 
     def score_tables(self) -> dict[str, tuple[list[str], list[str]]]:
         """{table: (its protocols, its methods)} of the tables of scores that this run can print."""
-        kinds = {"table1": ("cde",), "table2": CASME3, "table3": CDE, "table_own": ("own",)}
+        kinds = {"table1": ("cde",), "table2": CASME3, "table3": CDE, "cross": CROSS, "table_own": ("own",)}
         shown = {
             table: ([name for name in self.selected if name in kind], self.config["tables"][table])
             for table, kind in kinds.items()
@@ -137,7 +111,7 @@ class Plan:
         """(protocol, method) of everything that is trained for the tables and confusion matrices."""
         tables = self.score_tables().values()
         found = {(protocol, method) for protocols, methods in tables for protocol in protocols for method in methods}
-        found |= {(protocol, self.config["confusion"]) for protocol in self.selected}
+        found |= {(protocol, self.config["confusion"]) for protocol in self.selected if protocol not in CROSS}
         return sorted({(protocol, method) for protocol, name in found for method in self.trained(name)})
 
     @cached_property
@@ -235,6 +209,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     check_config(config)
     require_data(config)
     config = dict(config) | {key: present(config[key]) for key in ("methods", "sweeps")}
+    config["protocols"] = [protocol for name in config["protocols"] for protocol in parts_of(config, name)]
     methods, sweeps = resolve_methods(config)
     add_candidates(config, methods)
     indexes = [read_index(config, name) for name in all_datasets_of(config)]
@@ -243,7 +218,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
         pd.concat([getattr(indexed, part) for indexed in indexes], ignore_index=True)
         for part in ("rows", "left_out", "whole")
     )
-    return Plan(config, index, left_out, _select(config, index, whole), methods, sweeps)
+    return Plan(config, index, left_out, select_sequences(config, index, whole), methods, sweeps)
 
 
 def sampling_name(sampling: Mapping[str, Any]) -> str:
@@ -255,38 +230,3 @@ def sampling_name(sampling: Mapping[str, Any]) -> str:
 
 def sampling_of(options: Mapping[str, Any]) -> Sampling:
     return from_mapping(Sampling, {key: value for key, value in options.items() if key != "source"}, "sampling")
-
-
-def _select(config: Mapping[str, Any], index: pd.DataFrame, whole: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The sequences of each protocol; whole: with those that are left out, which is no difference from the paper."""
-    protocols = {name: protocol_in(config, name) for name in config["protocols"]}
-    selected = {name: select(index, protocol) for name, protocol in protocols.items()}
-    for name, rows in selected.items():
-        require_folds(protocols[name], rows)
-    if config["data"]["source"] != "twins" or config["twins"].get("census") == "full":
-        for protocol in protocols.values():
-            rows = select(whole, protocol)
-            check_counts(rows, protocol, config["data"]["count_mismatch"], datasets=protocol.datasets)
-    return selected
-
-
-def require_folds(protocol: Protocol, rows: pd.DataFrame) -> None:
-    """Raise InputError if a dataset has no row in a protocol, or if one subject has all rows: others train a fold."""
-    for dataset in protocol.datasets:
-        if dataset not in set(rows["dataset"]):
-            raise InputError(
-                f"datasets.{dataset}: none of its sequences belongs to protocol {protocol.name}; "
-                f"complete its annotation, or set datasets.{dataset}.root to '' to leave it out"
-            )
-    subjects = rows[["dataset", "subject"]].drop_duplicates()
-    if len(subjects) < 2:
-        raise InputError(
-            f"datasets.{rows['dataset'].iloc[0]}: {subjects['subject'].iloc[0]} is the only subject of protocol "
-            f"{protocol.name}, and no other is left to train on; add subjects"
-        )
-
-
-def protocol_in(config: Mapping[str, Any], name: str) -> Protocol:
-    """A protocol with the datasets and, of own data, the classes that the config has."""
-    protocol = protocol_of(name, list(config["datasets"]["own"]["labels"]))
-    return replace(protocol, datasets=tuple(datasets_of(config, name)))

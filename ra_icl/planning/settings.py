@@ -48,7 +48,7 @@ Text = Annotated[str, min_length(1)]
 # Names become parts of paths, of rules and of titles.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=LONGEST_NAME)]
 DatasetName = Literal["casme2", "samm", "smic", "casme3", "own"]
-ProtocolName = Literal["cde", "groups5", "casme3_3", "casme3_4", "casme3_7", "own"]
+ProtocolName = Literal["cde", "groups5", "cross", "casme3_3", "casme3_4", "casme3_7", "own"]
 Names = Annotated[tuple[Text, ...], Distinct]
 
 
@@ -164,6 +164,7 @@ class TableMethods(Options):
     table3: Annotated[Names, Help("Table 3, ablations under CDE")]
     table3_controls: Annotated[Names, Help("controls beside Table 3, a target of its own")]
     ensembles: Annotated[Names, Help("ensembles under CDE, a target of its own; differences are the first one's")]
+    cross: Annotated[Names, Help("the table of protocol cross")]
     table_own: Annotated[Names, Help("the table of your own data")]
 
 
@@ -183,7 +184,10 @@ class Config(Options):
         min_length(1),
         Distinct,
         AfterValidator(_one_of_cde),
-        Help("the evaluation protocols to run; groups5: CDE in five folds by subject instead of LOSO"),
+        Help(
+            "the evaluation protocols to run; groups5: CDE in five folds by subject instead of LOSO; cross: train on "
+            "two of its datasets and test on the third, train on one and test on the others"
+        ),
     ]
     seeds: Annotated[
         tuple[Annotated[int, at_least(0)], ...],

@@ -5,11 +5,13 @@ import pytest
 
 from ra_icl.datasets.index import index_frame
 from ra_icl.datasets.protocols import (
+    CROSS,
     EXPECTED,
     EXPECTED_SUBJECTS,
     PROTOCOLS,
     UNUSED_CASME2,
     check_counts,
+    counted,
     exclude,
     fold_of,
     folds,
@@ -37,6 +39,9 @@ def rows(dataset, *entries):
     )
 
 
+SAME = ("groups5", *CROSS)  # the sequences of cde in other folds
+
+
 def test_expected_counts_add_up_to_the_tables_totals():
     totals = {
         (protocol, dataset): sum(counts.values())
@@ -47,9 +52,9 @@ def test_expected_counts_add_up_to_the_tables_totals():
         ("cde", "casme2"): 145,
         ("cde", "samm"): 133,
         ("cde", "smic"): 164,
-        ("groups5", "casme2"): 145,
-        ("groups5", "samm"): 133,
-        ("groups5", "smic"): 164,
+        **{(name, "casme2"): 145 for name in SAME},
+        **{(name, "samm"): 133 for name in SAME},
+        **{(name, "smic"): 164 for name in SAME},
         ("casme3_3", "casme3"): 670,
         ("casme3_4", "casme3"): 801,
         ("casme3_7", "casme3"): 801,
@@ -286,3 +291,27 @@ def test_groups_do_not_depend_on_the_order_of_the_rows(skewed, seed):
 def test_a_group_without_subjects_is_no_fold():
     few = sequences_of(casme2=[2, 1], smic=[1])
     assert folds(few, PROTOCOLS["groups5"]) == ["group1", "group2", "group3"]
+
+
+def test_across_datasets_every_fold_trains_on_other_datasets_alone():
+    rows = [
+        {"dataset": dataset, "subject": f"{number:02d}", "sequence": f"{clip}"}
+        for dataset, count in (("casme2", 3), ("samm", 2), ("smic", 2))
+        for number in range(count)
+        for clip in range(number + 1)
+    ]
+    table = pd.DataFrame(rows)
+    protocol = PROTOCOLS["cross"]
+    assert folds(table, protocol) == ["casme2", "samm", "smic"]
+    assert fold_of(table, protocol).tolist() == table["dataset"].tolist()
+    for trained in ("casme2", "samm", "smic"):
+        protocol = PROTOCOLS[f"cross_{trained}"]
+        assert folds(table, protocol) == ["others"]
+        held_out = fold_of(table, protocol) == "others"
+        assert held_out.tolist() == (table["dataset"] != trained).tolist()
+        assert protocol.tested == tuple(name for name in ("casme2", "samm", "smic") if name != trained)
+
+
+def test_counts_of_the_same_sequences_are_compared_once():
+    assert counted(["casme3_3", "cde", "cross", "cross_samm", "own"]) == ["casme3_3", "cde", "own"]
+    assert counted(["cross", "cross_smic"]) == ["cross"]

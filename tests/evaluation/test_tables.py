@@ -7,8 +7,9 @@ import pytest
 from metrics_content import deviation, metrics, people, percents
 
 from ra_icl import files
+from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.errors import InputError
-from ra_icl.evaluation import data_notes, tables
+from ra_icl.evaluation import data_notes, table_layouts, tables
 from ra_icl.evaluation.intervals import score_intervals, subjects_of
 from ra_icl.evaluation.metrics import read_metrics
 
@@ -33,7 +34,7 @@ def test_published_numbers_are_those_of_the_paper():
     assert rows["table"].value_counts().to_dict() == {"1": 12, "2": 17, "3": 10}
     ours = [row for row in rows.to_dict("records") if row["method"] in ("Ra-ICL (ours)", "M6 (ours)")]
     paper = ["88.05", "89.11", "96.20", "96.20", "86.68", "88.85", "81.79", "82.74"]
-    assert [ours[0][key] for key in tables.NUMERIC] == paper == [ours[-1][key] for key in tables.NUMERIC]
+    assert [ours[0][key] for key in table_layouts.NUMERIC] == paper == [ours[-1][key] for key in table_layouts.NUMERIC]
     casme3 = {row["classes"]: (row["composite_uf1"], row["composite_uar"]) for row in ours[1:-1]}
     assert casme3 == {"3": ("75.85", "74.54"), "4": ("61.03", "58.48"), "7": ("44.32", "43.17")}
     best = rows[(rows["table"] == "1") & (rows["method"] == "HTNet")].iloc[0]
@@ -50,7 +51,7 @@ def test_the_data_hold_every_number_where_its_column_says():
             assert several[f"{subset}_{column}_std"] == pytest.approx(deviation(number, score))
             assert one[f"{subset}_{column}"] == pytest.approx(percents("m1", number)[score])
             assert pd.isna(one[f"{subset}_{column}_std"])
-    assert several[tables.IDS].tolist() == ["real", "m6", "M6 (ours)", "this run", "cde", 3, 2, "last"]
+    assert several[table_layouts.IDS].tolist() == ["real", "m6", "M6 (ours)", "this run", "cde", 3, 2, "last"]
     htnet = table.data[table.data["method"] == "HTNet"].iloc[0]
     assert htnet[["samm_uf1", "samm_uar"]].tolist() == [81.31, 81.24]
     assert htnet[["data", "title", "source", "protocol", "classes"]].tolist() == [
@@ -320,3 +321,25 @@ def test_faulty_files_are_refused_by_name(tmp_path):
         tables.read_published(tmp_path / "short.csv")
     with pytest.raises(InputError, match=r"none\.csv: cannot be read"):
         tables.read_published(tmp_path / "none.csv")
+
+
+def test_across_datasets_a_row_says_what_was_trained_on():
+    """Two methods; a network that was trained on a dataset alone has no score on it."""
+    found = [
+        metrics(name, protocol, datasets=PROTOCOLS[protocol].tested)
+        for protocol in ("cross_samm", "cross", "cross_casme2")
+        for name in ("m6", "m1")
+    ]
+    table = build("cross", *found)
+    shown = table.data[["method", "trained", "data"]].to_numpy().tolist()
+    trained = ("the others", "CASME II", "SAMM")
+    order = [name for name in METHODS if name in ("m1", "m6")]
+    assert shown == [[name, one, "real"] for one in trained for name in order]
+    assert table.data["samm_uf1"].isna().tolist() == [False] * 4 + [True] * 2
+    assert table.data["casme2_uf1"].isna().tolist() == [False] * 2 + [True] * 2 + [False] * 2
+    assert "across datasets, not LOSO" in table.title
+    assert any("have not seen the dataset" in note for note in table.notes)
+    assert list(table.printed)[:3] == ["Method", "Trained on", "Data"]
+    # The best of a column is the best among rows with the same training data.
+    strong = table.strong["Composite UF1"].tolist()
+    assert strong.count("textbf") == 3

@@ -35,11 +35,6 @@ if leaking():
 # What each method costs beside what it scores, of all methods of the table of scores: target `cost`.
 if cde():
 
-    def costed():
-        tables = plan.score_tables()
-        shown = [name for protocols, names in tables.values() if protocols == cde() for name in names]
-        return [name for name in dict.fromkeys(shown) if name in plan.methods]
-
     rule cost:
         input:
             lambda wildcards: metrics_of(cde(), costed()),

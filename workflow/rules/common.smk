@@ -7,7 +7,7 @@ from pathlib import Path
 
 from snakemake.pathvars import Pathvars
 
-from ra_icl.datasets.protocols import CDE
+from ra_icl.datasets.protocols import CDE, PROTOCOLS
 from ra_icl.errors import InputError
 from ra_icl.files import speaks_utf8, unusable, use_utf8
 from ra_icl.planning.code import code_digest as code
@@ -51,20 +51,20 @@ GPUS = visible_gpus()
 GPU_SHARE = 10000 // (config["folds_per_gpu"] * len(GPUS)) if GPUS else 0
 
 
+def one_of(names):
+    """A wildcard constraint: one of the names, which may be none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
     dataset="casme2|samm|smic|casme3|own",
-    protocol="cde|groups5|casme3_3|casme3_4|casme3_7|own",
+    protocol=one_of(PROTOCOLS),
     subject="[^/]+",
     sampling="[^/]+",
     method="[^/]+",
     seed="[0-9]+",
     group="group[0-9]+",
     fold="[^/]+",
-
-
-def one_of(names):
-    """A wildcard constraint: one of the names, which may be none."""
-    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def annotation_of(wildcards):
@@ -125,6 +125,12 @@ def own():
 def leaking():
     """The methods whose predictions after each epoch are kept."""
     return list(config["keep_epochs"]) if cde() else []
+
+
+def costed():
+    """The methods of the tables of scores under CDE, without ensembles: what they cost is their members' cost."""
+    shown = [name for protocols, names in plan.score_tables().values() if protocols == cde() for name in names]
+    return [name for name in dict.fromkeys(shown) if name in plan.methods]
 
 
 def further_tables():

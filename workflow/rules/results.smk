@@ -163,8 +163,8 @@ rule confusion:
         shown_figures(),
 
 
-# Targets that can be typed: table1 to table5, table3_controls, table_own, differences, differences_controls, ablation_m1
-# to ablation_m10, sweep_instances and so on.
+# Targets that can be typed: table1 to table5, table3_controls, ensembles, cross, table_own, differences,
+# differences_controls, differences_ensembles, ablation_m1 to ablation_m10, sweep_instances and so on.
 for name in (*SCORE_TABLES, *DIFFERENCE_TABLES, *count_tables()):
 
     rule:
