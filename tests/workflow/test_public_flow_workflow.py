@@ -47,6 +47,7 @@ FEW = {
         "candidates": dict.fromkeys(["lr01", "epochs20", "width16", "width16_epochs20"]),
         "methods": {"m2_causalnet": None, "m6_causalnet": ["m1_htnet"]},
     },
+    "protocols": ["cde"],
     "seeds": [0],
     "tables": {"table1": ["m1_htnet", "m6_causalnet", "m6_all_causalnet"], "table3": []},
 }
@@ -61,7 +62,8 @@ def test_the_config_of_published_flow_plans_all_inner_folds(published):
     assert (jobs["fold"], jobs["choose"]) == (2 * 6 * 3 * groups, 2 * groups)
     jobs = planned(published, configs=configs)
     inner, seeds, members = 2 * 6 * 3 * groups, 3, len(ROWS)
-    assert (jobs["fold"], jobs["metrics"]) == (inner + 7 * seeds * members, 8)
+    across = 3 * seeds * (3 + 3)  # of three methods: one fold per dataset to test on, and one per dataset to train on
+    assert (jobs["fold"], jobs["metrics"]) == (inner + 7 * seeds * members + across, 8 + 3 * 4)
     assert jobs["ensemble"] == seeds * members  # of m6_all, one per seed
     jobs = planned(published, "ensembles", "differences_ensembles", configs=configs)
     assert (jobs["ensemble"], jobs["metrics"]) == (3 * members, 3)  # one over all seeds
@@ -77,7 +79,7 @@ def test_the_config_of_published_flow_runs(published):
     choices = {path.stem: read_json(path) for path in results.glob("selection/cde/m6_causalnet/*.json")}
     assert sorted(choices) == ["group1", "group2"]
     assert all(list(choice["candidates"]) == ["base", "lr001"] for choice in choices.values())
-    assert len(list(results.glob("folds/cde/*/seed0/*.csv"))) == 8
+    assert len(list(results.glob("folds/cde/*/seed0/*.json"))) == 8
 
     run(published, configs=configs)
     table = pd.read_csv(results / "tables/table1.csv")
@@ -90,7 +92,7 @@ def test_the_config_of_published_flow_runs(published):
         views = pd.read_csv(results / f"folds/cde/m6_causalnet/seed0/{name}.views.csv")
         own = pd.read_csv(results / f"folds/cde/m6_all_causalnet/seed0/{name}.csv")
         np.testing.assert_array_equal(own[["p0", "p1", "p2"]], views[[f"p{n}_all_mirror" for n in range(3)]])
-    assert len(list((results / "folds/cde/m6_causalnet/seed0").glob("*.csv"))) == len(ROWS)
+    assert len(list((results / "folds/cde/m6_causalnet/seed0").glob("*.json"))) == len(ROWS)
     assert (results / "figures/figure4.png").exists()
     # Every fold of M1 and M6 was trained with the choice for its subject's group.
     protocol = PROTOCOLS["cde"]
