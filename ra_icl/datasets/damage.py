@@ -55,9 +55,18 @@ INTERLACED = FaultKind(
 )
 VARIABLE_RATE = FaultKind(
     "video-variable-rate",
-    "has a variable frame rate: mostly {usual:.0f} ms from frame to frame, but {gap:.0f} ms after frame {number}",
+    "has a variable frame rate: {shortest} to {longest} ms from frame to frame, the most after frame {number}",
     "frame numbers count the frames as shown, not time: check the row, or give onset_s, apex_s and offset_s instead",
-    {"where": "/data/own/p1/smile.mp4", "usual": 33.3, "gap": 100.0, "number": 57},
+    {"where": "/data/own/p1/smile.mp4", "shortest": 33, "longest": 100, "number": 57},
+    "warning",
+)
+FEW_BRIGHT = FaultKind(
+    "frames-few-bright",
+    "has a grey level of {level}, so that the sequence's scale is {bits} bits, though 99.99 % of its levels fit into "
+    "{usual}",
+    "look at the brightest pixels: if they are damaged, correct them, and {usual} bits are found (or set faces.bits); "
+    "if they are right, set faces.bits to {bits}",
+    {"where": "/data/own/p1/smile/img012.png", "level": 65535, "bits": 16, "usual": 12},
     "warning",
 )
 OTHER_RATE = FaultKind(
@@ -74,6 +83,8 @@ SIZE = (48, 64)  # of the reduced frames that are compared, at least: height and
 FAR, AREA = 3.0, 0.2
 # so many times as far as the neighbours are from each other, and as a quiet frame of the sequence (the quartile) is.
 TIMES = 4.0
+# The share of a sequence's levels that a few bright pixels must leave.
+MOST = 0.9999
 # The light may change by this factor without being taken for a jump.
 LIGHT = 1.5
 
@@ -81,11 +92,11 @@ LIGHT = 1.5
 class Inspection:
     """Findings about the frames of one sequence, gathered while they are read in their order.
 
-    bits: how many the levels of 16-bit frames may use, None for any.
+    bits: how many the levels of 16-bit frames use, None for as many as they need.
     """
 
     def __init__(self, bits: int | None = None) -> None:
-        self.bits = bits or 16
+        self.bits = bits
         self.frames: list[Frame] = []
         self.small: list[np.ndarray] = []
         self.repeats: list[bool] = []
@@ -93,6 +104,8 @@ class Inspection:
         self.faults = Faults()
         self.interlaced = False
         self.level = 0
+        self.brightest: Frame | None = None
+        self.levels: np.ndarray | None = None  # how many pixels have each of the 65536 levels
         self.onset: np.ndarray | None = None
         self.before: np.ndarray | None = None
 
@@ -108,7 +121,7 @@ class Inspection:
         kept = len(self.faults)
         with self.faults.catching():
             require_alike(frame, image, self.onset)
-            require_bits(image, self.bits, frame)
+            require_bits(image, self.bits or 16, frame)
         if len(self.faults) > kept:
             return
         small = reduced(image)
@@ -116,12 +129,13 @@ class Inspection:
         self.repeats.append(alike and np.array_equal(image, self.before))
         self.frames.append(frame)
         self.small.append(small)
-        self.level = max(self.level, int(image.max()) if image.dtype.itemsize == 2 else 0)
+        if image.dtype.itemsize == 2:
+            self._count(frame, image)
         self.before = image
 
     def findings(self) -> Faults:
         """All that was found, a line each."""
-        found = Faults([*self.faults, *self._damaged(), *self._jumps(), *self._frozen()])
+        found = Faults([*self.faults, *self._damaged(), *self._jumps(), *self._frozen(), *self._few_bright()])
         if self.interlaced:
             found.append(INTERLACED.at(_file(self.frames[0])))
         return found
@@ -133,6 +147,24 @@ class Inspection:
         first = {fault.kind: fault for fault in reversed(found)}
         more = {kind: f" (and {count - 1} more)" if count > 1 else "" for kind, count in counts.items()}
         return [f"{Path(first[kind].where).name} {first[kind].what}{more[kind]}" for kind in counts]
+
+    def _count(self, frame: Frame, image: "np.ndarray") -> None:
+        import numpy as np
+
+        counts = np.bincount(image.ravel(), minlength=1 << 16)
+        self.levels = counts if self.levels is None else self.levels + counts
+        if self.brightest is None or int(image.max()) > self.level:
+            self.level, self.brightest = int(image.max()), frame
+
+    def _few_bright(self) -> Faults:
+        """A warning if a few pixels, such as a sensor's hot ones, give a scale in which the rest is dark."""
+        if self.bits or self.levels is None:
+            return Faults()
+        below = self.levels.cumsum()
+        bits, usual = bits_for(self.level), bits_for(int(below.searchsorted(MOST * below[-1])))
+        if bits - usual < 2:
+            return Faults()
+        return Faults([FEW_BRIGHT.at(self.brightest, level=self.level, bits=bits, usual=usual)])
 
     def _damaged(self) -> Faults:
         # Bytes too many after the picture: damage shifts them in, but some programs write them into every file.
@@ -190,11 +222,18 @@ def rate_findings(video: Path, fps: float | None) -> Faults:
         return found
     mean = sum(gaps) / len(gaps)
     if max(gaps) - min(gaps) > 0.3 * mean + 2 * timeline.unit:  # beyond what rounding to the file's unit does
-        usual, longest = sorted(gaps)[len(gaps) // 2], gaps.index(max(gaps))
-        found.append(VARIABLE_RATE.at(video, usual=1000 * usual, gap=1000 * gaps[longest], number=longest + 1))
-    if fps and not isnan(fps) and abs(1 / mean - fps) > 0.01 * fps:
+        shortest, longest = _milliseconds(min(gaps), max(gaps))
+        number = gaps.index(max(gaps)) + 1
+        found.append(VARIABLE_RATE.at(video, shortest=shortest, longest=longest, number=number))
+    elif fps and not isnan(fps) and abs(1 / mean - fps) > 0.01 * fps:
         found.append(OTHER_RATE.at(video, rate=1 / mean, fps=fps))
     return found
+
+
+def _milliseconds(*seconds: float) -> list[str]:
+    """Different times in milliseconds, with as many decimals as it takes to tell them apart."""
+    shown = ([f"{1000 * time:.{decimals}f}" for time in seconds] for decimals in range(4))
+    return next((texts for texts in shown if len(set(texts)) == len(texts)), [f"{1000 * time:g}" for time in seconds])
 
 
 def reduced(image: "np.ndarray") -> "np.ndarray":

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ra_icl import files
+from ra_icl.datasets.names import original
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import DATA, data_caveats
 
@@ -50,11 +51,14 @@ def _grey(clip: np.ndarray) -> np.ndarray:
     return grey.mean(axis=-1) if grey.ndim == 4 else grey
 
 
-def measure_sequence(clip: np.ndarray, flow: np.ndarray, crop: Mapping[str, Any], used: Mapping[str, Any]) -> dict:
+def measure_sequence(
+    clip: np.ndarray, flow: np.ndarray, crop: Mapping[str, Any], used: Mapping[str, Any], frames: int
+) -> dict:
     """Measures and remarks of one sequence.
 
     clip: crops (T, H, W[, 3]); flow: maps (N, 3, H, W); crop, used: the sequence's entries in the
-    metadata of the two files. Returns what the list and the figures show, as plain values.
+    metadata of the two files; frames: how many the sequence has from onset to offset, with those that are missing.
+    Returns what the list and the figures show, as plain values.
     """
     energy = motion_energy(clip)
     magnitude = np.hypot(flow[:, 0].astype(np.float32), flow[:, 1].astype(np.float32))
@@ -63,7 +67,7 @@ def measure_sequence(clip: np.ndarray, flow: np.ndarray, crop: Mapping[str, Any]
     measured = {
         "found": crop["found"],
         "attempt": crop.get("attempt", 1),
-        "missing": int(crop["frames"][-1] - crop["frames"][0] + 1 - len(crop["frames"])),
+        "missing": frames - len(crop["frames"]),
         "window_energy": inside,
         "liveliest": liveliest,
         "jump": largest_jump(clip) / clip.shape[2],
@@ -119,7 +123,8 @@ def measure_subject(index: pd.DataFrame, crops: Path, flow: Path, out: Path) -> 
         identity = {"dataset": row.dataset, "subject": row.subject, "sequence": row.sequence, "emotion": row.emotion}
         # Without an annotated apex, the one in the flow file is only the midpoint.
         annotated = {} if not pd.isna(row.apex) else {"apex": None}
-        measured = measure_sequence(clips[row.sequence], maps[row.sequence], records[0], records[1] | annotated)
+        total = int(row.offset - row.onset + 1)
+        measured = measure_sequence(clips[row.sequence], maps[row.sequence], records[0], records[1] | annotated, total)
         found.append(identity | measured)
     files.write_json(out, found)
     return found
@@ -139,8 +144,9 @@ def rank(measures: Sequence[Path], out_stem: Path, data_source: str) -> pd.DataF
     table = table.round({"window_energy": 3, "liveliest": 3, "jump": 5})
     table.insert(0, "data", DATA[data_source])
     files.write_csv(f"{out_stem}.csv", table)
+    page = table.assign(subject=table["subject"].map(original)).to_html(index=False, border=0, na_rep="")
     with files.atomic(f"{out_stem}.html") as temporary:
-        temporary.write_text(heading + table.to_html(index=False, border=0, na_rep=""), encoding="utf-8")
+        temporary.write_text(f'<meta charset="utf-8">\n{heading}{page}', encoding="utf-8")
     return table
 
 

@@ -96,7 +96,7 @@ def _content(row, frames: Sequence[Frame], look: Look) -> Faults:
     """What reading the frames finds: damage, and whether there is a face."""
     faults = Faults()
     if look.decode:
-        faults.extend(damage.inspect(frames, row.fps))
+        faults.extend(damage.inspect(frames, row.fps, look.options.bits))
     if look.faces:
         with faults.catching():
             bits = sequence_bits(frames, look.options.bits)

@@ -62,7 +62,7 @@ def test_motion_is_that_of_each_sampled_frame_in_order(texture):
     for number, length in enumerate((1.0, 3.0, 2.0)):
         flow[number, 0], flow[number, 1] = 0.6 * length, -0.8 * length
     flow[1, 1, :, :3] = 40  # 3 of 64 columns: more than the liveliest 1 %
-    measured = qc.measure_sequence(clip, flow, record(4), used(1, 2, 3, apex=2))
+    measured = qc.measure_sequence(clip, flow, record(4), used(1, 2, 3, apex=2), 4)
     lively = 3 / 64 * np.hypot(1.8, 40) + 61 / 64 * 3
     assert measured["motion"] == pytest.approx([1.0, lively, 2.0], abs=0.01)
     assert measured["liveliest"] == pytest.approx(np.hypot(1.8, 40), abs=0.1)
@@ -85,6 +85,7 @@ def test_the_largest_jump_is_found_to_a_fraction_of_a_pixel(texture, jump):
         ([0, 0.1, 0.2, 0.3], {}, (2, 3), 0.01, ["window without motion (0.01 px)"]),
         ([0, 0.1, 1.3, 1.4], {}, (2, 3), 0.5, ["crop jumps by 1"]),
         ([0, 0.1, 0.2, 0.3], {"frames": [10, 11, 12, 14]}, (2, 3), 0.5, ["1 frames missing"]),
+        ([0, 0.1, 0.2, 0.3], {"frames": [10, 11, 12, 13]}, (2, 3), 0.5, ["1 frames missing"]),  # the last of five
         (
             [0, 0.1, 0.2, 0.3],
             {"marks": ["img11.jpg is damaged", "a.mp4 is interlaced"]},
@@ -96,7 +97,8 @@ def test_the_largest_jump_is_found_to_a_fraction_of_a_pixel(texture, jump):
 )
 def test_what_is_odd_is_remarked(texture, shifts, crop, window, magnitude, words):
     clip = clip_of(texture, shifts)
-    measured = qc.measure_sequence(clip, maps(len(window), magnitude), record(len(clip), **crop), used(*window))
+    total = 5 if "frames" in crop else 4
+    measured = qc.measure_sequence(clip, maps(len(window), magnitude), record(len(clip), **crop), used(*window), total)
     assert len(measured["remarks"]) == len(words)
     for remark, wanted in zip(measured["remarks"], words, strict=True):
         assert wanted in remark
@@ -105,8 +107,8 @@ def test_what_is_odd_is_remarked(texture, shifts, crop, window, magnitude, words
 
 def test_what_was_noticed_in_the_frames_comes_before_what_merely_looks_odd(texture):
     quiet, jumpy = clip_of(texture, [0, 0.1, 0.2, 0.3]), clip_of(texture, [0, 0.1, 0.9, 1.0])
-    noticed = qc.measure_sequence(quiet, maps(2, 0.5), record(4, marks=["img11.jpg is damaged"]), used(2, 3))
-    odd = qc.measure_sequence(jumpy, maps(2, 0.5), record(4, attempt=2), used(2, 3))
+    noticed = qc.measure_sequence(quiet, maps(2, 0.5), record(4, marks=["img11.jpg is damaged"]), used(2, 3), 4)
+    odd = qc.measure_sequence(jumpy, maps(2, 0.5), record(4, attempt=2), used(2, 3), 4)
     assert noticed["oddness"] > odd["oddness"] > 0
 
 
@@ -139,6 +141,24 @@ def test_the_list_has_the_oddest_first_and_the_pictures_are_drawn(subject):
     red = (np.abs(sheet.astype(int) - (30, 30, 200)).sum(axis=2) < 30).nonzero()[1]
     assert red.size
     assert red.max() < sheet.shape[1] / 2  # the frame is around the first of the two
+
+
+def test_frames_that_are_missing_at_the_end_are_counted(subject):
+    index, root = subject
+    index["offset"] = [13, 15]
+    found = qc.measure_subject(index, root / "crops/s01.safetensors", root / "flow.safetensors", root / "s01.json")
+    assert [row["missing"] for row in found] == [0, 2]
+
+
+def test_the_page_shows_names_as_people_wrote_them_and_says_its_encoding(subject):
+    index, root = subject
+    index["subject"] = "=E9=AB=98_1"
+    qc.measure_subject(index, root / "crops/s01.safetensors", root / "flow.safetensors", root / "s01.json")
+    qc.rank([root / "s01.json"], root / "own", "datasets")
+    page = (root / "own.html").read_text(encoding="utf-8")
+    assert page.startswith('<meta charset="utf-8">')
+    assert "<td>高_1</td>" in page
+    assert pd.read_csv(root / "own.csv")["subject"].tolist() == ["=E9=AB=98_1"] * 2  # as files are named
 
 
 def test_the_list_of_twins_says_so(subject):

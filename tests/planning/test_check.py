@@ -104,6 +104,25 @@ def test_the_command_prints_all_and_exits_non_zero(twin, tmp_path, monkeypatch, 
         check_config([mine], ["samm"])
 
 
+def test_the_bits_of_the_config_must_hold_every_level(twin, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    mine = tmp_path / "mine.yaml"
+    row = build_index("casme2", {"root": str(twin)}).iloc[1]
+    files = list(frame_files(twin / row["frames"]).values())
+    for file in files:
+        wide = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE).astype(np.uint16) << 4
+        file.unlink()
+        cv2.imwrite(str(file.with_suffix(".png")), wide)
+
+    def too_bright(bits):
+        own = {"datasets": {"casme2": {"root": str(twin)}}, "data": {"count_mismatch": "warning"}}
+        mine.write_text(yaml.safe_dump({"protocols": ["cde"], "faces": {"bits": bits}} | own))
+        return [fault for fault in check_config([mine]).serious if "faces.bits is 10" in fault]
+
+    assert too_bright(12) == too_bright(None) == []
+    assert len(too_bright(10)) == row["offset"] - row["onset"] + 1
+
+
 def test_counts_are_compared(twin, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     root = tmp_path / "casme3"
