@@ -1,9 +1,8 @@
 """The frames of a sequence, files of a folder or frames of a video, and the stamps of their files."""
 
-import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +22,8 @@ FOLDER_CLOSED = FaultKind(
 )
 FRAME_TWICE = FaultKind(
     "frame-twice",
-    "{first} and {second} are both frame {number}",
-    "keep one of them",
+    "{first} and {second} are both frame {number}, the last digits of their names",
+    "rename them so that each name ends in its frame's number, or move what is no frame out of the folder",
     {"where": "/data/SAMM/006/006_1_2", "first": "006_07.jpg", "second": "006_007.jpg", "number": 7},
 )
 MISSING = FaultKind(
@@ -52,21 +51,34 @@ NO_FRAMES = FaultKind(
 )
 NO_ONSET = FaultKind(
     "frames-no-onset",
-    "the onset frame {onset} is missing in {source}",
-    "restore it",
-    {"where": "samm 006/006_1_2", "source": "/data/SAMM/006/006_1_2", "onset": 5562},
+    "the onset frame {onset} is missing in {source} (the folder has {has})",
+    "correct the row, or restore the frame",
+    {"where": "samm 006/006_1_2", "source": "/data/SAMM/006/006_1_2", "onset": 5562, "has": "1 to 75"},
 )
 NOTHING_AFTER = FaultKind(
     "frames-only-onset",
-    "{source} has no frame from {first} to {last}",
-    "restore them",
-    {"where": "samm 006/006_1_2", "source": "/data/SAMM/006/006_1_2", "first": 5563, "last": 5608},
+    "{source} has no frame from {first} to {last} (the folder has {has})",
+    "correct the row, or restore the frames",
+    {
+        **{"where": "samm 006/006_1_2", "source": "/data/SAMM/006/006_1_2", "first": 5563, "last": 5608},
+        "has": "5550 to 5562",
+    },
 )
 TOO_MANY_MISSING = FaultKind(
     "frames-missing",
-    "{missing} of {total} frames are missing in {source}",
-    "restore them, or raise faces.missing_frames (now {most:g})",
-    {"where": "casme3 spNO.1/a_355", "source": "/data/part_A/spNO.1/a/color", "missing": 9, "total": 20, "most": 0.25},
+    "{missing} of {total} frames are missing in {source} (the folder has {has})",
+    "correct the row, restore the frames, or raise faces.missing_frames (now {most:g})",
+    {
+        **{"where": "casme3 spNO.1/a_355", "source": "/data/part_A/spNO.1/a/color", "missing": 9, "total": 20},
+        **{"has": "1 to 365", "most": 0.25},
+    },
+)
+SOME_MISSING = FaultKind(
+    "frames-some-missing",
+    "{number} lack some of their frames, which are passed over: {names}",
+    "restore those that you have (CAS(ME)³ lacks some as it is given out); faces.missing_frames is the largest share",
+    {"where": "casme3", "number": "5 sequences", "names": "spNO.1/a_355 (2 of 20), spNO.1/b_12 (1 of 9) and 3 more"},
+    "warning",
 )
 BEFORE_VIDEO = FaultKind(
     "video-onset",
@@ -89,8 +101,6 @@ OTHER_DEPTH = FaultKind(
 
 _SECOND = 10**9  # ns
 _LONG = 10_000  # frames: an offset that is a slip of the pen must not become millions of frames
-
-log = logging.getLogger(__name__)
 
 Frame = Path | VideoFrame
 
@@ -128,7 +138,7 @@ def sequence_frames(row, root: str | Path, most_missing: float = 0.25) -> list[t
     """Find the frames onset..offset of an index row (a Series or a named tuple) on disk.
 
     root: the dataset's folder, which row.frames, a folder of images or a video file, is relative to. most_missing: the
-    largest share of the frames that may be missing; if fewer are, their number is logged.
+    largest share of the frames that may be missing.
     Returns (frame number, frame) in ascending order, the onset first; missing frames are left out. Raises InputError
     naming the sequence if the folder, the onset frame, every later frame or more than `most_missing` of the frames is
     missing. Any file that is no image counts as a video; one that is none, or too short, is noticed when it is read.
@@ -148,12 +158,15 @@ def sequence_frames(row, root: str | Path, most_missing: float = 0.25) -> list[t
         kinds = ", ".join(sorted(suffix[1:] for suffix in images.SUFFIXES))
         raise NO_FRAMES.error(name, source=source, suffixes=kinds)
     if row.onset not in files:
-        raise NO_ONSET.error(name, source=source, onset=row.onset)
+        raise NO_ONSET.error(name, source=source, onset=row.onset, has=_range(files))
     found = [(n, file) for n, file in files.items() if row.onset <= n <= row.offset]
     if len(found) < 2:
-        raise NOTHING_AFTER.error(name, source=source, first=row.onset + 1, last=row.offset)
+        raise NOTHING_AFTER.error(name, source=source, first=row.onset + 1, last=row.offset, has=_range(files))
     total = int(row.offset - row.onset + 1)
-    _check_missing(name, source, total - len(found), total, most_missing)
+    missing = total - len(found)
+    if missing > most_missing * total:
+        values = {"missing": missing, "total": total, "source": source, "most": most_missing}
+        raise TOO_MANY_MISSING.error(name, has=_range(files), **values)
     return found
 
 
@@ -243,8 +256,5 @@ def _video_frames(name: str, row, video: Path) -> list[tuple[int, Frame]]:
     return [(n, VideoFrame(video, n)) for n in range(row.onset, row.offset + 1)]
 
 
-def _check_missing(name: str, source: Path, missing: int, total: int, most_missing: float) -> None:
-    if missing > most_missing * total:
-        raise TOO_MANY_MISSING.error(name, missing=missing, total=total, source=source, most=most_missing)
-    if missing:
-        log.warning("%s: %d of %d frames are missing in %s", name, missing, total, source)
+def _range(numbers: Collection[int]) -> str:
+    return f"{min(numbers)} to {max(numbers)}" if len(numbers) > 1 else f"{min(numbers)} alone"

@@ -91,11 +91,24 @@ def read_picture(path: Path, grey: bool) -> Picture:
             image = cv2.imdecode(np.frombuffer(data, np.uint8), flag) if data else None
         except cv2.error:  # a header with a size that cannot be
             image = None
+        # Colours of floats cannot be converted, and are told apart from damage by reading them as they are.
+        stored = _as_stored(data) if image is None else image
+    if stored is not None and stored.dtype not in (np.uint8, np.uint16):
+        raise NOT_GREY_LEVELS.error(path, kind=stored.dtype)
     if image is None:
-        raise NOT_WHOLE.error(path, reason=f" ({reports[0]})" if reports else "")
-    if image.dtype not in (np.uint8, np.uint16):
-        raise NOT_GREY_LEVELS.error(path, kind=image.dtype)
+        reasons = [report for report in reports if not report.startswith("imdecode_")]  # OpenCV's own code
+        raise NOT_WHOLE.error(path, reason=f" ({reasons[0]})" if reasons else "")
     return Picture(image if grey else cv2.cvtColor(image, cv2.COLOR_BGR2RGB), reports[0] if reports else "")
+
+
+def _as_stored(data: bytes) -> "np.ndarray | None":
+    import cv2
+    import numpy as np
+
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    except cv2.error:
+        return None
 
 
 def has_16_bits(path: Path) -> bool:

@@ -78,6 +78,9 @@ def crop_subject(index: pd.DataFrame, root: str | Path, out: Path, options: Face
     for _, row in tqdm(index.iterrows(), f"crops {subject}", len(index), unit="sequence"):
         name = f"{row['dataset']} {row['subject']}/{row['sequence']}"
         numbers, frames = zip(*sequence_frames(row, root, options.missing_frames), strict=True)
+        total = row["offset"] - row["onset"] + 1
+        if len(frames) < total:
+            log.warning("%s: %d of %d frames are missing", name, total - len(frames), total)
         stamps = file_stamps(frames)  # before they are read: a change during that is noticed later
         clips[row["sequence"]], info = crop_sequence(frames, options, name)
         sequences[row["sequence"]] = {"frames": list(numbers), "files": stamps} | info

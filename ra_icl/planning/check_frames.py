@@ -10,8 +10,16 @@ import pandas as pd
 from tqdm import tqdm
 
 from ra_icl.datasets import copies, damage
-from ra_icl.datasets.frames import Frame, file_stamps, read_frames, same_stamp, sequence_bits, sequence_frames
-from ra_icl.errors import FaultKind, Faults
+from ra_icl.datasets.frames import (
+    SOME_MISSING,
+    Frame,
+    file_stamps,
+    read_frames,
+    same_stamp,
+    sequence_bits,
+    sequence_frames,
+)
+from ra_icl.errors import Fault, FaultKind, Faults
 from ra_icl.faces.onset import face_faults
 from ra_icl.faces.options import FaceOptions
 from ra_icl.files import open_tensors
@@ -26,6 +34,8 @@ CHANGED = FaultKind(
         "command": "snakemake --cores all --forcerun results/crops/casme2/sub01.safetensors",
     },
 )
+
+_SHOWN = 3  # sequences that a finding names
 
 Crops = Mapping[tuple[str, str], tuple[Path, dict]]  # (subject, sequence): file, how it was cropped
 
@@ -51,17 +61,30 @@ def check_frames(rows: pd.DataFrame, root: str | Path, look: Look) -> Faults:
 
     Returns all findings. Rows whose offset is not after the onset, a fault of the annotation, are passed over.
     """
-    faults, found = Faults(), {}
+    faults, found, missing = Faults(), {}, {}
     sound = rows[rows["offset"] > rows["onset"]]
     title = f"checking {rows['dataset'].iloc[0]}" if len(rows) else "checking"
     for row in tqdm(sound.itertuples(), title, len(sound), unit="sequence", disable=None):
         with faults.catching():
             numbered = sequence_frames(row, root, look.options.missing_frames)
             found[row.subject, row.sequence] = [frame for _, frame in numbered]
+            total = row.offset - row.onset + 1
+            if len(numbered) < total:
+                missing[f"{row.subject}/{row.sequence}"] = f"{total - len(numbered)} of {total}"
             faults.extend(_changed(row, numbered, look))
             faults.extend(_content(row, found[row.subject, row.sequence], look))
+    if missing:
+        faults.append(_missing(rows["dataset"].iloc[0], missing))
     faults.extend(copies.find(rows, found, look.deep))
     return faults
+
+
+def _missing(dataset: str, missing: Mapping[str, str]) -> Fault:
+    """One warning for all sequences that lack frames; missing: {subject/sequence: how many of how many}."""
+    named = [f"{name} ({count})" for name, count in missing.items()]
+    more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
+    number = f"{len(named)} sequences" if len(named) > 1 else "1 sequence"
+    return SOME_MISSING.at(dataset, number=number, names=", ".join(named[:_SHOWN]) + more)
 
 
 def recorded_crops(folder: Path) -> Crops:

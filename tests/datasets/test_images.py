@@ -114,6 +114,18 @@ def test_what_else_is_printed_meanwhile_is_printed(tmp_path, capfd, monkeypatch)
     assert capfd.readouterr().err.splitlines()[1] == "another thread's line"
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("grey", [True, False])
+def test_levels_that_are_no_whole_numbers_are_named(tmp_path, capfd, channels, grey):
+    image = np.random.default_rng(0).uniform(size=(24, 32, channels)).astype(np.float32)
+    (path,) = write(tmp_path, [image], ".tif")
+    with pytest.raises(
+        InputError, match=r"img001\.tif: holds numbers of the type float32; export the frames with 8 or"
+    ):
+        read_picture(path, grey)
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".tif"])
 def test_an_image_is_known_by_its_first_bytes(tmp_path, suffix):
     (path,) = write(tmp_path, [levels(0, 255).astype(np.uint8)], suffix)

@@ -269,7 +269,7 @@ def test_bad_options_are_refused(values, part):
 @pytest.mark.parametrize("bits", [10, 12, 14, 16])
 def test_frames_of_more_bits_give_the_crops_of_the_same_frames_in_8_bits(photograph, tmp_path, bits):
     clip = [np.roll(photograph // 4, step, axis=1) for step in range(4)]
-    clip[2][5, 7] = 255  # the largest level is not on the frame on which the face is looked for
+    clip[2][5, :200] = 255  # the largest levels are not on the frame on which the face is looked for
     narrow, info = crop_sequence(write(tmp_path / "8", clip), FaceOptions(size=64), "s")
     paths = write(tmp_path / "more", [image.astype(np.uint16) << (bits - 8) for image in clip])
     wide, more = crop_sequence(paths, FaceOptions(size=64), "s")
@@ -311,7 +311,7 @@ def subject_index(sequences):
     return pd.DataFrame(rows)
 
 
-def test_crop_subject_writes_a_tensor_per_sequence(photograph, tmp_path):
+def test_crop_subject_writes_a_tensor_per_sequence(photograph, tmp_path, caplog):
     clip = [np.roll(photograph, step, axis=1) for step in range(4)]
     paths = write(tmp_path / "clips" / "EP01", clip[:3], first=46)
     write(tmp_path / "clips" / "EP02", clip[1:], first=46)[1].unlink()
@@ -325,6 +325,7 @@ def test_crop_subject_writes_a_tensor_per_sequence(photograph, tmp_path):
     stamps = [[path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
     assert metadata["sequences"]["EP01"] == info | {"frames": [46, 47, 48], "files": stamps}
     assert metadata["sequences"]["EP02"]["frames"] == [46, 48]
+    assert [line for line in caplog.messages if "missing" in line] == ["casme2 sub01/EP02: 1 of 3 frames are missing"]
     assert metadata["options"]["size"] == 64
     assert metadata["opencv"] == cv2.__version__
     assert metadata["detector"] == {"name": "haar", "version": f"OpenCV {cv2.__version__}"}

@@ -15,7 +15,7 @@ from ra_icl import cli
 from ra_icl.datasets.frames import VideoFrame, file_stamps, frame_files
 from ra_icl.datasets.public_flow import FOLDER, TABLE, clone_checksum
 from ra_icl.datasets.reading import DEFAULTS, build_index
-from ra_icl.errors import InputError
+from ra_icl.errors import Fault, InputError
 from ra_icl.faces.crop import crop_subject
 from ra_icl.faces.options import FaceOptions
 from ra_icl.files import save_tensors
@@ -123,13 +123,29 @@ def test_the_bits_of_the_config_must_hold_every_level(twin, tmp_path, monkeypatc
     assert len(too_bright(10)) == row["offset"] - row["onset"] + 1
 
 
+def test_sequences_that_lack_frames_are_one_warning(twin, caplog):
+    rows = build_index("casme2", {"root": str(twin)})
+    for row in rows.head(4).itertuples():
+        frame_files(twin / row.frames)[row.offset - 1].unlink()
+    _, (warning,) = look_at(twin, decode=False)
+    assert (Fault.of(warning).kind, Fault.of(warning).severity) == ("frames-some-missing", "warning")
+    first = rows.iloc[0]
+    total = first["offset"] - first["onset"] + 1
+    named = (
+        f"casme2: 4 sequences lack some of their frames, which are passed over: sub01/{first.sequence} (1 of {total})"
+    )
+    assert warning.startswith(named)
+    assert " and 1 more; restore those that you have" in warning
+    assert "missing" not in caplog.text
+
+
 def test_counts_are_compared(twin, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     root = tmp_path / "casme3"
     render("casme3", root, TwinOptions(per_class=2, frames=(8, 9), scale=0.2))
     mine = tmp_path / "mine.yaml"
     mine.write_text(yaml.safe_dump({"protocols": ["casme3_4"], "datasets": {"casme3": {"root": str(root)}}}))
-    (fault,) = check_config([mine], decode=False)
+    (fault,) = check_config([mine], decode=False).serious
     assert "casme3_4: the data differ from the paper's counts" in fault
 
 
