@@ -28,13 +28,13 @@ ONE_SUBJECT = FaultKind(
 EMPTY_CLIP = FaultKind(
     "smic-clip-empty",
     "holds no frames",
-    "restore them, or delete the folder to leave the clip out",
+    "restore them; or, to leave the clip out, delete the folder and set data.count_mismatch: warning",
     {"where": _CLIP},
 )
 CLIP_NAME = FaultKind(
     "smic-clip-name",
-    "the name does not fit subject {subject} (expected such as {subject}_ne_01)",
-    "rename it",
+    "the name does not fit a clip of subject {subject} (expected such as {subject}_ne_01)",
+    "rename it, or move what is no clip out of the folder",
     {"where": "SMIC_all_raw/HS/s1/micro/negative/s2_ne_01", "subject": "s01"},
 )
 OTHER_EMOTION = FaultKind(
@@ -45,7 +45,7 @@ OTHER_EMOTION = FaultKind(
 )
 NO_FOLDER = FaultKind(
     "smic-clips-without-folder",
-    "lists {clips}, which have no folder below {frames}",
+    "lists {clips} without a folder below {frames}",
     "restore them, or leave them out as they are",
     {"where": "SMIC-HS-E_annotation.xlsx", "clips": "s18_sur_03", "frames": "SMIC_all_cropped/HS"},
     severity="warning",
@@ -116,7 +116,7 @@ def _row(subject: str, emotion: str, clip: str, folder: Path) -> dict:
 
 
 def _sequence(clip: str, subject: str, source: str) -> str:
-    parts = re.fullmatch(r"[sS]([0-9]+)(_\w+)", clip)
+    parts = re.fullmatch(r"(?i)s([0-9]+)(_(?:ne|po|sur)_[0-9]+)", clip, re.ASCII)
     if not parts or int(parts[1]) != int(subject[1:]):
         raise CLIP_NAME.error(source, subject=subject)
     return f"{subject}{parts[2].lower()}"

@@ -13,14 +13,14 @@ import pandas as pd
 from ra_icl.datasets import smic
 from ra_icl.datasets.folders import is_folder
 from ra_icl.datasets.reading import DEFAULTS, annotated
-from ra_icl.errors import FaultKind, Faults, InputError
+from ra_icl.errors import FaultKind, Faults, InputError, ManyFaultsError
 
 _SHOWN = 3
 CLIPS_UNREAD = FaultKind(
     "clips-not-read",
     "{names} not read, so that labelled clips are lost",
     "rename or move what belongs to the data, and move the rest out of this folder",
-    {"where": "SMIC_all_raw/HS/s1", "names": "mikro (did you mean micro?) is"},
+    {"where": "SMIC_all_raw/HS/s1", "names": "'mikro' (did you mean 'micro'?) is"},
 )
 UNREAD = FaultKind(
     "not-read",
@@ -28,7 +28,7 @@ UNREAD = FaultKind(
     "rename or move what belongs to the data; the rest may stay",
     {
         "where": "CASME2_RAW_selected/sub07",
-        "names": "EP06_02 - Copy (did you mean EP06_02?), EP18_50 are",
+        "names": "'EP06_02 - Copy' (did you mean 'EP06_02'?), 'EP18_50' are",
     },
     severity="warning",
 )
@@ -36,7 +36,10 @@ NOT_NAMED = FaultKind(
     "not-named",
     "{names} named by no row of {annotation}",
     "nothing to do if these clips are to be left out",
-    {"where": "my-data", "names": "p4, p5/smile.mp4, p5/frown.mp4 and 7 more are", "annotation": "annotation.csv"},
+    {
+        **{"where": "my-data", "names": "'p4', 'p5/smile.mp4', 'p5/frown.mp4' and 7 more are"},
+        "annotation": "annotation.csv",
+    },
     severity="note",
 )
 
@@ -66,7 +69,7 @@ class _Entry:
     guess: str
 
     def __str__(self) -> str:
-        return _printed(self.parts[-1]) + (f" (did you mean {self.guess}?)" if self.guess else "")
+        return _quoted(self.parts[-1]) + (f" (did you mean {_quoted(self.guess)}?)" if self.guess else "")
 
 
 def find(dataset: str, options: Mapping[str, Any], index: pd.DataFrame) -> Faults:
@@ -76,7 +79,7 @@ def find(dataset: str, options: Mapping[str, Any], index: pd.DataFrame) -> Fault
     In SMIC, a folder that is named like a subject, `micro` or an emotion is a fault. Elsewhere, what is named by no row
     of the annotation, whatever the protocol, is a warning where a known name is near or where the official edition has
     nothing else (CASME II, SAMM), and a note in CAS(ME)³, whose videos without expression are many, and in own data.
-    Empty if the annotation cannot be read, which `survey` reports.
+    Empty if the annotation, or a row of it, cannot be read, which `survey` reports: what that row names is not known.
     """
     options = DEFAULTS[dataset] | dict(options)
     found = Faults()
@@ -94,18 +97,24 @@ def find(dataset: str, options: Mapping[str, Any], index: pd.DataFrame) -> Fault
         groups.setdefault((kind.name, place), []).append(entry)
     for (name, place), entries in groups.items():
         kind = FaultKind.all[name]
-        shown = [_printed("/".join(entry.parts)) if kind is NOT_NAMED else str(entry) for entry in entries]
+        shown = [_quoted("/".join(entry.parts)) if kind is NOT_NAMED else str(entry) for entry in entries]
         found.append(kind.at(_printed(str(place)), names=_listed(shown), annotation=source))
     return found
 
 
 def _all_rows(dataset: str, options: Mapping[str, Any], index: pd.DataFrame) -> tuple[pd.DataFrame, object]:
-    """Every row of the annotation, also those that no protocol uses or the config excludes."""
+    """Every row of the annotation, also those that no protocol uses or the config excludes.
+
+    Raises InputError if the annotation or a row of it cannot be read.
+    """
     if dataset == "smic":
         return index, ""
     if dataset == "own" and options["excluded"]:
         options = dict(options) | {"labels": dict(options["labels"]) | {"": options["excluded"]}, "excluded": ()}
-    rows, _, source = annotated(dataset, options)
+    rows, faults, source = annotated(dataset, options)
+    unread = [fault for fault in faults.serious if fault.where.startswith(f"{source}, row ")]
+    if unread:
+        raise ManyFaultsError(unread)
     return rows, source
 
 
@@ -174,11 +183,17 @@ def _holds_frames(entry: os.DirEntry, depth: int = _DEPTH) -> bool:
 
 def _guess(name: str, wanted: Sequence[str]) -> str:
     """The wanted name that is near, with the same numbers, or ""."""
-    plain = re.sub(r"[\s_-]*(\([^)]*\)|copy|new|old|\.\w{2,4})$", "", name.casefold())
-    alike = {one.casefold(): one for one in wanted if _numbers(one) == _numbers(plain)}
+    plain = re.sub(r"[\s_-]*(\([^)]*\)|copy|new|old)$", "", _without_suffix(name))
+    alike = {_without_suffix(one): one for one in wanted if _numbers(_without_suffix(one)) == _numbers(plain)}
+    padded = [one for one in alike if re.sub("[0-9]+", "0", one) == re.sub("[0-9]+", "0", plain)]
     begun = [one for one in alike if len(plain) > 1 and (one.startswith(plain) or plain.startswith(one))]
-    near = begun or get_close_matches(plain, alike, 1)
+    near = padded or begun or get_close_matches(plain, alike, 1)
     return alike[near[0]] if near else ""
+
+
+def _without_suffix(name: str) -> str:
+    """A name in lower case without a suffix such as .mp4 or .3gp; .01 is none."""
+    return re.sub(r"\.(?=\w*[a-z])\w{2,4}$", "", name.casefold())
 
 
 def _numbers(name: str) -> list[int]:
@@ -196,6 +211,11 @@ def _kind(dataset: str, entry: _Entry) -> FaultKind:
 def _printed(name: str) -> str:
     """A name as it can be printed in one line: line breaks and bytes that are no text are escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+def _quoted(name: str) -> str:
+    """A name of which also a blank at the end is seen."""
+    return f"'{_printed(name)}'"
 
 
 def _listed(names: Sequence[str]) -> str:

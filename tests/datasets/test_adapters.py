@@ -252,7 +252,7 @@ def test_smic_annotation_gives_the_range_of_the_clips_it_lists(tmp_path):
     index = build_index("smic", {"root": str(tmp_path), "annotation": "a.xlsx"})
     assert index[["onset", "offset"]].to_numpy().tolist() == [[105, 112], [200, 219]]
     (warning,) = survey("smic", {"root": str(tmp_path), "annotation": "a.xlsx"})[1]
-    assert "a.xlsx: lists s20_ne_07, which have no folder below " in warning
+    assert "a.xlsx: lists s20_ne_07 without a folder below " in warning
     assert warning.severity == "warning"
     write_sheet(tmp_path / "a.xlsx", header, [1, "s1_ne_01", None, 105, 112, "positive", 1, 999])
     with pytest.raises(InputError, match=r"a\.xlsx, row 2: s01_ne_01 is 'positive' here"):
@@ -263,8 +263,9 @@ def test_smic_annotation_gives_the_range_of_the_clips_it_lists(tmp_path):
     ("clips", "message"),
     [
         ([("s18", "surprise", "s18_sur_03")], r"s18_sur_03: holds no frames"),
-        ([("s1", "negative", "s2_ne_01", 1, 2)], r"s2_ne_01: the name does not fit subject s01"),
-        ([("s1", "negative", "clip", 1, 2)], r"clip: the name does not fit subject s01"),
+        ([("s1", "negative", "s2_ne_01", 1, 2)], r"s2_ne_01: the name does not fit a clip of subject s01"),
+        ([("s1", "negative", "s1_ne_01_copy", 1, 2)], r"s1_ne_01_copy: the name does not fit a clip of subject s01"),
+        ([("s1", "negative", "clip", 1, 2)], r"clip: the name does not fit a clip of subject s01"),
         ([("s1", "negative", "s1_ne_01", 5)], r"s01/s01_ne_01: offset 5 is not after onset 5"),
         (
             [("s1", "negative", "s1_ne_01", 1, 2), ("s01", "negative", "s01_ne_02", 1, 2)],

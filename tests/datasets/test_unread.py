@@ -11,6 +11,7 @@ from ra_icl.twins.plan import TwinOptions
 from ra_icl.twins.render import render
 
 HS = "SMIC_all_raw/HS"
+SHORT = {"negative": "ne", "positive": "po", "surprise": "sur"}
 
 
 def touch(root, *paths):
@@ -44,7 +45,7 @@ def found_in(dataset, root, **options):
 def smic(tmp_path):
     for subject in ("s1", "s2", "s3", "s04"):
         for emotion in ("negative", "positive", "surprise"):
-            clip = f"{HS}/{subject}/micro/{emotion}/{subject}_{emotion[:2]}_01"
+            clip = f"{HS}/{subject}/micro/{emotion}/{subject}_{SHORT[emotion]}_01"
             touch(tmp_path, *(f"{clip}/image{number}.bmp" for number in (5, 6, 7)))
         touch(tmp_path, f"{HS}/{subject}/non_micro/x/image1.bmp", f"{HS}/{subject}/micro/negative/Thumbs.db")
     touch(
@@ -90,9 +91,12 @@ def test_smic_folders_of_another_name_are_faults_with_a_guess(smic):
     lost = "not read, so that labelled clips are lost"
     assert read == 4
     assert found == {
-        HS: ("fault", f"S3 (copy) (did you mean s3?), subject_4 are {lost}"),
-        f"{HS}/s1": ("fault", f"micros (did you mean micro?) is {lost}"),
-        f"{HS}/s2/micro": ("fault", f"neg (did you mean negative?), suprise (did you mean surprise?) are {lost}"),
+        HS: ("fault", f"'S3 (copy)' (did you mean 's3'?), 'subject_4' are {lost}"),
+        f"{HS}/s1": ("fault", f"'micros' (did you mean 'micro'?) is {lost}"),
+        f"{HS}/s2/micro": (
+            "fault",
+            f"'neg' (did you mean 'negative'?), 'suprise' (did you mean 'surprise'?) are {lost}",
+        ),
     }
 
 
@@ -112,9 +116,9 @@ def test_loose_frames_and_packed_clips_are_listed(smic):
     )
     every = unread.find("smic", {"root": str(smic)}, survey("smic", {"root": str(smic)})[0])
     assert {(str(one.where).removeprefix(f"{smic}/"), one.severity, one.what.split(" not")[0]) for one in every} == {
-        (f"{HS}/s1/micro/negative", "fault", "image0.bmp, image1.bmp, image2.bmp and 2 more are"),
-        (HS, "fault", "s5.zip (did you mean s5?) is"),
-        (HS, "warning", "mine is"),
+        (f"{HS}/s1/micro/negative", "fault", "'image0.bmp', 'image1.bmp', 'image2.bmp' and 2 more are"),
+        (HS, "fault", "'s5.zip' (did you mean 's5'?) is"),
+        (HS, "warning", "'mine' is"),
     }
 
 
@@ -148,7 +152,7 @@ def test_an_exact_name_wins_over_another_case_and_the_other_is_listed(twin):
     assert build_index("casme2", {"root": str(root)}).equals(before)
     found, _ = found_in("casme2", root)
     place = clip.parent.relative_to(root).as_posix()
-    assert found == {place: ("warning", f"{clip.name.upper()} is not read")}
+    assert found == {place: ("warning", f"'{clip.name.upper()}' is not read")}
 
 
 def test_folders_that_no_row_names_are_warnings_with_a_guess(twin):
@@ -161,9 +165,13 @@ def test_folders_that_no_row_names_are_warnings_with_a_guess(twin):
     touch(root, f"{clip.parent.relative_to(root)}/EP99_01.avi")
     every = unread.find("casme2", {"root": str(root)}, rows)
     assert {(str(one.where), one.severity, one.what) for one in every} == {
-        (str(clip.parent), "warning", f"{clip.name} - Copy (did you mean {clip.name}?), EP99_01.avi are not read"),
-        (str(frames), "warning", "sub77 is not read"),
-        (str(frames), "note", f"mine is named by no row of {root / 'CASME2-coding-20140508.xlsx'}"),
+        (
+            str(clip.parent),
+            "warning",
+            f"'{clip.name} - Copy' (did you mean '{clip.name}'?), 'EP99_01.avi' are not read",
+        ),
+        (str(frames), "warning", "'sub77' is not read"),
+        (str(frames), "note", f"'mine' is named by no row of {root / 'CASME2-coding-20140508.xlsx'}"),
     }
 
 
@@ -175,7 +183,7 @@ def test_videos_without_expression_are_one_note_in_casme3(twin):
     found, _ = found_in("casme3", root)
     ((where, (severity, what)),) = found.items()
     assert (where, severity) == ("part_A", "note")
-    assert what.startswith(f"{subject}/w, {subject}/x, {subject}/y and 2 more are named by no row of ")
+    assert what.startswith(f"'{subject}/w', '{subject}/x', '{subject}/y' and 2 more are named by no row of ")
 
 
 def test_own_clips_that_no_row_names_are_a_note(tmp_path):
@@ -187,11 +195,38 @@ def test_own_clips_that_no_row_names_are_a_note(tmp_path):
     touch(tmp_path, "p1/c.avi", "p4/x/1.png", "p4/y/1.png", "film.webm", "p3/arger/1.png", "p2/9.png")
     every = unread.find("own", {"root": str(tmp_path), **options}, None)
     assert {(str(one.where), one.severity, one.what) for one in every} == {
-        (str(tmp_path), "note", f"film.webm, p1/c.avi, p4 are named by no row of {tmp_path / 'annotation.csv'}"),
-        (str(tmp_path / "p3"), "warning", "arger (did you mean Ärger?) is not read"),
+        (str(tmp_path), "note", f"'film.webm', 'p1/c.avi', 'p4' are named by no row of {tmp_path / 'annotation.csv'}"),
+        (str(tmp_path / "p3"), "warning", "'arger' (did you mean 'Ärger'?) is not read"),
     }
     (tmp_path / "annotation.csv").unlink()
     assert unread.find("own", {"root": str(tmp_path), **options}, None) == []
+
+
+def test_what_a_row_at_fault_names_is_not_called_unnamed(tmp_path):
+    lines = ["subject,clip,onset,offset,emotion", "p1,p1/a,1,9,joy", "p2,p2/b,x,9,fear", "p3,p3/c,1,9,joy"]
+    touch(tmp_path, "p1/a/1.png", "p2/b/1.png", "p4/1.png")
+    options = {"labels": {"negative": ["fear"], "positive": ["joy"]}}
+    (tmp_path / "annotation.csv").write_text("\n".join(lines))
+    assert found_in("own", tmp_path, **options) == ({}, 2)
+    (tmp_path / "annotation.csv").write_text("\n".join(lines).replace("x", "1"))
+    assert found_in("own", tmp_path, **options)[0] == {
+        str(tmp_path): ("note", f"'p4' is named by no row of {tmp_path / 'annotation.csv'}")
+    }
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "guess"),
+    [
+        ("6", "006", "006"),
+        ("smile", "smile.mp4", "smile.mp4"),
+        ("smile.MOV", "smile", "smile"),
+        ("smile ", "smile", "smile"),
+        ("take.02", "take.01", ""),
+        ("clip 12", "clip 2", ""),
+    ],
+)
+def test_a_name_is_guessed_whatever_its_zeros_and_suffix(held, wanted, guess):
+    assert unread._guess(held, ["frown", wanted]) == guess
 
 
 def test_a_name_that_cannot_be_printed_is_escaped(tmp_path):
@@ -199,4 +234,4 @@ def test_a_name_that_cannot_be_printed_is_escaped(tmp_path):
     touch(tmp_path, "b\nc.avi", os.fsdecode(b"\xff.avi"))
     options = {"root": str(tmp_path), "labels": {"negative": ["fear"], "positive": ["joy"]}}
     (note,) = unread.find("own", options, survey("own", options)[0])
-    assert note.what.startswith(r"b\nc.avi, \udcff.avi are named by no row of ")
+    assert note.what.startswith(r"'b\nc.avi', '\udcff.avi' are named by no row of ")
