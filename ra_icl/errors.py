@@ -37,11 +37,11 @@ class Fault(str):
 
     @classmethod
     def of(cls, line: str) -> "Fault":
-        """The parts of a text, as one line; a Fault is returned as it is."""
+        """The parts of a text, as one line; a Fault is returned as it is. A config's key is a part of where."""
         if isinstance(line, Fault):
             return line
         line = one_line(line)
-        where, what, remedy = re.fullmatch(r"(?s)(?:(.*?): )?(.*?)(?:; (.*))?", line).groups("")
+        where, what, remedy = re.fullmatch(r"(?s)(?:(config: \S+|.*?): )?(.*?)(?:; (.*))?", line).groups("")
         fault = str.__new__(cls, line)
         fault.where, fault.what, fault.remedy, fault.kind, fault.severity = where, what, remedy, "other", "fault"
         return fault

@@ -41,6 +41,9 @@ def test_a_name_is_given_once(kind):
 def test_a_line_has_parts():
     fault = Fault.of("t.csv, row 3: onset: is 'x; y'; correct it")
     assert (fault.where, fault.what, fault.remedy) == ("t.csv, row 3", "onset: is 'x", "y'; correct it")
+    key = Fault.of("config: base.epochs: is -1; give at least 1")
+    assert (key.where, key.what, key.remedy) == ("config: base.epochs", "is -1", "give at least 1")
+    assert Fault.of("config: public_flow is empty; name a clone: it helps").where == "config"
     assert Fault.of("nothing of the kind").what == "nothing of the kind"
     assert Fault.of(fault) is fault
 

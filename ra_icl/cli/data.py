@@ -15,7 +15,11 @@ from ra_icl.errors import InputError
 
 
 @app.command()
-def twins(dataset: Dataset, out: Out, options: Options = "{}") -> None:
+def twins(
+    dataset: Annotated[str, typer.Option(help="casme2, samm, smic or casme3")],
+    out: Annotated[Path, typer.Option(help="folder to write")],
+    options: Options = "{}",
+) -> None:
     """Render the synthetic twin of a dataset in its official layout into the folder --out.
 
     Example: ra-icl twins --dataset samm --out twins/samm

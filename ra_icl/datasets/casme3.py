@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ra_icl.datasets import index
+from ra_icl.datasets import folders, index
 from ra_icl.errors import Faults
 
 FPS = 30
@@ -23,8 +23,12 @@ def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.Data
     `faults`. Raises InputError if the file cannot be read or lacks a column.
     """
     table = index.read_table(annotation, ("Subject", "Filename", *_TIMING), sheet="label")
-    folder_of = partial(_folder, frames, index.subfolders(frames), {})
+    folder_of = partial(_folder, frames, _by_lower_case(frames), {})
     return index.read_rows(table, annotation, partial(_row, folder_of), faults)
+
+
+def _by_lower_case(folder: Path) -> dict[str, str]:
+    return {name.lower(): name for name in folders.names(folder)}
 
 
 def _row(folder_of, source: str, cells: pd.Series) -> dict:
@@ -50,5 +54,5 @@ def _folder(
         return frames / clip
     parent = frames / names.get(subject.lower(), subject)
     if subject not in videos:
-        videos[subject] = index.subfolders(parent)
+        videos[subject] = _by_lower_case(parent)
     return index.below(parent, videos[subject].get(letter, letter), "color", source=source)

@@ -43,7 +43,7 @@ SECONDS = FaultKind(
 ID_NUMBER = FaultKind(
     "id-number",
     "{column} is {cell!r}, which contains no number",
-    "correct the cell",
+    "correct the cell, or remove the row if it lists no sequence",
     {"where": "SAMM_Micro_FACS_Codes_v2.xlsx, row 15", "column": "Subject", "cell": "six"},
 )
 UNPRINTABLE = FaultKind(

@@ -16,24 +16,24 @@ from ra_icl.errors import FaultKind, Faults
 if TYPE_CHECKING:
     from ra_icl.datasets.frames import Frame
 
-_EXAMPLE = {"where": "own p2/smile_3", "other": "p1/smile_3", "same": "the same first and last frame"}
+_EXAMPLE = {"where": "own p2/smile_3", "other": "p1/smile_3", "same": "has the same first and last frame as"}
 COPY_OF_ANOTHER_SUBJECT = FaultKind(
     "copy-of-another-subject",
-    "has {same} as {other}, byte for byte: one recording under two subjects",
+    "{same} {other}, byte for byte: one recording under two subjects",
     "keep it where it belongs and leave the other out by data.exclude",
     _EXAMPLE,
 )
 COPY = FaultKind(
     "copy",
-    "has {same} as {other}, byte for byte",
+    "{same} {other}, byte for byte",
     "remove the row of one of them",
     _EXAMPLE | {"where": "own p1/smile2_3"},
 )
 OFFICIAL_COPY = FaultKind(
     "copy-in-official-data",
-    "has {same} as {other}, byte for byte",
+    "{same} {other}, byte for byte",
     "nothing to do if your copy is as it was given out: both count in the paper's tables",
-    _EXAMPLE | {"where": "casme3 spNO.1/a_355", "other": "spNO.1/a_340", "same": "9 of its 16 frames"},
+    _EXAMPLE | {"where": "casme3 spNO.1/a_355", "other": "spNO.1/a_340", "same": "shares 9 of its 16 frames with"},
     severity="note",
 )
 
@@ -75,7 +75,7 @@ def find(index: pd.DataFrame, frames: Mapping[Key, Sequence["Frame"]], deep: boo
 def _same_videos(videos: Mapping[Key, Path], digest: Callable) -> Iterator[Pair]:
     for as_large in _alike(videos, _size):
         for alike in _alike(as_large, digest):
-            yield from ((*pair, "the same video") for pair in _pairs(alike))
+            yield from ((*pair, "has the same video as") for pair in _pairs(alike))
 
 
 def _same_ends(images: Mapping[Key, Sequence[Path]], digest: Callable) -> Iterator[Pair]:
@@ -90,7 +90,7 @@ def _same_ends(images: Mapping[Key, Sequence[Path]], digest: Callable) -> Iterat
     for as_long in _alike(images, length):
         for alike in _alike(as_long, ends):
             folders = {key: paths[0].parent for key, paths in alike.items()}
-            yield from ((*pair, "the same first and last frame") for pair in _pairs(folders))
+            yield from ((*pair, "has the same first and last frame as") for pair in _pairs(folders))
 
 
 def _same_frames(images: Mapping[Key, Sequence[Path]], digest: Callable) -> Iterator[Pair]:
@@ -102,7 +102,7 @@ def _same_frames(images: Mapping[Key, Sequence[Path]], digest: Callable) -> Iter
         shared = Counter(owners.setdefault(image, key) for image in count if image not in blank)
         for other, number in shared.most_common():
             if other != key and file_id(images[key][0].parent) != file_id(images[other][0].parent):
-                yield key, other, f"{number} of its {len(images[key])} frames"
+                yield key, other, f"shares {number} of its {len(images[key])} frames with"
                 break
 
 

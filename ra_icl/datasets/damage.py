@@ -26,9 +26,7 @@ HABIT = FaultKind(
     "{count} of {total} frames have bytes that a JPEG should not have ({report})",
     "nothing to do if they look right: some cameras and programs write such files",
     {
-        "where": "/data/own/p1/smile/img001.jpg",
-        "count": 30,
-        "total": 30,
+        **{"where": "/data/own/p1/smile/img001.jpg", "count": 30, "total": 30},
         "report": "Corrupt JPEG data: 2 extraneous bytes before marker 0xd9",
     },
     "warning",
@@ -39,11 +37,12 @@ JUMPS = FaultKind(
     "look at it: if it is damaged or belongs elsewhere, restore it or leave the sequence out (data.exclude)",
     {"where": "/data/SAMM/006/006_1_2/006_05570.jpg", "far": 23.4, "near": 0.4},
 )
+_REPEAT = "repeat the frame before them"
 FROZEN = FaultKind(
     "frames-frozen",
-    "{count} of {total} frames repeat the frame before them ({longest} in a row at most)",
+    "{count} of {total} frames {repeat} ({longest} in a row at most)",
     "look whether the camera or a converter froze: where frames repeat there is no motion to see",
-    {"where": "/data/own/p1/smile.mp4, frame 12", "count": 4, "total": 30, "longest": 3},
+    {"where": "/data/own/p1/smile.mp4, frame 12", "count": 4, "total": 30, "longest": 3, "repeat": _REPEAT},
     "warning",
 )
 INTERLACED = FaultKind(
@@ -189,7 +188,8 @@ class Inspection:
         if not runs:
             return Faults()
         first, total = self.frames[self.repeats.index(True)], len(self.frames)
-        return Faults([FROZEN.at(first, count=sum(runs), total=total, longest=max(runs))])
+        repeat = _REPEAT if sum(runs) > 1 else "repeats the frame before it"
+        return Faults([FROZEN.at(first, count=sum(runs), total=total, longest=max(runs), repeat=repeat)])
 
 
 def inspect(frames: Sequence[Frame], fps: float | None = None, bits: int | None = None) -> Faults:

@@ -1,6 +1,7 @@
 """A table of comma-separated values (CSV), with every cell in its column or a line that says which row does not fit."""
 
 import csv
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -34,7 +35,7 @@ QUOTE = FaultKind(
 COLUMN_MISSING = FaultKind(
     "csv-column-missing",
     "no column {columns} (found: {found})",
-    "needed are {needed}",
+    "the columns {needed} are required",
     {
         **{"where": f"{_EXAMPLE}, row 1", "columns": "'emotion'", "found": "subject, clip, onset, offset"},
         "needed": "subject, clip, onset, offset, emotion",
@@ -101,11 +102,14 @@ class Delimited:
 def read_delimited(path: Path, known: Collection[str]) -> Delimited:
     """Read a CSV in UTF-8; the first row that is not empty is the header, and rows of empty cells are left out.
 
-    known: names of columns. Semicolons or tabs separate the cells if more of them are found so than with commas.
+    known: names of columns. Semicolons or tabs separate the cells if more of them are found so than with commas; a
+    first line such as "sep=;", which spreadsheet programs write, is left out, and its character is taken.
     Raises InputError if the file cannot be read, is not text in UTF-8 or has a quotation mark that is not closed.
     """
-    text = _text(path)
-    found = max((_records(path, text, mark) for mark in _DELIMITERS), key=lambda rows: _matches(rows, known))
+    text, marks = _text(path), _DELIMITERS
+    if stated := re.match(r'"?sep=([^"\r\n])"?[ ,;\t]*(?=[\r\n])', text, re.IGNORECASE):
+        text, marks = text[stated.end() :], stated[1]  # its line, now empty, still counts as row 1
+    found = max((_records(path, text, mark) for mark in marks), key=lambda rows: _matches(rows, known))
     if isinstance(found, Faults):
         found.raise_any()
     filled = {row: cells for row, cells in found.items() if any(cell.strip() for cell in cells)}

@@ -197,16 +197,3 @@ def refuse_endless(row: Mapping[str, Any], source: str) -> None:
     onset, offset = row["onset"], row["offset"]
     if offset - onset >= _MOST_FRAMES or max(onset, offset, row.get("apex") or 0) > _LAST_FRAME:
         raise ENDLESS.error(source, onset=onset, offset=offset, most=_MOST_FRAMES, last=_LAST_FRAME)
-
-
-def subfolders(folder: str | Path) -> dict[str, str]:
-    """Map the lower-case name of every subfolder to its real name; {} if the folder does not exist.
-
-    Files, such as Windows' Thumbs.db, and hidden folders are skipped.
-    """
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0] != ".")
-        return {name.lower(): name for name in names}
-    except OSError:
-        return {}

@@ -29,22 +29,25 @@ def leave_out(rows: pd.DataFrame, entries: Sequence[str], faults: Faults) -> tup
     """Part the index of one dataset into what is used and what `entries` leave out, both numbered from 0.
 
     entries: subject/sequence as the index has them. Also understood are the dataset's name before it, as messages have
-    it, another case or Unicode form, a subject as its row spells it, and slashes in a sequence's name (spNO.1/a/355 for
-    spNO.1/a_355).
+    it, another case or Unicode form, a subject as its row spells it, slashes in a sequence's name (spNO.1/a/355 for
+    spNO.1/a_355), and a sequence's name alone if one subject has it.
     An entry that names no sequence, and a list that leaves none, are added to `faults`.
     """
     if rows.empty or not entries:
         return rows, rows[:0]
     where = f"data.exclude.{rows['dataset'].iloc[0]}"
-    names = _names(rows)
+    names, sequences = _names(rows), list(rows["sequence"])
     plain = [_plain(name) for name in names]
+    plain_sequences = [_plain(f"/{name}") for name in sequences]
     unused = [False] * len(names)
     for entry in entries:
-        found = _matches(entry, names) or _matches(_plain(_without_dataset(entry, rows)), plain)
+        short = _without_dataset(entry, rows)
+        found = _matches(entry, names) or _matches(_plain(short), plain)
+        found = found or _matches(entry, sequences) or _matches(_plain(f"/{short}"), plain_sequences)
         if len(found) == 1:
             unused[found[0]] = True
         else:
-            near = [names[place] for place in found] or get_close_matches(_without_dataset(entry, rows), names, 3)
+            near = [names[place] for place in found] or get_close_matches(short, names, 3)
             faults.append(UNKNOWN.at(where, entry=entry, near=f" (near: {', '.join(near)})" if near else ""))
     mask = pd.Series(unused, rows.index)
     if mask.all():
@@ -53,9 +56,9 @@ def leave_out(rows: pd.DataFrame, entries: Sequence[str], faults: Faults) -> tup
 
 
 def exclusion(dataset: str, name: str) -> str:
-    """What to add to a config to leave out a sequence (name: subject/sequence), on one line of YAML."""
+    """How to leave out a sequence (name: subject/sequence): what to add to which list of the config."""
     text = name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
-    return f"data: {{exclude: {{{dataset}: [{text}]}}}}"
+    return f"add {text} to data.exclude.{dataset}"
 
 
 def _names(rows: pd.DataFrame) -> list[str]:

@@ -56,6 +56,12 @@ TWO_UNITS = FaultKind(
     "keep either onset, apex and offset or onset_s, apex_s and offset_s",
     {"where": "annotation.csv, row 1", "frames": "onset, offset", "seconds": "apex_s"},
 )
+BACKSLASH = FaultKind(
+    "clip-backslash",
+    "clip is '{clip}', and there is no such file or folder",
+    "write / instead of \\ between the names",
+    _ROW | {"clip": "p1\\smile"},
+)
 LONG_NAME = FaultKind(
     "subject-long",
     "the subject's name has {length} characters as part of a file name ('{safe}...')",
@@ -152,7 +158,7 @@ def _row(
         with faults.catching():
             found[name] = read()
     with faults.catching():
-        folder = on_disk(index.below(frames, found.get("clip", "."), source=source))
+        folder = _place(frames, found.get("clip", "."), source)
     faults.raise_any()
     times_found = dict(found.pop("times"))
     emotion = known[times_found.pop("emotion")]
@@ -168,6 +174,13 @@ def _row(
         "fps": found["fps"],
         "emotion": emotion,
     }
+
+
+def _place(frames: Path, clip: str, source: str) -> Path:
+    place = on_disk(index.below(frames, clip, source=source))
+    if "\\" in clip and not os.path.exists(place):  # a name may hold one, but as a rule it is Windows' separator
+        raise BACKSLASH.error(source, clip=clip)
+    return place
 
 
 def _times(cells: pd.Series, columns: Sequence[str], known: Mapping, source: str) -> dict[str, Any]:

@@ -33,8 +33,14 @@ NO_ROOT = FaultKind("root-empty", "is empty", "set it in config/config.yaml", {"
 ROOT_MISSING = FaultKind(
     "root-missing",
     "folder {folder} does not exist",
-    "set it in config/config.yaml, or to '' to leave {dataset} out",
+    "correct it, or set it to '' to do without {dataset}",
     {"where": "datasets.samm.root", "folder": "/data/SAM", "dataset": "samm"},
+)
+NO_FOLDER = FaultKind(
+    "folder-is-file",
+    "{file} is a file",
+    "give the folder that holds it",
+    {"where": "datasets.own.root", "file": "my-data/annotation.csv"},
 )
 NO_ANNOTATION = FaultKind(
     "annotation-empty", "is empty", "set it in config/config.yaml", {"where": "datasets.samm.annotation"}
@@ -117,6 +123,10 @@ def _paths(dataset: str, options: Mapping[str, Any]) -> tuple[Path, Path | None,
     if not options.get("root"):
         raise NO_ROOT.error(f"{key}.root")
     root = _root(dataset, options)
+    frames = root / options["frames"]
+    for name, folder in {"root": root, "frames": frames}.items():
+        if folder.is_file():
+            raise NO_FOLDER.error(f"{key}.{name}", file=folder)
     if not root.is_dir():
         raise ROOT_MISSING.error(f"{key}.root", folder=root, dataset=dataset)
     annotation = root / options["annotation"] if options["annotation"] else None
@@ -124,7 +134,6 @@ def _paths(dataset: str, options: Mapping[str, Any]) -> tuple[Path, Path | None,
         raise NO_ANNOTATION.error(f"{key}.annotation")
     if annotation is not None and not annotation.is_file():
         raise ANNOTATION_MISSING.error(key, file=annotation, key=key)
-    frames = root / options["frames"]
     if not frames.is_dir():
         raise FRAMES_FOLDER_MISSING.error(key, folder=frames, key=key)
     return root, annotation, frames

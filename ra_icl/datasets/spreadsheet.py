@@ -37,7 +37,7 @@ DAMAGED = FaultKind(
 )
 NO_HEADER = FaultKind(
     "header-missing",
-    "no header row that starts with '{column}' (in sheet '{sheet}'; the file has the sheets {sheets})",
+    "no header row with a column '{column}' (in sheet '{sheet}'; the file has the sheets {sheets})",
     "move the sheet that has it to the front, or " + _OFFICIAL,
     {"where": _EXAMPLE, "column": "Subject", "sheet": "Summary", "sheets": "Summary, Codes"},
 )
@@ -70,16 +70,16 @@ MERGED_CELLS = FaultKind(
 def read_table(path: str | Path, columns: Sequence[str], sheet: str | None = None) -> pd.DataFrame:
     """Read the named columns of an annotation spreadsheet (.xlsx), cells unchanged.
 
-    The header is the first row whose first cell is `columns[0]`; names are compared without regard to case and extra
-    blanks. Rows with fewer than two of the columns filled are notes and are left out, and so are cells beside the named
-    columns. sheet: name of the sheet; if there is no such sheet, the first is read. The result's index holds the
-    spreadsheet's row numbers (1-based), named "row".
+    The header is the first row whose first cell is `columns[0]`, or, if there is none, the first with that in another
+    cell; names are compared without regard to case and extra blanks. Rows with fewer than two of the columns filled are
+    notes and are left out, and so are cells beside the named columns. sheet: name of the sheet; if there is no such
+    sheet, the first is read. The result's index holds the spreadsheet's row numbers (1-based), named "row".
     Raises InputError if the file cannot be read, has no header, lacks a column or has one twice, or if a cell of the
     columns is merged with others or holds a formula that was never computed.
     """
     name, page, others = _sheet(Path(path), sheet)
-    header = next((row for row in sorted(page.rows) if _plain(page.rows[row].get(1)) == _plain(columns[0])), None)
-    if header is None or header > _HEADER_SEARCH:
+    header = _header(page, _plain(columns[0]))
+    if header is None:
         raise NO_HEADER.error(path, column=columns[0], sheet=name, sheets=", ".join(others))
     places = _places(page.rows[header], columns, f"{path}, row {header}")
     below = {row: [page.rows[row].get(place) for place in places] for row in sorted(page.rows) if row > header}
@@ -92,6 +92,12 @@ def read_table(path: str | Path, columns: Sequence[str], sheet: str | None = Non
     _refuse_uncertain(page, list(kept), places, path)
     table = pd.DataFrame(list(kept.values()), columns=list(columns), dtype="object")
     return table.set_axis(pd.Index(list(kept), name="row", dtype="int64"))
+
+
+def _header(page: Sheet, title: str) -> int | None:
+    rows = [row for row in sorted(page.rows) if row <= _HEADER_SEARCH]
+    titled = [row for row in rows if title in map(_plain, page.rows[row].values())]
+    return next((row for row in titled if _plain(page.rows[row].get(1)) == title), min(titled, default=None))
 
 
 def _sheet(path: Path, wanted: str | None) -> tuple[str, Sheet, list[str]]:

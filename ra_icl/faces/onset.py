@@ -16,13 +16,13 @@ _EXAMPLE = {"where": "casme3 spNO.1/a_355", "exclusion": exclusion("casme3", "sp
 MISSING = FaultKind(
     "face-missing",
     "no face is found on the onset frame",
-    "look at the frame; to use it whole, set faces.fallback to whole_frame; to leave the sequence out, add {exclusion}",
+    "look at the frame; to use it whole, set faces.fallback to whole_frame; to leave the sequence out, {exclusion}",
     _EXAMPLE,
 )
 WHOLE_FRAME = FaultKind(
     "face-missing-whole-frame",
     "no face is found on the onset frame, and the whole frame is used",
-    "look at the frame; to leave the sequence out, add {exclusion}",
+    "look at the frame; to leave the sequence out, {exclusion}",
     _EXAMPLE,
     "warning",
 )
@@ -30,7 +30,7 @@ SEVERAL = FaultKind(
     "faces-several",
     "{number} faces are found on the onset frame, of which the {rule} is taken, {taken} px wide (not: {others} px)",
     "look at the frame; if another one is the subject, set faces.choose to {other_rule}; to leave the sequence out, "
-    "add {exclusion}",
+    "{exclusion}",
     _EXAMPLE | {"number": 2, "rule": "largest", "taken": 310, "others": "124", "other_rule": "most_central"},
     "warning",
 )

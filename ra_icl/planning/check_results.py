@@ -19,19 +19,26 @@ DAMAGED = FaultKind(
     "make it again: {command}",
     _EXAMPLE | {"name": "006_1_2"},
 )
+NOTHING = FaultKind(
+    "results-none",
+    "holds no file of tensors, so that nothing was verified",
+    "run first, or correct pathvars.results",
+    {"where": "results"},
+    "note",
+)
 UNREADABLE = FaultKind(
     "tensors-unreadable", "cannot be read as a file of tensors", "make it again: {command}", _EXAMPLE
 )
 
 
 def damaged_results(results: Path, rerun: str) -> Faults:
-    """Verify the checksum of every tensor below a results folder: a fault for each that is damaged.
+    """Verify the checksum of every tensor below a results folder: a fault for each that is damaged, a note if none.
 
     Covers the truth of twins, crops, flow and the networks of folds, but not checkpoints, which are verified when they
     are resumed. rerun: the command that makes a file again, up to the file's name.
     """
     paths = [path for stage in STAGES for path in sorted((results / stage).rglob("[!.]*.safetensors"))]
-    faults = Faults()
+    faults = Faults() if paths else Faults([NOTHING.at(results)])
     for path in tqdm(paths, f"verifying {results}", unit="file", disable=None):
         command = f"{rerun} {shlex.quote(str(_made_by_a_rule(path, results)))}"
         try:

@@ -89,7 +89,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
-        return f"byte {error.start + 1} is no UTF-8: save the file as UTF-8"
+        return f"byte {error.start + 1} is not UTF-8: save the file as UTF-8"
     if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
         return f"line {error.problem_mark.line + 1}: {error.problem}"
     return "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from unicodedata import category
 
 from pydantic import TypeAdapter, ValidationError
@@ -36,7 +36,6 @@ _REMEDIES = {
     "less_than_equal": "give at most {le:g}",
     "too_short": "give a list of at least {min_length}",
     "too_long": "give a list of at most {max_length}",
-    "tuple_type": "give a list, such as [1, 2]",
     "dict_type": "give a mapping, such as {{key: value}}",
     "dataclass_type": "give a mapping, such as {{key: value}}",
 }
@@ -114,7 +113,7 @@ def _read(cls: type[T], values: Mapping[str, Any], *place: str) -> T:
         # Words or a number: pydantic tells both faults, below the key.
         if path and str(path[-1]).startswith("literal["):
             path = path[:-1]
-            text += "".join(f", or {_remedy(other)}" for other in others if other["loc"][:-1] == path)
+            text += "".join(f", or {_remedy(cls, other)}" for other in others if other["loc"][:-1] == path)
         raise InputError(_line(place, path, text)) from None
 
 
@@ -170,17 +169,25 @@ def _fault(cls: type, fault: Mapping[str, Any]) -> str:
         return "is missing; add it, see config/config.yaml"
     if fault["type"] == "value_error":
         return str(fault["ctx"]["error"])
-    return f"is {_shown(fault['input'])}; {_remedy(fault)}"
+    return f"is {_shown(fault['input'])}; {_remedy(cls, fault)}"
 
 
-def _remedy(fault: Mapping[str, Any]) -> str:
+def _remedy(cls: type, fault: Mapping[str, Any]) -> str:
+    if fault["type"] == "tuple_type":
+        of = get_args(_kind_at(cls, fault["loc"]))[0]
+        return f"give a list, such as {'[a, b]' if of is str or get_origin(of) is Literal else '[1, 2]'}"
     return _REMEDIES[fault["type"]].format(**fault.get("ctx", {})) if fault["type"] in _REMEDIES else fault["msg"]
 
 
 def _known(kind: Any, path: Sequence[str | int]) -> list[str]:
     """The keys of the option class that lies at `path` below the class `kind`."""
+    return [field.name for field in fields(_kind_at(kind, path))]
+
+
+def _kind_at(kind: Any, path: Sequence[str | int]) -> Any:
+    """The type of the value that lies at `path` below the class `kind`."""
     for key in path:
         kind = get_type_hints(kind)[key] if is_dataclass(kind) else get_args(kind)[-1]
         if isinstance(kind, UnionType):  # "or null"
             kind = get_args(kind)[0]
-    return [field.name for field in fields(kind)]
+    return kind

@@ -60,9 +60,9 @@ def test_a_copy_is_found_and_names_both(data, deep):
     data.copy(first, "p2", "c", first=100)
     data.copy(second, "p1", "d")
     other, own = data.find(deep)
-    same = "9 of its 9 frames" if deep else "the same first and last frame"
-    assert other.startswith(f"own p2/c: has {same} as p1/a, byte for byte: one recording under two subjects; ")
-    assert own == f"own p1/d: has {same} as p1/b, byte for byte; remove the row of one of them"
+    same = "shares 9 of its 9 frames with" if deep else "has the same first and last frame as"
+    assert other.startswith(f"own p2/c: {same} p1/a, byte for byte: one recording under two subjects; ")
+    assert own == f"own p1/d: {same} p1/b, byte for byte; remove the row of one of them"
     assert {other.severity, own.severity} == {"fault"}
 
 
@@ -82,7 +82,7 @@ def test_a_part_of_a_recording_takes_a_deep_look(data):
     data.copy(first[2:8], "p2", "part")
     assert data.find() == []
     (fault,) = data.find(deep=True)
-    assert fault.startswith("own p2/part: has 6 of its 6 frames as p1/a")
+    assert fault.startswith("own p2/part: shares 6 of its 6 frames with p1/a")
 
 
 def test_a_black_frame_is_no_copy(data):
@@ -101,7 +101,7 @@ def test_what_was_compared_is_said(data):
     (fault,) = data.find()
     assert "has the same first and last frame as p1/a" in fault
     (fault,) = data.find(deep=True)
-    assert "has 2 of its 9 frames as p1/a" in fault
+    assert "shares 2 of its 9 frames with p1/a" in fault
 
 
 def test_one_folder_in_two_rows_is_no_copy_but_links_to_its_frames_are(data, tmp_path):

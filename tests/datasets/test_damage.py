@@ -142,6 +142,8 @@ def test_frames_that_repeat_are_a_warning_with_their_number(tmp_path):
     images[9] = images[8]
     (warning,) = inspect(write(tmp_path, images))
     assert "img005.png: 4 of 12 frames repeat the frame before them (3 in a row at most)" in warning
+    images = [face(number) for number in (*range(11), 10)]
+    assert "img012.png: 1 of 12 frames repeats the frame before it (1 in" in inspect(write(tmp_path, images))[0]
     assert Fault.of(warning).severity == "warning"
 
 

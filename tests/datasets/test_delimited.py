@@ -45,6 +45,8 @@ WANTED = [["p1", "v/a_1", 1, 4, 9, 30.0, "positive"], ["p2", "v/b_2", 2, None, 8
         f"{HEADER}\n{TWO}".replace("joy\n", "joy,\n").replace("disgust\n", "disgust, ,\n"),
         f"{HEADER}\n{TWO}".replace(",", ";"),
         f"{HEADER}\n{TWO}".replace(",", "\t"),
+        "sep=;\r\n" + f"{HEADER}\n{TWO}".replace(",", ";"),
+        f'"sep=|"\n{HEADER}\n{TWO}'.replace(",", "|"),
         f"{HEADER},note\n{TWO}".replace("joy", 'joy,"unsure,\nsays ""A"""').replace("disgust", "disgust,x"),
         "subject,clip,onset,offset,emotion,fps,apex\np1,v/a,1,9,joy,30,4\np2,v/b,2,8,disgust,25\n",
     ],
@@ -87,7 +89,12 @@ def test_what_programs_write_is_read(tmp_path, data):
         (b"\xd0\xcf\x11\xe0", ": cannot be read as CSV: it is an old workbook (.xls)"),
         (
             "sep=;\nsubject;clip\n",
-            ", row 1: no column 'subject', 'clip', 'onset', 'offset', 'emotion' (found: sep=;); needed are subject",
+            ", row 2: no column 'onset', 'offset', 'emotion' (found: subject, clip); the columns subject, clip, onset, "
+            "offset, emotion are required",
+        ),
+        (
+            f"{HEADER}\n{TWO}p3,v\\c,1,9,4,30,joy\n",
+            ", row 4: clip is 'v\\c', and there is no such file or folder; write /",
         ),
         (f'{HEADER}\n{TWO}p3,"c\nd",1,9,4,30,joy\n', ", row 4: clip is 'c\\nd', which holds a line break"),
         (
@@ -109,6 +116,11 @@ def test_a_folder_for_a_file_is_named(tmp_path):
     options = options_of(tmp_path, "") | {"annotation": "."}
     with pytest.raises(InputError, match=r"annotation file \S+ is missing"):
         build_index("own", options)
+
+
+def test_a_backslash_in_a_name_on_disk_is_a_part_of_it(tmp_path):
+    (tmp_path / "v\\a").mkdir()
+    assert read(tmp_path, f"{HEADER}\n{TWO}".replace("v/a", "v\\a"))[0][1] == "v\\a_1"
 
 
 @pytest.mark.parametrize("mark", ["", " ", "/", "-", "?", "n/a", "NaN"])

@@ -64,6 +64,17 @@ def test_a_subject_is_found_as_its_row_spells_it():
     assert names(left_out) == ["Zo=C3=AB=201/clip/a_1"]
 
 
+def test_a_sequence_alone_is_enough_if_one_subject_has_it():
+    index = rows("own", "p1/p1/smile.mp4_3", "p2/frown_1", "p3/frown_1", "p3/x_1", "x_1/x_1")
+    faults = Faults()
+    _, left_out = leave_out(index, ["p1/smile.mp4_3", "own p1/Smile.mp4/3", "p3/x_1"], faults)
+    assert faults == []
+    assert names(left_out) == ["p1/p1/smile.mp4_3", "p3/x_1"]
+    used, _ = leave_out(index, ["frown_1"], faults)
+    assert len(used) == 5
+    assert "(near: p2/frown_1, p3/frown_1)" in faults[0]
+
+
 def test_what_is_no_sequence_is_a_fault_that_names_what_is_near():
     faults = Faults()
     used, left_out = leave_out(CASME3, ["spNO.1/a_356", "spNO.2/j_9", "nothing alike"], faults)
@@ -90,5 +101,6 @@ def test_a_list_that_leaves_nothing_is_a_fault():
 
 
 @pytest.mark.parametrize("name", ["spNO.1/a_355", "p1/a, b: [c]_1", 'Zo\u00eb/"x"_1', "p#1/a #2_1", "006/006_1_2"])
-def test_the_line_for_the_config_is_yaml_that_names_the_sequence(name):
-    assert yaml.safe_load(exclusion("own", name)) == {"data": {"exclude": {"own": [name]}}}
+def test_the_entry_for_the_config_is_yaml_that_names_the_sequence(name):
+    entry = exclusion("own", name).removeprefix("add ").removesuffix(" to data.exclude.own")
+    assert yaml.safe_load(f"data: {{exclude: {{own: [{entry}]}}}}") == {"data": {"exclude": {"own": [name]}}}

@@ -75,6 +75,17 @@ def test_labels_that_do_not_fit_are_refused(tmp_path, labels, words):
         build_index("own", own_data(tmp_path, "p1,c,1,,9,,joy") | {"labels": labels})
 
 
+def test_a_file_in_place_of_a_folder_is_said_to_be_one(tmp_path):
+    options = own_data(tmp_path, "p1,c,1,,9,,joy", "p2,c,1,,9,,joy")
+    file = tmp_path / "annotation.csv"
+    with pytest.raises(InputError, match=rf"^datasets\.own\.root: {file} is a file; give the folder that holds it$"):
+        build_index("own", options | {"root": str(file)})
+    with pytest.raises(InputError, match=rf"^datasets\.own\.frames: {file} is a file; "):
+        build_index("own", options | {"frames": "annotation.csv"})
+    with pytest.raises(InputError, match=r"root: folder /nowhere does not exist; correct it, or set it to '' to do"):
+        build_index("own", options | {"root": "/nowhere"})
+
+
 def test_a_file_that_is_no_table_or_lacks_a_column_is_named(tmp_path):
     options = own_data(tmp_path, "p1,c,1,9", header="subject,clip,onset,offset")
     with pytest.raises(InputError, match=r"annotation\.csv, row 1: no column 'emotion' \(found: subject, clip"):

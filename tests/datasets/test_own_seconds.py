@@ -103,7 +103,9 @@ def test_frames_and_seconds_do_not_mix(root, header):
 
 
 def test_a_missing_column_is_named_in_the_unit_that_was_begun(root):
-    with pytest.raises(InputError, match=r"row 1: no column 'offset_s' .* needed are subject, clip, onset_s, offset_s"):
+    with pytest.raises(
+        InputError, match=r"row 1: no column 'offset_s' .* the columns subject, clip, onset_s, offset_s"
+    ):
         build_index("own", own(root, "p1,a,1,joy", header="subject,clip,onset_s,emotion"))
 
 

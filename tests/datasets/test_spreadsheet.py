@@ -158,6 +158,16 @@ def test_merged_cells_in_the_data_are_named_by_range(tmp_path):
     assert len(read_table(written(path, *ROWS, edit=notes), COLUMNS)) == 3
 
 
+def test_the_header_may_begin_in_any_column(tmp_path):
+    rows = [[None, *row] for row in ROWS]
+    path = written(tmp_path / "a.xlsx", *rows, header=(None, *COLUMNS))
+    found = read_table(path, COLUMNS)
+    assert found.to_numpy().tolist() == ROWS
+    assert list(found.index) == [2, 3, 4]
+    noted = written(tmp_path / "b.xlsx", COLUMNS, *ROWS, header=("Sheet of", "Subject"))
+    assert list(read_table(noted, COLUMNS).index) == [3, 4, 5]  # a row that starts with it comes first
+
+
 def test_a_sheet_of_another_name_is_read_if_it_has_the_header_or_all_are_listed(tmp_path):
     path = written(tmp_path / "a.xlsx", *ROWS)
     assert len(read_table(path, COLUMNS, sheet="label")) == 3
@@ -165,7 +175,7 @@ def test_a_sheet_of_another_name_is_read_if_it_has_the_header_or_all_are_listed(
     book.create_sheet("About", 0).append(["Version", 2])
     book.save(path)
     assert fault_of(path, sheet="label") == (
-        f"{path}: no header row that starts with 'Subject' (in sheet 'About'; the file has the sheets About, Codes); "
+        f"{path}: no header row with a column 'Subject' (in sheet 'About'; the file has the sheets About, Codes); "
         "move the sheet that has it to the front, or give the dataset's official annotation file"
     )
     assert len(read_table(path, COLUMNS, sheet=" codes ")) == 3

@@ -21,6 +21,7 @@ from ra_icl.faces.options import FaceOptions
 from ra_icl.files import save_tensors
 from ra_icl.planning.check import check_config, check_dataset
 from ra_icl.planning.check_frames import Look, frames_changed, recorded_crops
+from ra_icl.planning.check_results import damaged_results
 from ra_icl.twins.plan import TwinOptions
 from ra_icl.twins.render import render
 
@@ -247,6 +248,17 @@ def test_a_flipped_bit_in_the_results_is_one_line_that_names_file_and_sequence(r
     assert any(fault.startswith(f"{cut}: cannot be read as a file of tensors") for fault in check(results=True))
 
 
+def test_a_results_folder_without_results_is_a_note(tmp_path):
+    for folder in (tmp_path / "gone", tmp_path):
+        (note,) = damaged_results(folder, "make")
+        what, remedy = (
+            "holds no file of tensors, so that nothing was verified",
+            "run first, or correct pathvars.results",
+        )
+        assert note == f"{folder}: {what}; {remedy}"
+        assert Fault.of(note).severity == "note"
+
+
 def test_published_clones_are_compared_with_the_checksums_of_the_config(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     root = tmp_path / "clone"
@@ -269,6 +281,28 @@ def test_published_clones_are_compared_with_the_checksums_of_the_config(tmp_path
     assert sum("holds 1 files, but public_flow." in fault for fault in found) == 3
     found = faults_of(sha256="0" * 64)
     assert sum("differ from those of commit abc" in fault for fault in found) == 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([], "lists no sequence with an emotion of datasets.own.labels"),
+        (["p1,a,x,9,joy", "p2,b,1,9,fear"], "row 2: onset is 'x'"),
+        (["p1,a,1,9,joy", "p1,b,1,9,fear"], "all sequences are of one subject, p1"),
+    ],
+)
+def test_what_follows_from_a_fault_is_not_another_one(tmp_path, monkeypatch, rows, words):
+    monkeypatch.chdir(ROOT)
+    mine = tmp_path / "mine.yaml"
+    own = {"root": str(tmp_path), "labels": {"negative": ["fear"], "positive": ["joy"]}}
+    mine.write_text(yaml.safe_dump({"protocols": ["own"], "datasets": {"own": own}, "tables": {"table_own": ["m6"]}}))
+    (tmp_path / "annotation.csv").write_text("\n".join(["subject,clip,onset,offset,emotion", *rows]))
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for number in range(1, 10):
+            (tmp_path / name / f"{number}.png").write_bytes(bytes([number, ord(name)]))
+    (fault,) = check_config([mine], decode=False).serious
+    assert words in fault
 
 
 def test_counts_are_compared_of_the_datasets_that_have_a_root(twin, tmp_path, monkeypatch, caplog):

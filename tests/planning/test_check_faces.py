@@ -104,7 +104,7 @@ def test_the_crops_take_the_face_that_check_names(check, own, choose):
 
 def test_both_remedies_for_a_sequence_without_a_face_work(check):
     faults = check()[:2]
-    listed = [yaml.safe_load(re.search(r"add (data: .*)", fault)[1])["data"]["exclude"]["own"][0] for fault in faults]
+    listed = [yaml.safe_load(re.search(r"add (.*) to data\.exclude\.own", fault)[1]) for fault in faults]
     assert [fault.kind for fault in check(data={"exclude": {"own": listed}})] == ["faces-several"]
     assert listed == ["p1/p1/empty_7", "p3/p3/other_7"]
     whole = check(faces={"fallback": "whole_frame"})

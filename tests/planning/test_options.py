@@ -49,6 +49,15 @@ def test_defaults_are_accepted_and_come_back_equal(cls):
     assert parse(cls, json.dumps(asdict(cls())), "options") == cls()
 
 
+def test_the_list_to_give_is_one_of_words_or_of_numbers():
+    with pytest.raises(InputError, match=r"config: inner\.pair: is 1; give a list, such as \[1, 2\]"):
+        from_mapping(Outer, {"inner": {"pair": 1}})
+    own = DATASETS["own"]
+    for values in ({"excluded": "neutral"}, {"labels": {"negative": "fear"}}):
+        with pytest.raises(InputError, match=r"; give a list, such as \[a, b\]"):
+            from_mapping(own, values)
+
+
 def test_values_are_read_into_their_types():
     read = from_mapping(Outer, {"share": 2, "mode": "two", "on": True, "inner": {"pair": [1, 2.5]}})
     assert read == Outer(2.0, "two", True, Inner(3, (1.0, 2.5)))
