@@ -202,7 +202,7 @@ def test_samm_unknown_fault_names_its_spreadsheet_row(tmp_path):
 
 def test_samm_without_header_says_what_is_missing(tmp_path):
     path = write_sheet(tmp_path / "a.xlsx", ["nothing", "here"], ["006", "006_1_2"])
-    with pytest.raises(InputError, match=r"a\.xlsx: no header row that starts with 'Subject'"):
+    with pytest.raises(InputError, match=r"a\.xlsx: no header row with a column 'Subject'"):
         samm.read_index(path, tmp_path, Faults())
 
 
@@ -354,7 +354,7 @@ def test_casme3_duplicate_of_the_other_case_is_found(tmp_path):
 def test_missing_root_names_folder_and_key(tmp_path, dataset):
     missing = tmp_path / "nowhere"
     key = rf"datasets\.{dataset}\.root"
-    with pytest.raises(InputError, match=rf"^{key}: folder {missing} does not exist; set it in"):
+    with pytest.raises(InputError, match=rf"^{key}: folder {missing} does not exist; correct it"):
         build_index(dataset, {"root": str(missing)})
     with pytest.raises(InputError, match=rf"^{key}: is empty; set it in config/config\.yaml"):
         build_index(dataset, {"root": ""})
