@@ -68,12 +68,18 @@ def parts_of(config: Mapping[str, Any], name: str) -> list[str]:
 
 
 def require_folds(protocol: Protocol, rows: pd.DataFrame) -> None:
-    """Raise InputError if a dataset has no row in a protocol, or if one subject has all rows: others train a fold."""
+    """Raise InputError if a dataset or a class has no row in a protocol, or if one subject has all of them."""
     for dataset in protocol.datasets:
         if dataset not in set(rows["dataset"]):
             raise InputError(
                 f"datasets.{dataset}: none of its sequences belongs to protocol {protocol.name}; "
                 f"complete its annotation, or set datasets.{dataset}.root to '' to leave it out"
+            )
+    for label, name in enumerate(protocol.classes):
+        if label not in set(rows["label"]):
+            raise InputError(
+                f"protocol {protocol.name}: class {name} has no sequence, so that it cannot be learnt or scored; "
+                "add some, or check labels, excluded and data.exclude"
             )
     subjects = rows[["dataset", "subject"]].drop_duplicates()
     if len(subjects) < 2:

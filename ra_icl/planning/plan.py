@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,11 @@ class Plan:
         options = self.ensembles[ensemble]
         seeds = self.config["seeds"] if options["seeds"] == "all" else [seed]
         return [f"{protocol}/{member}/seed{one}/{fold}.csv" for member in options["members"] for one in seeds]
+
+    def index_digest(self, dataset: str) -> str:
+        """SHA-256 of the rows of a dataset's index, so that whatever changes them makes the index again."""
+        rows = self.index[self.index["dataset"] == dataset]
+        return sha256(rows.to_csv(index=False).encode()).hexdigest()
 
     def frames(self, dataset: str, subject: str) -> list[str]:
         """The frame folders and video files of a subject's sequences that exist on disk, each once.

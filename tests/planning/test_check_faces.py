@@ -49,7 +49,7 @@ def own(tmp_path, monkeypatch):
             moved = np.roll(first, frame, axis=0)
             moved[:20, :20] = 40 * number + frame  # all files differ
             assert cv2.imwrite(str(folder / f"{frame + 7}.png"), moved)
-        lines.append(f"{name.split('/')[0]},{name},7,10,{'joy' if number % 2 else 'fear'}")
+        lines.append(f"{name.split('/')[0]},{name},7,10,{'joy' if number in (1, 2) else 'fear'}")
     (tmp_path / "data" / "annotation.csv").write_text("\n".join(lines))
     monkeypatch.chdir(tmp_path)
     return tmp_path / "mine.yaml"

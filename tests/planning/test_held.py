@@ -1,15 +1,19 @@
 """What `cross` in a config means, with the datasets that it has."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.errors import InputError
 from ra_icl.planning.config import load_config
 from ra_icl.planning.estimate import steps_of
-from ra_icl.planning.held import parts_of
+from ra_icl.planning.held import parts_of, require_folds
 from ra_icl.planning.methods import merge
 from ra_icl.planning.plan import make_plan
+from ra_icl.twins.plan import TwinOptions
+from ra_icl.twins.render import render
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,3 +52,28 @@ def test_datasets_without_a_root_are_not_crossed(demo):
     config = merge(config, {"datasets": {"smic": {"root": ""}}})
     with pytest.raises(InputError, match="protocols: cross needs two datasets, but only casme2 has a root"):
         parts_of(config, "cross")
+
+
+def test_a_class_without_a_sequence_is_no_run(demo):
+    demo = merge(demo, {"protocols": ["cde"], "tables": {"cross": []}})
+    selected = make_plan(demo).selected["cde"]
+    with pytest.raises(InputError, match="protocol cde: class surprise has no sequence, so that it cannot be learnt"):
+        require_folds(PROTOCOLS["cde"], selected[selected["label"] != 2])
+    require_folds(PROTOCOLS["cde"], selected)
+
+
+def test_the_index_is_made_again_when_folders_change_that_it_is_read_from(demo, tmp_path):
+    """SMIC has no annotation: a clip more, a clip less, or a frame more is another index."""
+    render("smic", tmp_path / "smic", TwinOptions(subjects=2, per_class=1, frames=(11, 12), scale=0.1))
+    config = merge(demo, {"data": {"source": "datasets", "count_mismatch": "warning"}, "protocols": ["cde"]})
+    config = merge(config, {"datasets": {"smic": {"root": str(tmp_path / "smic")}}, "tables": {"cross": []}})
+    digests = [make_plan(config).index_digest("smic")]
+    clip = next((tmp_path / "smic" / "SMIC_all_raw").rglob("s*_ne_*"))
+    last = sorted(clip.iterdir())[-1]
+    longer = clip / f"image{int(last.stem.removeprefix('image')) + 1}{last.suffix}"
+    shutil.copy(last, longer)
+    digests.append(make_plan(config).index_digest("smic"))
+    clip.rename(clip.with_name(clip.name[:-2] + "77"))
+    digests.append(make_plan(config).index_digest("smic"))
+    assert len(set(digests)) == 3
+    assert make_plan(config).index_digest("smic") == digests[-1]

@@ -45,7 +45,8 @@ else:
             code=code("ra_icl.datasets.reading", "ra_icl.datasets.left_out"),
             options=dataset_options,
             exclude=lambda wildcards: plan.exclusions(wildcards.dataset),
-            stamps=lambda wildcards: stamps(annotation_files(wildcards)),
+            # Not of the annotation alone: folders carry SMIC's labels, and a video says which frame is at a time.
+            rows=lambda wildcards: plan.index_digest(wildcards.dataset),
         message:
             "Reading the annotation of {wildcards.dataset}"
         shell:
