@@ -75,9 +75,9 @@ TOO_MANY_MISSING = FaultKind(
 )
 SOME_MISSING = FaultKind(
     "frames-some-missing",
-    "{number} lack some of their frames, which are passed over: {names}",
+    "some frames are missing and are passed over: {names}",
     "restore those that you have (CAS(ME)³ lacks some as it is given out); a run goes on without the rest",
-    {"where": "casme3", "number": "5 sequences", "names": "spNO.1/a_355 (2 of 20), spNO.1/b_12 (1 of 9) and 3 more"},
+    {"where": "casme3 (2 sequences)", "names": "spNO.1/a_355 (2 of 20), spNO.1/b_12 (1 of 9)"},
     "warning",
 )
 BEFORE_VIDEO = FaultKind(

@@ -84,7 +84,7 @@ def _missing(dataset: str, missing: Mapping[str, str]) -> Fault:
     named = [f"{name} ({count})" for name, count in missing.items()]
     more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
     number = f"{len(named)} sequences" if len(named) > 1 else "1 sequence"
-    return SOME_MISSING.at(dataset, number=number, names=", ".join(named[:_SHOWN]) + more)
+    return SOME_MISSING.at(f"{dataset} ({number})", names=", ".join(named[:_SHOWN]) + more)
 
 
 def recorded_crops(folder: Path) -> Crops:

@@ -292,7 +292,7 @@ def test_what_is_noticed_in_the_frames_is_recorded_and_warned_of(photograph, tmp
     damaged, jump, frozen = info["marks"]
     assert "is damaged (Corrupt JPEG data: " in damaged
     assert "differs from the frames around it" in jump
-    assert "repeat the frame before them" in frozen
+    assert "1 of 9 frames repeats the frame before it" in frozen
     assert [message for message in caplog.messages if "damaged" in message] == [f"s: {damaged}"]
 
 

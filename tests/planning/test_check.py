@@ -132,9 +132,7 @@ def test_sequences_that_lack_frames_are_one_warning(twin, caplog):
     assert (Fault.of(warning).kind, Fault.of(warning).severity) == ("frames-some-missing", "warning")
     first = rows.iloc[0]
     total = first["offset"] - first["onset"] + 1
-    named = (
-        f"casme2: 4 sequences lack some of their frames, which are passed over: sub01/{first.sequence} (1 of {total})"
-    )
+    named = f"casme2 (4 sequences): some frames are missing and are passed over: sub01/{first.sequence} (1 of {total})"
     assert warning.startswith(named)
     assert " and 1 more; restore those that you have" in warning
     assert "missing" not in caplog.text

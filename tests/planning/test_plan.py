@@ -47,7 +47,9 @@ def test_missing_data_names_folder_and_key():
     with pytest.raises(InputError, match=r"datasets\.casme2\.root: is empty; set it in .*, or remove cde, casme3_3, "):
         make_plan(config())
     values = change(change(config(), "datasets.casme2.root", "/nowhere/casme2"), "protocols", ["cde"])
-    with pytest.raises(InputError, match=r"casme2\.root: folder /nowhere/casme2 does not exist; .* '' to leave"):
+    with pytest.raises(
+        InputError, match=r"casme2\.root: folder /nowhere/casme2 does not exist; .* '' to do without casme2"
+    ):
         make_plan(values)
 
 
