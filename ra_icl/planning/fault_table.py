@@ -8,7 +8,12 @@ from pathlib import Path
 from ra_icl.errors import FaultKind, InputError
 from ra_icl.files import atomic
 
-ROOMS = ("ra_icl.datasets", "ra_icl.faces", "ra_icl.planning")  # those that declare kinds of findings
+ROOMS = (
+    "ra_icl.datasets",
+    "ra_icl.faces",
+    "ra_icl.evaluation",
+    "ra_icl.planning",
+)  # those that declare kinds of findings
 BEGIN, END = "<!-- ra-icl faults: begin -->\n", "<!-- ra-icl faults: end -->\n"
 
 
