@@ -127,7 +127,8 @@ def _count_faults(config: Mapping[str, Any], indexes: Mapping[str, Indexed | Non
         if datasets:
             with faults.catching():
                 rows = select(pd.concat([read[name] for name in datasets], ignore_index=True), protocol)
-                if datasets == list(protocol.datasets):
+                whole = not any(indexes[name].faults.serious for name in datasets)  # or subjects may be lost to them
+                if whole and datasets == list(protocol.datasets):
                     used = pd.concat([indexes[name].rows for name in datasets], ignore_index=True)
                     require_folds(protocol, select(used, protocol))
                 mismatch = config["data"]["count_mismatch"]
