@@ -79,7 +79,8 @@ def time_limit() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in zip((signal.SIGPROF, signal.SIGALRM), before, strict=True):
-            signal.signal(number, handler)
+            # One that is still on its way to another thread would end the process by default.
+            signal.signal(number, signal.SIG_IGN if handler is signal.SIG_DFL else handler)
 
 
 def attempt(names: Sequence[object], function: Callable, *args: Any, **kwargs: Any) -> tuple[Any, list[str]]:
