@@ -22,7 +22,7 @@ from xml.etree import ElementTree
 
 _LARGEST = 50 * 2**20  # bytes of one part; the official annotations have less than one million
 _ROWS = 2**20  # of a sheet
-_EXACT = 1e15  # spreadsheets keep 15 digits; 1e30 stays as it is written
+_EXACT = 1e15  # spreadsheets keep 15 digits; 1e30 stays as it is
 _ESCAPE = re.compile("_x(00[0-9A-Fa-f]{2})_")  # control characters, which XML does not allow, and the underscore
 _FAULTS = (
     *(
@@ -205,10 +205,13 @@ def _merged(reference: str) -> Merged:
 
 
 def _number(text: str) -> int | float | str:
+    """A number; text that is none is left for the column to judge."""
+    if re.fullmatch(r"\s*-?[0-9]{1,40}\s*", text, re.ASCII):
+        return int(text)
     try:
         number = float(text)
     except ValueError:
-        return text  # left for the column to judge
+        return text
     return int(number) if number.is_integer() and abs(number) < _EXACT else number
 
 
