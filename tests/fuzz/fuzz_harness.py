@@ -1,6 +1,7 @@
 """What the fuzz tests share: how examples are drawn, counted and limited, and what may be said of a bad input.
 
-Examples are the same on every run. FUZZ_SCALE, in the environment, multiplies their number (`make test-long`).
+Examples are the same on every run, unless FUZZ_RANDOM is in the environment. FUZZ_SCALE multiplies their number (`make
+test-long`).
 """
 
 import os
@@ -50,7 +51,7 @@ def fuzz(examples: int, **strategies: st.SearchStrategy) -> Callable:
 
         seeded = settings(
             max_examples=wanted,
-            derandomize=True,
+            derandomize="FUZZ_RANDOM" not in os.environ,
             database=None,
             deadline=None,  # `time_limit` measures processor time, which other processes do not lengthen
             phases=(Phase.generate, Phase.shrink),
