@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import datetime
 
 import pandas as pd
 import pytest
@@ -134,7 +135,14 @@ def test_casme2_missing_column_is_named(tmp_path):
         (casme2_row(1, "EP01_01", 1, -3, 9), r"row 3: ApexFrame is -3, which is neither"),
         (casme2_row(1, "EP01_01", 1, 2.5, 9), r"row 3: ApexFrame is 2\.5, which is neither"),
         (casme2_row(1, "EP01_01", 1, 3, 1e30), r"row 3: OffsetFrame is 1e\+30, which is not a frame number"),
+        (
+            casme2_row(1, "EP01_01", datetime(2014, 5, 8), 3, 9),
+            r"row 3: OnsetFrame is '2014-05-08 00:00:00'",
+        ),
+        (casme2_row(1, "EP01_01", True, 3, 9), r"row 3: OnsetFrame is True, which is not a frame number"),
+        (casme2_row(1, "EP01_01", "1_000", 3, 9), r"row 3: OnsetFrame is '1_000', which is not a frame number"),
         (casme2_row("x", "EP01_01", 1, 3, 9), r"row 3: Subject is 'x'"),
+        (casme2_row(-5, "EP01_01", 1, 3, 9), r"row 3: Subject is -5, which is no number of a subject"),
         (casme2_row(1, None, 1, 3, 9), r"row 3: Filename is empty"),
         (casme2_row(1, "EP01_01", 1, 3, 9, None), r"row 3: Estimated Emotion is empty"),
     ],
