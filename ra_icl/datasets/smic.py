@@ -116,7 +116,8 @@ def _row(subject: str, emotion: str, clip: str, folder: Path) -> dict:
 
 
 def _sequence(clip: str, subject: str, source: str) -> str:
-    parts = re.fullmatch(r"[sS]([0-9]+)(_\w+)", clip)
+    # A copy, such as s1_ne_01_old, would be a sequence of its own.
+    parts = re.fullmatch(r"s([0-9]+)(_[a-z]+_[0-9]+)", clip, re.ASCII | re.IGNORECASE)
     if not parts or int(parts[1]) != int(subject[1:]):
         raise CLIP_NAME.error(source, subject=subject)
     return f"{subject}{parts[2].lower()}"

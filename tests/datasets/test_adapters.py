@@ -281,6 +281,10 @@ def test_smic_annotation_gives_the_range_of_the_clips_it_lists(tmp_path):
         ([("s18", "surprise", "s18_sur_03")], r"s18_sur_03: holds no frames"),
         ([("s1", "negative", "s2_ne_01", 1, 2)], r"s2_ne_01: the name does not fit subject s01"),
         ([("s1", "negative", "clip", 1, 2)], r"clip: the name does not fit subject s01"),
+        (
+            [("s1", "negative", "s1_ne_01_old", 1, 2)],
+            r"s1_ne_01_old: the name does not fit subject s01 \(expected such",
+        ),
         ([("s1", "negative", "s1_ne_01", 5)], r"s01/s01_ne_01: offset 5 is not after onset 5"),
         (
             [("s1", "negative", "s1_ne_01", 1, 2), ("s01", "negative", "s01_ne_02", 1, 2)],
