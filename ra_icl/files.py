@@ -23,6 +23,7 @@ TENSOR_TYPES = (
     *("float16", "float32", "float64"),
 )
 RERUN = "delete it and run again"
+_METADATA_CHECKSUM = "sha256_of_metadata"
 
 
 def unusable(error: OSError | UnicodeError) -> InputError:
@@ -125,7 +126,7 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Any], metadata: Mapping
 
     tensors: NumPy arrays or PyTorch tensors of any memory layout and byte order, on any device. They are written in C
     order and native byte order, because safetensors 0.8 dumps an array's raw memory under its logical shape. A checksum
-    per tensor goes into the metadata; see `TensorFile.get`.
+    per tensor goes into the file, see `TensorFile.get`, and one of the metadata, which is verified on opening.
     Raises InputError if the format has no such dtype or the disk is full.
     """
     from safetensors.numpy import save_file
@@ -133,9 +134,30 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Any], metadata: Mapping
     plain = {name: _plain_array(value, f"{path}: tensor {name}") for name, value in tensors.items()}
     checksums = {name: checksum(array) for name, array in plain.items()}
     # One entry, since safetensors writes several in random order and equal content would give different files.
-    text = json.dumps({"metadata": metadata, "sha256": checksums}, sort_keys=True)
+    kept = json.loads(json.dumps({"metadata": metadata, "sha256": checksums}))
+    text = json.dumps(kept | {_METADATA_CHECKSUM: _checksum_of_metadata(kept)}, sort_keys=True)
     with atomic(path) as temporary:
         save_file(plain, temporary, metadata={"ra_icl": text})
+
+
+def _checksum_of_metadata(kept: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def _kept_beside(found: Mapping[str, str] | None) -> dict[str, Any]:
+    """What `save_tensors` keeps beside the tensors, verified; files of older versions have no checksum of it.
+
+    Raises ValueError if it is damaged.
+    """
+    if not found:
+        return {"metadata": {}, "sha256": {}}
+    if list(found) != ["ra_icl"]:
+        raise ValueError(f"{', '.join(found)} instead of ra_icl")
+    kept = dict(json.loads(found["ra_icl"]))
+    stated = kept.pop(_METADATA_CHECKSUM, None)
+    if kept.keys() != {"metadata", "sha256"} or stated not in (None, _checksum_of_metadata(kept)):
+        raise ValueError("their checksum does not match")
+    return kept
 
 
 def checksum(array: np.ndarray) -> str:
@@ -163,7 +185,7 @@ def open_tensors(path: str | Path, framework: str = "numpy") -> Iterator["Tensor
     """Yield an open safetensors file; a tensor is read, memory-mapped, when it is asked for.
 
     framework: "numpy" or "pt", what tensors are returned as.
-    Raises InputError if the file is missing, truncated or not a safetensors file.
+    Raises InputError if the file is missing, truncated, not a safetensors file or has damaged metadata.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -181,9 +203,9 @@ class TensorFile:
         self.path, self._file = path, file
         self.names: list[str] = list(file.keys())
         try:
-            kept = json.loads((file.metadata() or {}).get("ra_icl", "{}"))
-            self.metadata: dict[str, Any] = dict(kept.get("metadata", {}))
-            self.checksums: dict[str, str] = dict(kept.get("sha256", {}))
+            kept = _kept_beside(file.metadata())
+            self.metadata: dict[str, Any] = dict(kept["metadata"])
+            self.checksums: dict[str, str] = dict(kept["sha256"])
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{path}: its metadata are damaged ({error}); {RERUN}") from error
 

@@ -1,6 +1,7 @@
 """Files between the stages: written whole or not at all, and read back."""
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -92,6 +93,25 @@ def test_metadata_that_are_no_mappings_are_one_line(tmp_path, text):
     with pytest.raises(InputError, match=r"^\S*sub01.safetensors: its metadata are damaged .*run again$") as caught:
         files.load_tensors(path)
     assert "\n" not in str(caught.value)
+
+
+def test_metadata_with_another_byte_are_refused_and_older_files_without_a_checksum_are_read(tmp_path):
+    """Every byte of the metadata in turn, and what versions before the checksum wrote."""
+    path, metadata = tmp_path / "sub01.safetensors", {"files": [[9, 10**18]], "frames": {10: "é", 9: 0.1}}
+    files.save_tensors(path, {"EP01": values(3, 4)}, metadata)
+    read = {"files": [[9, 10**18]], "frames": {"10": "é", "9": 0.1}}
+    assert files.load_tensors(path)[1] == read
+    data = path.read_bytes()
+    start, end = data.index(b'"ra_icl"'), data.index(b'"EP01":{"dtype"')
+    for place in range(start, end):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises(
+            InputError, match=r"(its metadata are damaged|cannot be read) \(.*; delete it and run again"
+        ):
+            files.load_tensors(path)
+    older = json.dumps({"metadata": read, "sha256": {"EP01": files.checksum(values(3, 4))}})
+    save_file({"EP01": values(3, 4)}, path, {"ra_icl": older})
+    assert files.load_tensors(path, verify=True)[1] == read
 
 
 def test_a_checksum_is_of_values_and_shape_not_of_memory():

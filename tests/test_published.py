@@ -12,7 +12,8 @@ import pytest
 
 from ra_icl import files
 from ra_icl.datasets.index import TITLES
-from ra_icl.evaluation.metrics import SCORES, read_metrics
+from ra_icl.evaluation.metrics import SCORES
+from ra_icl.evaluation.records import read_metrics
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "results" / "published"

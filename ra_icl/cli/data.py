@@ -40,12 +40,12 @@ def index(dataset: Dataset, out: Out, options: Options, exclude: Exclude = "[]")
     from ra_icl.datasets.options import DATASETS
     from ra_icl.datasets.reading import build_index
     from ra_icl.files import write_csv
-    from ra_icl.planning.options import parse
+    from ra_icl.planning.options import json_list, parse
 
     if dataset not in DATASETS:
         raise InputError(f"--dataset {dataset}: is not known; choose one of {', '.join(DATASETS)}")
-    rows = build_index(dataset, asdict(parse(DATASETS[dataset], options, "options")))
-    write_csv(out, without_excluded(rows, exclude))
+    excluded = list(map(str, json_list(exclude, "exclude")))
+    write_csv(out, build_index(dataset, asdict(parse(DATASETS[dataset], options, "options")), excluded))
 
 
 @app.command("published-index")

@@ -42,7 +42,7 @@ SECONDS = FaultKind(
 )
 ID_NUMBER = FaultKind(
     "id-number",
-    "{column} is {cell!r}, which contains no number",
+    "{column} is {cell!r}, which is no number of a subject",
     "correct the cell, or remove the row if it lists no sequence",
     {"where": "SAMM_Micro_FACS_Codes_v2.xlsx, row 15", "column": "Subject", "cell": "six"},
 )
@@ -144,9 +144,10 @@ def text_cell(cell: Any, column: str, source: str) -> str:
 def id_number(cell: Any, column: str, source: str) -> int:
     """Read the number of a subject id such as 6, "006", "sub06" or "spNO.6".
 
-    Raises InputError if the cell holds no number.
+    Raises InputError if the cell holds no such number.
     """
-    digits = re.fullmatch(r"[^0-9]*([0-9]{1,9})(\.0)?", str(cell).strip(), re.ASCII)
+    # What stands before the digits has a letter: -5 and .5 are not subject 5.
+    digits = re.fullmatch(r"(?:[^0-9]*[^\W\d_][^0-9]*)?([0-9]{1,9})(\.0)?", str(cell).strip())
     if not digits:
         raise ID_NUMBER.error(source, column=column, cell=_shown(cell))
     return int(digits[1])

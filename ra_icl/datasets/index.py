@@ -1,6 +1,8 @@
 """The index: one row per sequence of a dataset, and how its annotation is read."""
 
+import csv
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,8 @@ _DTYPES = {
     "emotion": "str",
 }
 COLUMNS = list(_DTYPES)
+# What numbers look like in an index that was written; Python reads more, such as 1_000.
+_NUMBERS = {"int64": "[0-9]{1,15}", "Int64": "([0-9]{1,15})?", "float64": "([0-9]+[.]?[0-9]*(e[+-]?[0-9]+)?)?"}
 _KEY = ["dataset", "subject", "sequence"]
 _NAME_BYTES, _PATH_BYTES = 255, 2000  # of a file's name on all common file systems, and of a path below a dataset's
 
@@ -51,9 +55,9 @@ INDEX_COLUMN = FaultKind(
 )
 INDEX_NUMBER = FaultKind(
     "index-number",
-    "a frame number is not an integer ({reason})",
+    "{column} is {cell!r}, which is no number of an index",
     _AGAIN,
-    {"where": "results/index/samm.csv", "reason": "invalid literal for int() with base 10: 'x'"},
+    {"where": "results/index/samm.csv", "column": "onset", "cell": "4x6"},
 )
 LISTED_TWICE = FaultKind(
     "listed-twice", "is listed twice, first in {first}", "remove one of the two", _SEQUENCE | {"first": "row 12"}
@@ -116,18 +120,23 @@ def read_index_csv(path: str | Path) -> pd.DataFrame:
     Raises InputError if the file cannot be read or lacks a column.
     """
     try:
-        text = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8")
-    except (OSError, ValueError) as error:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = [cells for cells in csv.reader(file, strict=True) if cells]
+    except (OSError, ValueError, csv.Error) as error:
         raise NO_INDEX.error(path, reason=" ".join(str(error).split())) from error
-    missing = [column for column in COLUMNS if column not in text]
+    header = rows.pop(0) if rows else []
+    missing = [column for column in COLUMNS if column not in header]
     if missing:
         raise INDEX_COLUMN.error(path, columns=", ".join(missing))
-    try:
-        for optional in ("apex", "fps"):
-            text[optional] = pd.to_numeric(text[optional].where(text[optional] != ""))
-        return text[COLUMNS].astype(_DTYPES)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise INDEX_NUMBER.error(path, reason=" ".join(str(error).split())) from error
+    if len(set(header)) < len(header) or any(len(cells) != len(header) for cells in rows):
+        raise NO_INDEX.error(path, reason="a column twice, or a row with more or fewer cells than the header")
+    text = pd.DataFrame(rows, columns=header, dtype="str")[COLUMNS]
+    for column, kind in _DTYPES.items():
+        for cell in text[column] if kind in _NUMBERS else ():
+            if not re.fullmatch(_NUMBERS[kind], cell):
+                raise INDEX_NUMBER.error(path, column=column, cell=cell)
+    empty = {name: text[name].where(text[name] != "") for name in ("apex", "fps")}
+    return text.assign(**{name: pd.to_numeric(cells) for name, cells in empty.items()}).astype(_DTYPES)
 
 
 def validate(frame: pd.DataFrame, source: str | Path, emotions: Collection[str] = ()) -> None:

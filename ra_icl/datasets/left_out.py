@@ -26,7 +26,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
 
 def leave_out(rows: pd.DataFrame, entries: Sequence[str], faults: Faults) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Part the index of one dataset into what is used and what `entries` leave out, both numbered from 0.
+    """Part the index of one dataset into what is used and what `entries` leave out, both with their row labels.
 
     entries: subject/sequence as the index has them. Also understood are the dataset's name before it, as messages have
     it, another case or Unicode form, a subject as its row spells it, slashes in a sequence's name (spNO.1/a/355 for
@@ -52,7 +52,7 @@ def leave_out(rows: pd.DataFrame, entries: Sequence[str], faults: Faults) -> tup
     mask = pd.Series(unused, rows.index)
     if mask.all():
         faults.append(NOTHING_LEFT.at(where, number=len(rows)))
-    return rows[~mask].reset_index(drop=True), rows[mask].reset_index(drop=True)
+    return rows[~mask], rows[mask]
 
 
 def exclusion(dataset: str, name: str) -> str:

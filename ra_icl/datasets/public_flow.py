@@ -5,7 +5,7 @@ map from apex to offset, whose motion runs back. Red is u, green v, blue strain,
 and the table that lists it are read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,8 +13,11 @@ from typing import Annotated, Literal
 
 import pandas as pd
 
-from ra_icl.datasets.index import COLUMNS
-from ra_icl.errors import FaultKind
+from ra_icl.datasets.cells import text_cell
+from ra_icl.datasets.delimited import read_delimited
+from ra_icl.datasets.index import index_frame, validate
+from ra_icl.datasets.names import file_safe
+from ra_icl.errors import FaultKind, Faults
 from ra_icl.files import save_tensors
 from ra_icl.options import Help, Options, at_least
 
@@ -22,6 +25,7 @@ FOLDER = "datasets/STSNet_whole_norm_u_v_os"
 TABLE = "combined_3_class2_for_optical_flow.csv"
 CLASSES = {"0": "negative", "1": "positive", "2": "surprise"}
 FRAMES_PER_SECOND = {"casme2": 200, "samm": 200, "smic": 100}
+_TABLE_COLUMNS = ("dataset", "sub", "filename_o", "label")
 _MAP = {"where": "public/HTNet/datasets/STSNet_whole_norm_u_v_os/006_006_1_2 .png"}
 _CLONE = "clone the repository again"
 _COMMIT = {"commit": "8a3c1d0", "key": "public_flow.htnet"}
@@ -44,11 +48,17 @@ CLONE_UNREADABLE = FaultKind(
     "set {key} to a complete clone",
     {"where": f"public/HTNet/{TABLE}", "reason": "No such file or directory", "key": "public_flow.htnet.root"},
 )
-CLONE_LABEL = FaultKind(
-    "clone-label",
-    "label {label} is not 0, 1 or 2",
+CLONE_CELL = FaultKind(
+    "clone-cell",
+    "{column} is {cell!r}, not one of {known}",
     _CLONE,
-    {"where": f"public/HTNet/{TABLE}: row 17", "label": "3"},
+    {"where": f"public/HTNet/{TABLE}, row 17", "column": "label", "cell": "3", "known": "0, 1, 2"},
+)
+CLONE_NAME = FaultKind(
+    "clone-name",
+    "{column} is {cell!r}, which is no name of a published map",
+    _CLONE,
+    {"where": f"public/HTNet/{TABLE}, row 17", "column": "sub", "cell": "a/b"},
 )
 MAP_SIZES = FaultKind("map-sizes", "its maps differ in size", _CLONE, {"where": "006_006_1_2"})
 MAP_MISSING = FaultKind("map-missing", "published map missing", _CLONE, _MAP)
@@ -90,7 +100,7 @@ def read_index(sources: Mapping[str, PublishedOptions], dataset: str) -> pd.Data
     """The index of one dataset, from the tables of all clones, which must list the same sequences.
 
     Emotions are the three class names. Frames and apex are unknown and left empty; onset and offset are set to 0 and 1.
-    Raises InputError if a folder or table is missing, or if two clones disagree.
+    Raises InputError if a folder or table is missing, a row of a table cannot be read, or if two clones disagree.
     """
     tables = {name: _read_table(name, source, dataset) for name, source in sources.items()}
     first, *others = tables
@@ -107,36 +117,44 @@ def _require_clone(name: str, source: PublishedOptions) -> None:
 
 
 def _read_table(name: str, source: PublishedOptions, dataset: str) -> pd.DataFrame:
-    key, root = f"public_flow.{name}.root", Path(source.root)
+    path = Path(source.root) / TABLE
     _require_clone(name, source)
-    try:
-        table = pd.read_csv(root / TABLE, dtype=str, usecols=["dataset", "sub", "filename_o", "label"])
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise CLONE_UNREADABLE.error(root / TABLE, reason=reason, key=key) from error
-    rows = table[table["dataset"] == dataset]
-    unknown = rows[~rows["label"].isin(CLASSES)]
-    if len(unknown):
-        where = f"{root / TABLE}: row {unknown.index[0] + 2}"
-        raise CLONE_LABEL.error(where, label=unknown["label"].iloc[0])
-    return _as_index(rows, dataset)
+    faults = Faults()
+    table = read_delimited(path, _TABLE_COLUMNS).columns(_TABLE_COLUMNS, _TABLE_COLUMNS, faults)
+    rows = {}
+    for number, cells in table.iterrows():
+        with faults.catching():
+            # A row of an unknown dataset would be lost to all of them, so each of them names it.
+            if _choice(cells, "dataset", FRAMES_PER_SECOND, f"{path}, row {number}") == dataset:
+                rows[number] = _row(dataset, cells, f"{path}, row {number}")
+    index = index_frame(rows.values(), list(rows))
+    with faults.catching():
+        validate(index, path)
+    faults.raise_any()
+    return index.sort_values(["subject", "sequence"], ignore_index=True)
 
 
-def _as_index(rows: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    index = pd.DataFrame(
-        {
-            "dataset": dataset,
-            "subject": rows["sub"],
-            "sequence": rows["filename_o"],
-            "frames": "",
-            "onset": 0,
-            "apex": pd.array([pd.NA] * len(rows), dtype="Int64"),
-            "offset": 1,
-            "fps": FRAMES_PER_SECOND[dataset],
-            "emotion": rows["label"].map(CLASSES),
-        }
-    )
-    return index[COLUMNS].sort_values(["subject", "sequence"], ignore_index=True)
+def _row(dataset: str, cells: pd.Series, where: str) -> dict[str, object]:
+    return {
+        **{"dataset": dataset, "subject": _name(cells, "sub", where), "sequence": _name(cells, "filename_o", where)},
+        **{"frames": "", "onset": 0, "apex": None, "offset": 1, "fps": FRAMES_PER_SECOND[dataset]},
+        "emotion": CLASSES[_choice(cells, "label", CLASSES, where)],
+    }
+
+
+def _choice(cells: pd.Series, column: str, known: Collection[str], where: str) -> str:
+    cell = cells[column].strip()
+    if cell not in known:
+        raise CLONE_CELL.error(where, column=column, cell=cell, known=", ".join(known))
+    return cell
+
+
+def _name(cells: pd.Series, column: str, where: str) -> str:
+    """A cell that is a part of the names of maps and folds."""
+    cell = text_cell(cells[column], column, where)
+    if file_safe(cell) != cell:
+        raise CLONE_NAME.error(where, column=column, cell=cell)
+    return cell
 
 
 def read_maps(options: PublishedOptions, subject: str, sequence: str):

@@ -1,7 +1,7 @@
 """Read the index of one of the four official datasets, or of a user's own data."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import pandas as pd
 
 from ra_icl.datasets import casme2, casme3, identity, own, samm, smic
 from ra_icl.datasets.index import NAMES, validate
+from ra_icl.datasets.left_out import leave_out
 from ra_icl.datasets.options import DATASETS
 from ra_icl.datasets.protocols import exclude, known_emotions
 from ra_icl.errors import FaultKind, Faults
@@ -59,24 +60,37 @@ FRAMES_FOLDER_MISSING = FaultKind(
 )
 
 
-def build_index(dataset: str, options: Mapping[str, Any]) -> pd.DataFrame:
+def build_index(dataset: str, options: Mapping[str, Any], excluded: Sequence[str] = ()) -> pd.DataFrame:
     """Read the index of a dataset: the sequences that some protocol uses, validated.
 
-    options: those of the dataset's class in `datasets.options`; what is left out keeps its default.
+    options: those of the dataset's class in `datasets.options`; what is left out keeps its default. excluded: sequences
+    to leave out, see `left_out.leave_out`.
     Returns the columns of `index.COLUMNS`, rows numbered from 0, in the order of the annotation. `frames` is relative
     to root, with forward slashes, so that moving the dataset changes nothing; it is absolute only if the option
     `frames` is an absolute path outside root.
     Raises ManyFaultsError; each fault names the row, or the config key of a missing folder or file.
     """
-    rows, faults = survey(dataset, options)
+    rows, _, faults = survey_without(dataset, options, excluded)
     faults.raise_any()
     return rows
 
 
 def survey(dataset: str, options: Mapping[str, Any]) -> tuple[pd.DataFrame, Faults]:
     """Like `build_index`, but without stopping: the rows that can be read, and all findings of the annotation."""
+    rows, _, faults = survey_without(dataset, options, ())
+    return rows, faults
+
+
+def survey_without(
+    dataset: str, options: Mapping[str, Any], excluded: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, Faults]:
+    """Like `survey`, in two parts: what is used, and what `excluded` leaves out, whose faults do not count.
+
+    A row with a cell that cannot be read is no sequence yet, so that its faults count.
+    """
     rows, faults, source = annotated(dataset, options)
-    used, known = exclude(rows), known_emotions(dataset)
+    used, left_out = leave_out(exclude(rows), excluded, faults)
+    known = known_emotions(dataset)
     with faults.catching():
         validate(used, source, known)
     if dataset == "own":
@@ -84,8 +98,8 @@ def survey(dataset: str, options: Mapping[str, Any]) -> tuple[pd.DataFrame, Faul
     if dataset == "casme3":
         faults.extend(identity.overlaps(used, source))
     if known:
-        used = used[used["emotion"].isin(known)]
-    return used.reset_index(drop=True), faults
+        used, left_out = (part[part["emotion"].isin(known)] for part in (used, left_out))
+    return used.reset_index(drop=True), left_out.reset_index(drop=True), faults
 
 
 def annotated(dataset: str, options: Mapping[str, Any]) -> tuple[pd.DataFrame, Faults, Path]:

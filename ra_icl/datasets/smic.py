@@ -59,8 +59,8 @@ def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.Data
     offset. The apex is empty. Subject numbers are padded, also in sequence names: "s01", "s01_ne_01". For clips that an
     optional SMIC-HS-E_annotation.xlsx lists, onset and offset come from there.
     Clips without frames, with an unexpected folder name or with an annotated emotion that contradicts the folder's are
-    left out and added to `faults`; clips of the annotation without a folder are a warning. Raises InputError if
-    `frames` holds no clips.
+    left out and added to `faults`, as are rows that list a clip again; clips of the annotation without a folder are a
+    warning. Raises InputError if `frames` holds no clips.
     """
     clips = [
         (subject, emotion.lower(), clip, frames / folder / micro / emotion / clip)
@@ -80,9 +80,9 @@ def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.Data
     rows = []
     for clip in clips:
         with faults.catching():
-            row = _with_range(_row(*clip), listed)
+            row = _row(*clip)
             index.refuse_endless(row, row["frames"])
-            rows.append(row)
+            rows.append(_with_range(row, listed))
     return index.index_frame(sorted(rows, key=lambda row: (row["subject"], row["sequence"])))
 
 
@@ -116,33 +116,39 @@ def _row(subject: str, emotion: str, clip: str, folder: Path) -> dict:
 
 
 def _sequence(clip: str, subject: str, source: str) -> str:
+    # A copy, such as s1_ne_01_old, would be a sequence of its own.
     parts = re.fullmatch(r"(?i)s([0-9]+)(_(?:ne|po|sur)_[0-9]+)", clip, re.ASCII)
     if not parts or int(parts[1]) != int(subject[1:]):
         raise CLIP_NAME.error(source, subject=subject)
     return f"{subject}{parts[2].lower()}"
 
 
-def _read_ranges(annotation: Path, faults: Faults) -> dict[str, tuple[int, int, str, str]]:
-    """Onset, offset, emotion and place in the spreadsheet, by sequence."""
-    ranges = {}
+def _read_ranges(annotation: Path, faults: Faults) -> dict[str, tuple[dict[str, int], str, str]]:
+    """{sequence: its onset and offset, emotion and place in the spreadsheet}, of the first row that can be read."""
+    ranges, rows = {}, {}
     for number, cells in index.read_table(annotation, _SHEET_COLUMNS).iterrows():
         source = f"{annotation}, row {number}"
         with faults.catching():
             subject = f"s{index.id_number(cells['Subject'], 'Subject', source):02d}"
             clip = index.text_cell(cells["Filename"], "Filename", source)
-            ranges[_sequence(clip, subject, source)] = (
-                index.frame_number(cells["OnsetF"], "OnsetF", source),
-                index.frame_number(cells["OffsetF"], "OffsetF", source),
-                index.text_cell(cells["Emotion"], "Emotion", source).lower(),
-                source,
-            )
+            sequence = _sequence(clip, subject, source)
+            first = rows.setdefault(sequence, number)
+            if first != number:
+                faults.append(index.LISTED_TWICE.at(f"{source}: {subject}/{sequence}", first=f"row {first}"))
+            found = {
+                "onset": index.frame_number(cells["OnsetF"], "OnsetF", source),
+                "offset": index.frame_number(cells["OffsetF"], "OffsetF", source),
+            }
+            index.refuse_endless(found, source)
+            emotion = index.text_cell(cells["Emotion"], "Emotion", source).lower()
+            ranges.setdefault(sequence, (found, emotion, source))
     return ranges
 
 
 def _with_range(row: dict, listed: dict) -> dict:
     if row["sequence"] not in listed:
         return row
-    onset, offset, emotion, source = listed[row["sequence"]]
+    found, emotion, source = listed[row["sequence"]]
     if emotion != row["emotion"]:
         raise OTHER_EMOTION.error(source, sequence=row["sequence"], emotion=emotion, folder=row["frames"])
-    return row | {"onset": onset, "offset": offset}
+    return row | found

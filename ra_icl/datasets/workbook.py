@@ -1,8 +1,9 @@
 """The cells of an .xlsx workbook, read from its XML.
 
-Styles are not looked at: many programs write styles that other libraries stumble over, and no annotation depends on
-them. A formula that no program has computed is seen, which the usual readers take for an empty cell; a cell far away
-costs nothing, where a reader with dense rows runs out of memory.
+Of the styles only the formats of numbers are looked at, because a date is a number with a date's format; it is read as
+text. Many programs write styles that other libraries stumble over: those that cannot be read are passed over. A formula
+that no program has computed is seen, which the usual readers take for an empty cell; a cell far away costs nothing,
+where a reader with dense rows runs out of memory.
 """
 
 import lzma
@@ -12,14 +13,16 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
 from io import BytesIO
 from xml.etree import ElementTree
 
 _LARGEST = 50 * 2**20  # bytes of one part; the official annotations have less than one million
 _ROWS = 2**20  # of a sheet
+_EXACT = 1e15  # spreadsheets keep 15 digits; 1e30 stays as it is
 _ESCAPE = re.compile("_x(00[0-9A-Fa-f]{2})_")  # control characters, which XML does not allow, and the underscore
 _FAULTS = (
     *(
@@ -33,6 +36,9 @@ _FAULTS = (
     ),
     *(OSError, KeyError, IndexError, ValueError, LookupError, NotImplementedError, RuntimeError, OverflowError),
 )
+
+# Of the standard's numbers of formats, those of dates and times; 27 to 36 and 50 to 58 are Chinese, Japanese, Korean.
+_DATE_FORMATS = {str(number) for number in (*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59))}
 
 Cell = int | float | str | bool | None
 
@@ -105,6 +111,8 @@ class Workbook:
             raise DamagedWorkbookError(f"has cell {cell_name(row, column)} twice, or too far down")
         parts = {_tag(part): part for part in cell}
         value = self._value(cell.get("t", "n"), parts)
+        if isinstance(value, int | float) and not isinstance(value, bool) and cell.get("s") in self._date_styles:
+            value = _date(value)
         if value is not None:
             cells[column] = value
         elif "f" in parts and not (cell.get("t") == "str" and "v" in parts):  # computed, and empty text
@@ -121,6 +129,19 @@ class Workbook:
         if kind == "b":
             return text.strip().lower() in ("1", "true")
         return _number(text) if kind == "n" else _unescaped(text)
+
+    @cached_property
+    def _date_styles(self) -> frozenset[str]:
+        """The numbers of the styles that show a date or a time; none if the styles cannot be read."""
+        with suppress(DamagedWorkbookError), _reporting():
+            path = next(iter(self._related(self._book, "/styles").values()), "xl/styles.xml")
+            styles = list(self._xml(path).iter())
+            own = {part.get("numFmtId"): part.get("formatCode", "") for part in styles if _tag(part) == "numFmt"}
+            formats = next(([*part] for part in styles if _tag(part) == "cellXfs"), [])
+            return frozenset(
+                str(number) for number, part in enumerate(formats) if _is_date(part.get("numFmtId", "0"), own)
+            )
+        return frozenset()
 
     @cached_property
     def _strings(self) -> dict[int, str]:
@@ -184,11 +205,30 @@ def _merged(reference: str) -> Merged:
 
 
 def _number(text: str) -> int | float | str:
+    """A number; text that is none is left for the column to judge."""
+    if re.fullmatch(r"\s*-?[0-9]{1,40}\s*", text, re.ASCII):
+        return int(text)
     try:
         number = float(text)
     except ValueError:
-        return text  # left for the column to judge
-    return int(number) if number.is_integer() else number
+        return text
+    return int(number) if number.is_integer() and abs(number) < _EXACT else number
+
+
+def _is_date(number: str, own: dict[str, str]) -> bool:
+    """Whether a number format, of the standard's or of a workbook's own, shows a date or a time."""
+    if number not in own:
+        return number in _DATE_FORMATS
+    shown = re.sub(r'"[^"]*"|\[[^\]]*\]|[\\_*].', "", own[number])  # without quoted text, colours, escaped letters
+    return shown.lower() != "general" and re.search("[dmyhs]", shown, re.IGNORECASE) is not None
+
+
+def _date(number: float) -> int | float | str:
+    """The date that a number of days stands for, as text; the number itself where there is no such date."""
+    try:
+        return str(datetime(1899, 12, 30) + timedelta(days=number))
+    except (OverflowError, ValueError):
+        return number
 
 
 def _text(element: ElementTree.Element) -> str:

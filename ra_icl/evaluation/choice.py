@@ -10,7 +10,9 @@ import pandas as pd
 from ra_icl import files
 from ra_icl.datasets.nested import InnerFold
 from ra_icl.errors import InputError
-from ra_icl.evaluation.metrics import RERUN, confusion, read_fold, uar, uf1
+from ra_icl.evaluation.folds import read_fold
+from ra_icl.evaluation.metrics import confusion, uar, uf1
+from ra_icl.evaluation.records import RERUN
 
 CHOICE_KEYS = ("protocol", "method", "group", "inner_folds", "seed", "candidates", "candidate", "overrides")
 SHARED = ("protocol", "seed", "data_source", "selection")  # what all inner folds must have in common

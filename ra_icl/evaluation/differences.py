@@ -10,7 +10,7 @@ from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import DATA, caveats
 from ra_icl.evaluation.data_notes import data_notes
 from ra_icl.evaluation.intervals import RESAMPLES, SCORES, Subjects, compare, holm, interval_notes, subjects_of
-from ra_icl.evaluation.metrics import read_metrics
+from ra_icl.evaluation.records import read_metrics
 from ra_icl.evaluation.table_formats import Table, write_formats
 from ra_icl.evaluation.tables import SYNTHETIC_NOTE, bracketed, record
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ra_icl import files
 from ra_icl.errors import InputError
-from ra_icl.evaluation.metrics import SEQUENCE_KEY, read_fold
+from ra_icl.evaluation.folds import SEQUENCE_KEY, read_fold
 
 VIEWS = ".views.csv"
 SHARED = ("protocol", "fold", "data_source", "selection")  # what members must have in common

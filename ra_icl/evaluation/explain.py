@@ -13,8 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from ra_icl import files
 from ra_icl.errors import InputError
+from ra_icl.evaluation.records import FOLD, read_record
 
 # A term pulls harder than classification in more than half of the epochs, with some room: in trainings that learned, no
 # term's median was above 1; 30 times the weight of L_acl gave 2.3 to 12.
@@ -61,17 +61,16 @@ def explain(path: Path) -> list[str]:
 
     path: its JSON, with the CSV of predictions beside it. Raises InputError if one of them is missing or damaged.
     """
-    record = files.read_json(Path(path))
-    if not isinstance(record, Mapping) or not record.get("curve"):
+    record = read_record(Path(path), {"curve?": FOLD["curve?"], "data?": {}})
+    if not record.get("curve"):
         raise InputError(f"{path}: holds no curve; name the JSON of a fold")
     if not diagnosed(record):
         return ["trained by an older version, which left no diagnoses; train the fold again to have it explained"]
     try:
         predictions = pd.read_csv(Path(path).with_suffix(".csv"))
-        found = findings(record, predictions)
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: its CSV or a value cannot be read ({reason}); delete both and run again") from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    found = _findings(path, record, predictions)
     return [f"{name}: {text}" for name, text in found.items()] or ["nothing stands out"]
 
 
@@ -100,9 +99,22 @@ def findings(record: Mapping[str, Any], predictions: pd.DataFrame) -> dict[str, 
     return found | dict(_regions(record)) | dict(_target(record)) | dict(_overfit(curve, predictions))
 
 
+def _findings(path: object, record: Mapping[str, Any], predictions: pd.DataFrame) -> dict[str, str]:
+    """`findings`. Raises InputError, naming the file, for values that no training leaves."""
+    try:
+        return findings(record, predictions)
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: object, error: Exception) -> InputError:
+    reason = " ".join(str(error).split())
+    return InputError(f"{path}: its CSV or a value cannot be read ({reason}); delete both and run again")
+
+
 def count_warnings(folds: Sequence[tuple[pd.DataFrame, Mapping[str, Any]]]) -> dict[str, dict[str, int]]:
-    """{"warnings": {name: number of folds}} of predictions and records; empty if no fold is `diagnosed`."""
-    told = [findings(record, rows) for rows, record in folds if diagnosed(record)]
+    """{"warnings": {name: number of folds}} of what `read_fold` returned; empty if no fold is `diagnosed`."""
+    told = [_findings(rows["file"].iloc[0], record, rows) for rows, record in folds if diagnosed(record)]
     return {"warnings": dict(Counter(name for found in told for name in found))} if told else {}
 
 

@@ -12,7 +12,7 @@ from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.protocols import CDE
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import caveats
-from ra_icl.evaluation.metrics import read_metrics
+from ra_icl.evaluation.records import read_metrics
 
 Panel = tuple[str, Sequence[Sequence[int]], Sequence[str]]  # title, matrix (C, C), class names
 CELL = 0.72  # inches: one cell of every matrix, so that panels of 3 and 7 classes read alike

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ra_icl import files
 from ra_icl.datasets.nested import InnerFold
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import DATA, caveats
 from ra_icl.evaluation.data_notes import data_notes
 from ra_icl.evaluation.intervals import Subjects, compare, interval_notes, score_intervals, subjects_of
 from ra_icl.evaluation.leak_figure import draw_epochs
-from ra_icl.evaluation.metrics import SCORES, read_metrics, uar, uf1
+from ra_icl.evaluation.metrics import SCORES, uar, uf1
+from ra_icl.evaluation.records import read_metrics, read_record
 from ra_icl.evaluation.table_formats import Table, write_formats
 from ra_icl.evaluation.tables import SYNTHETIC_NOTE, bracketed, percent, record
 
@@ -59,7 +59,7 @@ def read_epochs(fold_csvs: Sequence[Path], metrics: Mapping[str, Any]) -> Epochs
     classes = len(metrics["classes"])
     counted = {}
     for path in fold_csvs:
-        seed = seeds[files.read_json(path.with_suffix(".json"))["seed"]]
+        seed = seeds[read_record(path.with_suffix(".json"))["seed"]]
         for name, rows in _read(path).groupby(["dataset", "subject"]):
             counted[places[name], seed] = _count(rows, classes)
     longest = max(map(len, counted.values()))

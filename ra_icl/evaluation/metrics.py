@@ -12,19 +12,8 @@ from ra_icl.datasets.index import NAMES, read_index_csv
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import caveats
 from ra_icl.evaluation.explain import count_warnings
-
-SEQUENCE_KEY = ["dataset", "subject", "sequence"]
-RERUN = "delete it and run again"
-# What a fold's JSON must hold to be scored, and what a metrics JSON must hold to be printed.
-FOLD_KEYS = ("method", "protocol", "seed", "fold", "selection", "data_source", "data", "versions", "seconds")
-METRICS_KEYS = ("method", "protocol", "classes", "seeds", "scores", "confusion", "data_source", "selection", "data")
-
-
-def read_metrics(path: Path) -> dict[str, Any]:
-    """Read a metrics JSON. Raises InputError if a key that a table or figure needs is missing."""
-    content = files.read_json(path)
-    _require_keys(path, content, METRICS_KEYS)
-    return content
+from ra_icl.evaluation.folds import SEQUENCE_KEY, read_fold
+from ra_icl.evaluation.records import RERUN
 
 
 def confusion(label: Sequence[int], prediction: Sequence[int], classes: int) -> np.ndarray:
@@ -168,52 +157,6 @@ def count_without_apex(predictions: pd.DataFrame, indexes: Sequence[Path]) -> di
         raise InputError(f"{row['file']}: {'/'.join(row[SEQUENCE_KEY])} is not in the index; {RERUN}")
     counts = merged.loc[merged["apex"].isna(), "dataset"].value_counts()
     return {name: int(counts[name]) for name in NAMES if name in counts}
-
-
-def read_fold(path: Path, classes: int) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Read a fold's predictions and the JSON beside them; the rows gain the columns seed and file.
-
-    Raises InputError, naming the file, for missing columns or keys, another number of rows than were predicted,
-    labels outside 0..classes-1 and probabilities that are not finite.
-    """
-    record = path.parent / f"{path.stem}.json"
-    metadata = files.read_json(record)
-    _require_keys(record, metadata, FOLD_KEYS)
-    _require_keys(record, metadata["data"], ("predicted", "flow", "all"), "data.")
-    try:
-        rows = pd.read_csv(path, dtype=dict.fromkeys(SEQUENCE_KEY, str), keep_default_na=False)
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read as CSV ({reason}); {RERUN}") from error
-    _require_fold(path, rows, classes)
-    predicted = metadata["data"]["predicted"]
-    if len(rows) != predicted:
-        raise InputError(f"{path}: holds {len(rows)} predictions, but {predicted} sequences were predicted; {RERUN}")
-    return rows.assign(seed=metadata["seed"], file=str(path)), metadata
-
-
-def _require_keys(path: Path, content: Any, keys: Sequence[str], prefix: str = "") -> None:
-    """Raise InputError unless a JSON object has all of `keys`."""
-    for key in keys:
-        if not isinstance(content, Mapping) or key not in content:
-            raise InputError(f"{path}: key {prefix}{key} is missing; {RERUN}")
-
-
-def _require_fold(path: Path, rows: pd.DataFrame, classes: int) -> None:
-    """Raise InputError unless the fold has its columns, rows and values in range."""
-    probabilities = [f"p{index}" for index in range(classes)]
-    columns = [*SEQUENCE_KEY, "label", "prediction", *probabilities]
-    if list(rows.columns) != columns:
-        found = ",".join(rows.columns)
-        raise InputError(f"{path}: columns are {found}, not {','.join(columns)}; {RERUN}")
-    if rows.empty:
-        raise InputError(f"{path}: holds no predictions; {RERUN}")
-    for column in ("label", "prediction"):
-        if not rows[column].isin(range(classes)).all():
-            raise InputError(f"{path}: column {column} is not within 0..{classes - 1}; {RERUN}")
-    values = rows[probabilities].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
-    if not np.isfinite(values).all():
-        raise InputError(f"{path}: a probability is not finite: training diverged; {RERUN}")
 
 
 def _require_rules(path: Path, metadata: dict[str, Any], rules: dict[str, Any]) -> None:

@@ -14,8 +14,8 @@ from ra_icl.errors import FaultKind
 from ra_icl.evaluation.audit import COMPOSITE, Scores, audit_row
 from ra_icl.evaluation.audit_table import read_scores
 from ra_icl.evaluation.intervals import SCORES, subjects_of
-from ra_icl.evaluation.metrics import read_metrics
 from ra_icl.evaluation.power import power, smallest_seen
+from ra_icl.evaluation.records import read_metrics
 from ra_icl.evaluation.simulation import Agreement, People, measure_agreement
 from ra_icl.evaluation.table_formats import EMPTY, Table, write_formats
 

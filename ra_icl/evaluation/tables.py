@@ -17,8 +17,8 @@ from ra_icl.evaluation.choice import selection_notes
 from ra_icl.evaluation.data_notes import data_notes
 from ra_icl.evaluation.explain import warning_notes
 from ra_icl.evaluation.intervals import Subjects, interval_notes, score_intervals, subjects_of
-from ra_icl.evaluation.metrics import read_metrics
 from ra_icl.evaluation.power_table import power_notes
+from ra_icl.evaluation.records import read_metrics
 from ra_icl.evaluation.table_formats import EMPTY, STRONG, Table, write_formats
 from ra_icl.evaluation.table_layouts import (
     CAPTIONS,

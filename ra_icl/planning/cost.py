@@ -12,7 +12,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ra_icl.evaluation.caveats import DATA, caveats
-from ra_icl.evaluation.metrics import read_metrics
+from ra_icl.evaluation.records import read_metrics
 from ra_icl.evaluation.table_formats import EMPTY, Table, write_formats
 from ra_icl.model.siamese import Siamese
 from ra_icl.planning.estimate import random_sets

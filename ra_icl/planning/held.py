@@ -91,5 +91,5 @@ def require_folds(protocol: Protocol, rows: pd.DataFrame) -> None:
 
 def protocol_in(config: Mapping[str, Any], name: str) -> Protocol:
     """A protocol with the datasets and, of own data, the classes that the config has."""
-    protocol = protocol_of(name, list(config["datasets"]["own"]["labels"]))
+    protocol = protocol_of(name, list(config["datasets"]["own"].get("labels", ())))
     return replace(protocol, datasets=tuple(datasets_of(config, name)))

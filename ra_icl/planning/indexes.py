@@ -9,7 +9,7 @@ import pandas as pd
 from ra_icl.datasets import public_flow
 from ra_icl.datasets.left_out import leave_out
 from ra_icl.datasets.public_flow import PublishedOptions
-from ra_icl.datasets.reading import survey
+from ra_icl.datasets.reading import survey_without
 from ra_icl.errors import Faults, InputError
 from ra_icl.planning.options import from_mapping
 from ra_icl.twins import plan as twin_plan
@@ -44,15 +44,13 @@ def published_options(config: Mapping[str, Any]) -> dict[str, PublishedOptions]:
 
 def read_index(config: Mapping[str, Any], dataset: str) -> Indexed:
     """The index of a dataset. Raises InputError if nothing of it can be read; other faults are collected."""
-    rows, faults = _read(config, dataset)
-    used, left_out = leave_out(rows, config["data"]["exclude"].get(dataset, ()), faults)
-    return Indexed(used, left_out, faults)
-
-
-def _read(config: Mapping[str, Any], dataset: str) -> tuple[pd.DataFrame, Faults]:
-    source = config["data"]["source"]
+    source, excluded = config["data"]["source"], config["data"]["exclude"].get(dataset, ())
     if source == "datasets":
-        return survey(dataset, config["datasets"][dataset])
+        return Indexed(*survey_without(dataset, config["datasets"][dataset], excluded))
     if source == "twins":
-        return twin_plan.plan(dataset, from_mapping(TwinOptions, config["twins"], "twins")), Faults()
-    return public_flow.read_index(published_options(config), dataset), Faults()
+        rows = twin_plan.plan(dataset, from_mapping(TwinOptions, config["twins"], "twins"))
+    else:
+        rows = public_flow.read_index(published_options(config), dataset)
+    faults = Faults()
+    used, left_out = leave_out(rows, excluded, faults)
+    return Indexed(used.reset_index(drop=True), left_out.reset_index(drop=True), faults)

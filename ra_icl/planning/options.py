@@ -156,8 +156,8 @@ def _shown(value: Any) -> str:
 def _line(place: Sequence[str], path: Sequence[str | int], text: str) -> str:
     """One line: source, full path of the key, fault."""
     source, *above = place
-    names = (str(name) for name in (*above, *path) if name not in ("", "[key]"))
-    key = ".".join(name if name.isprintable() else repr(name) for name in names)
+    names = [*filter(None, above), *(str(name) for name in path if name != "[key]")]
+    key = ".".join(name if name and name.isprintable() else repr(name) for name in names)
     return ": ".join(filter(None, (source, key, text)))
 
 

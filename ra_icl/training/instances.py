@@ -22,9 +22,10 @@ class StoredFlow:
 
     table: the S rows dataset, subject, sequence, label and frames, the number of frames after the onset. tensors:
     (N, 3, H, W) float16 each, read when they are used.
-    checksums: of the tensors, as the files state them.
+    checksums: of the tensors, as the files state them. folder: that they lie below.
     """
 
+    folder: Path
     table: pd.DataFrame
     tensors: tuple[torch.Tensor, ...]
     checksums: tuple[str, ...]
@@ -131,7 +132,7 @@ def stored_flow(table: pd.DataFrame, folder: Path) -> StoredFlow:
     if len(sizes) > 1:
         shown = ", ".join(sorted("x".join(map(str, size)) for size in sizes))
         raise InputError(f"{folder}: flow maps of different sizes ({shown}); crop all datasets alike")
-    return StoredFlow(rows, tensors, checksums)
+    return StoredFlow(folder, rows, tensors, checksums)
 
 
 def _checksum(file: TensorFile, name: str) -> str:
@@ -153,7 +154,7 @@ def instance_sets(flow: StoredFlow, options: InputOptions, device: str) -> Insta
         # Whoever lists the flow verifies it too, but days may lie between.
         if checksum(tensor.numpy()) != stated:
             dataset, subject, sequence = flow.table.loc[row, ["dataset", "subject", "sequence"]]
-            place = f"flow file {dataset}/{subject}.safetensors: {sequence}"
+            place = f"{flow.folder / dataset / subject}.safetensors: {sequence}"
             raise InputError(f"{place}: its checksum does not match, so the file is damaged; {RERUN}")
         # Scaled after the copy: writing to a mapped tensor would copy its pages on the host.
         instances = maps[first[row] : first[row] + counts[row]].copy_(tensor)  # (N, 3, H, W)

@@ -16,7 +16,7 @@ import pandas as pd
 from ra_icl.datasets.index import index_frame
 from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.errors import InputError
-from ra_icl.options import Help, Options, at_least, between
+from ra_icl.options import Help, Options, between
 from ra_icl.twins.census import STUDIES, census, study_census
 
 FrameCount = Annotated[int, between(8, 400)]
@@ -36,14 +36,14 @@ class TwinOptions(Options):
             "without what they rest on"
         ),
     ] = "demo"
-    subjects: Annotated[int, at_least(2), Help("subjects per dataset")] = 2
+    subjects: Annotated[int, between(2, 200), Help("subjects per dataset")] = 2
     casme3_subjects: Annotated[
-        Annotated[int, at_least(2)] | None,
+        Annotated[int, between(2, 200)] | None,
         Help("of CAS(ME)³, whose protocols have no other dataset to train on; null: as `subjects`"),
     ] = None
     per_class: Annotated[
         int,
-        at_least(1),
+        between(1, 40),
         Help("clips per subject and class of the 3-class protocol; CAS(ME)³ has half as many for each of its 7"),
     ] = 2
     frames: Annotated[

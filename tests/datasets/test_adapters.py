@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import datetime
 
 import pandas as pd
 import pytest
@@ -133,8 +134,15 @@ def test_casme2_missing_column_is_named(tmp_path):
         ),
         (casme2_row(1, "EP01_01", 1, -3, 9), r"row 3: ApexFrame is -3, which is neither"),
         (casme2_row(1, "EP01_01", 1, 2.5, 9), r"row 3: ApexFrame is 2\.5, which is neither"),
-        (casme2_row(1, "EP01_01", 1, 3, 1e30), r"row 3: OffsetFrame is 1000\d+, which is not a frame number"),
+        (casme2_row(1, "EP01_01", 1, 3, 1e30), r"row 3: OffsetFrame is 1e\+30, which is not a frame number"),
+        (
+            casme2_row(1, "EP01_01", datetime(2014, 5, 8), 3, 9),
+            r"row 3: OnsetFrame is '2014-05-08 00:00:00'",
+        ),
+        (casme2_row(1, "EP01_01", True, 3, 9), r"row 3: OnsetFrame is True, which is not a frame number"),
+        (casme2_row(1, "EP01_01", "1_000", 3, 9), r"row 3: OnsetFrame is '1_000', which is not a frame number"),
         (casme2_row("x", "EP01_01", 1, 3, 9), r"row 3: Subject is 'x'"),
+        (casme2_row(-5, "EP01_01", 1, 3, 9), r"row 3: Subject is -5, which is no number of a subject"),
         (casme2_row(1, None, 1, 3, 9), r"row 3: Filename is empty"),
         (casme2_row(1, "EP01_01", 1, 3, 9, None), r"row 3: Estimated Emotion is empty"),
     ],
@@ -257,6 +265,14 @@ def test_smic_annotation_gives_the_range_of_the_clips_it_lists(tmp_path):
     write_sheet(tmp_path / "a.xlsx", header, [1, "s1_ne_01", None, 105, 112, "positive", 1, 999])
     with pytest.raises(InputError, match=r"a\.xlsx, row 2: s01_ne_01 is 'positive' here"):
         build_index("smic", {"root": str(tmp_path), "annotation": "a.xlsx"})
+    clip = [1, "s1_ne_01", None, 105, 112, "negative"]
+    write_sheet(tmp_path / "a.xlsx", header, clip, [1, "s1_ne_02", None, 201, 10**7 + 1, "negative"], [*clip])
+    index, faults = survey("smic", {"root": str(tmp_path), "annotation": "a.xlsx"})
+    assert index[["onset", "offset"]].to_numpy().tolist() == [[105, 112], [200, 219]]
+    assert [fault.partition("a.xlsx, ")[2].partition(" (")[0] for fault in faults] == [
+        "row 3: frames 201 to 10000001, more than a sequence may have",
+        "row 4: s01/s01_ne_01: is listed twice, first in row 2; remove one of the two",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -451,8 +467,15 @@ def test_index_csv_faults_are_named(tmp_path):
     with pytest.raises(InputError, match=r"a\.csv: lacks the column apex, fps"):
         read_index_csv(tmp_path / "a.csv")
     write_csv(tmp_path / "b.csv", an_index().astype({"onset": "str"}).assign(onset="x"))
-    with pytest.raises(InputError, match=r"b\.csv: a frame number is not an integer"):
-        read_index_csv(tmp_path / "b.csv")
+    for cell in ("x", "1_000", "", "-5", "1e30", str(2**63)):
+        write_csv(tmp_path / "b.csv", an_index().astype({"onset": "str"}).assign(onset=cell))
+        with pytest.raises(InputError, match=rf"b\.csv: onset is '{cell}', which is no number"):
+            read_index_csv(tmp_path / "b.csv")
+    header, row = (tmp_path / "b.csv").read_text().splitlines()
+    for text in (f"{header}\n{row},more\n", f"{header}\nsamm\n", f"{header},fps\n{row},3\n"):
+        (tmp_path / "c.csv").write_text(text)
+        with pytest.raises(InputError, match=r"c\.csv: cannot be read as an index \(a column twice, or a row"):
+            read_index_csv(tmp_path / "c.csv")
 
 
 def test_validate_takes_an_empty_apex_and_both_ends():

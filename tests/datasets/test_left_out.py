@@ -7,6 +7,7 @@ import yaml
 from ra_icl.datasets.index import index_frame
 from ra_icl.datasets.left_out import exclusion, leave_out
 from ra_icl.datasets.names import file_safe
+from ra_icl.datasets.reading import survey, survey_without
 from ra_icl.errors import Faults
 
 
@@ -45,7 +46,7 @@ def test_a_sequence_is_found_by_each_of_its_spellings(entry):
     assert faults == []
     assert names(used) == ["spNO.1/a_412", "spNO.2/j_9"]
     assert names(left_out) == ["spNO.1/a_355"]
-    pd.testing.assert_frame_equal(used, CASME3.iloc[1:].reset_index(drop=True))
+    pd.testing.assert_frame_equal(used, CASME3.iloc[1:])
 
 
 def test_two_forms_of_unicode_meet_and_the_exact_name_comes_first():
@@ -92,6 +93,20 @@ def test_an_entry_that_could_be_two_sequences_is_a_fault():
     _, left_out = leave_out(rows("own", "p1/a_1", "p1/A_1", "p2/x_1"), ["P1/A_1"], faults)
     assert len(left_out) == 0
     assert "(near: p1/a_1, p1/A_1)" in faults[0]
+
+
+def test_what_is_wrong_with_a_sequence_that_is_left_out_is_no_fault(tmp_path):
+    """Its emotion, its times, and that it overlaps another subject's; an unreadable cell is a fault all the same."""
+    for clip in ("a", "b", "c"):
+        (tmp_path / clip).mkdir()
+    lines = ["p1,a,1,9,joy", "p2,b,1,9,fear", "p2,c,9,2,fear", "p3,a,4,12,joy", "p4,c,x,2,joy"]
+    (tmp_path / "annotation.csv").write_text("\n".join(["subject,clip,onset,offset,emotion", *lines]))
+    options = {"root": str(tmp_path), "labels": {"positive": ["joy"], "negative": ["fear"]}}
+    assert len(survey("own", options)[1]) == 3
+    used, left_out, (fault,) = survey_without("own", options, ["p2/c_9", "p3/a_4"])
+    assert names(used) == ["p1/a_1", "p2/b_1"]
+    assert names(left_out) == ["p2/c_9", "p3/a_4"]
+    assert "row 6: onset is 'x'" in fault
 
 
 def test_a_list_that_leaves_nothing_is_a_fault():

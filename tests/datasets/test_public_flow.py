@@ -126,11 +126,30 @@ def test_a_missing_table_names_itself(clone):
         read_index({"htnet": source(clone)}, "casme2")
 
 
-def test_an_unknown_label_names_its_row(clone):
-    table = (clone / TABLE).read_text().replace("006_1_2,0", "006_1_2,9")
-    (clone / TABLE).write_text(table)
-    with pytest.raises(InputError, match=r"row 4: label 9"):
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("006_1_2,0", "006_1_2,9", r"row 4: label is '9', not one of 0, 1, 2; clone"),
+        ("samm,006", "a'b,006", r"row 4: dataset is \"a'b\", not one of casme2, samm, smic; clone"),
+        ("samm,006,", "samm,,", r"row 4: sub is empty; fill"),
+        ("samm,006", "samm,../006", r"row 4: sub is '\.\./006', which is no name of a published map; clone"),
+        ("smic,s03,s03_sur_01,2", "samm,006,006_1_2,0", r"row 5: 006/006_1_2: is listed twice, first in row 4; remove"),
+        ("samm,006,006_1_2,0,,x.jpg", "samm,006,006_1_2", r"row 4: has 3 cells, the header 6; give"),
+        ("imagename", "sub", r"row 1: the column 'sub' occurs 2 times"),
+        ("label", "class", r"row 1: no column 'label'"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named(clone, old, new, said):
+    table = (clone / TABLE).read_text()
+    assert table.count(old) == 1
+    (clone / TABLE).write_text(table.replace(old, new))
+    with pytest.raises(InputError, match=rf"{TABLE}, {said}"):
         read_index({"htnet": source(clone)}, "samm")
+
+
+def test_a_subject_named_na_is_a_subject(clone):
+    (clone / TABLE).write_text((clone / TABLE).read_text().replace("samm,006,", "samm,NA,"))
+    assert read_index({"htnet": source(clone)}, "samm")["subject"].tolist() == ["NA"]
 
 
 def test_clones_that_disagree_are_refused(clone, tmp_path):

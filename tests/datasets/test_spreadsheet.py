@@ -3,6 +3,7 @@
 import io
 import random
 import zipfile
+from datetime import datetime
 
 import pytest
 from openpyxl import Workbook as Written
@@ -73,6 +74,23 @@ def test_every_cell_is_what_openpyxl_reads(tmp_path):
         row: cells for row, cells in wanted.items() if cells
     }
     assert found[99] == {28: "far"}
+
+
+def test_a_date_is_no_number_whatever_shows_it(tmp_path):
+    """Numbers of days, in formats of the standard and of the workbook; other formats show numbers."""
+    formats = {"yyyy-mm-dd": True, "m/d/yy h:mm": True, "[$-407]d. mmm": True, "[h]:mm": True, "mmm-yy": True}
+    formats |= {"General": False, "0.00": False, '0 "days"': False, "[Red]0": False, "0_d": False, "0.00E+00": False}
+    path = tmp_path / "a.xlsx"
+    book = Written()
+    for row, style in enumerate(formats, 1):
+        book.active.cell(row, 1, 41767).number_format = style
+    book.active.cell(20, 1, datetime(2014, 5, 8, 13, 30))
+    book.active.cell(21, 1, 1e300).number_format = "yyyy-mm-dd"
+    book.save(path)
+    found = Workbook(path.read_bytes()).sheet("Sheet").rows
+    wanted = ["2014-05-08 00:00:00" if is_date else 41767 for is_date in formats.values()]
+    assert [found[row][1] for row in range(1, len(formats) + 1)] == wanted
+    assert (found[20][1], found[21][1]) == ("2014-05-08 13:30:00", int(1e300))
 
 
 @pytest.mark.parametrize(

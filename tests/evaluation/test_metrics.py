@@ -14,6 +14,8 @@ from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.errors import InputError
 from ra_icl.evaluation import caveats as module
 from ra_icl.evaluation import metrics
+from ra_icl.evaluation.folds import read_fold
+from ra_icl.evaluation.records import read_metrics
 from ra_icl.twins.plan import TwinOptions, plan
 
 CLASSES = ["negative", "positive", "surprise"]
@@ -149,7 +151,7 @@ def test_sequences_without_an_apex_are_counted_from_the_index(tmp_path):
     found = run(paths, out, indexes=indexes, left_out={"smic": 2})
     assert found["without_apex"] == {"casme2": 3, "smic": len(rows["smic"])}
     assert found["left_out"] == {"smic": 2}
-    assert metrics.read_metrics(out) == found
+    assert read_metrics(out) == found
     smic = [path for path in paths if path.stem.startswith("smic")]
     assert run(smic, out, indexes=indexes)["without_apex"] == {"smic": len(rows["smic"])}
     assert "without_apex" not in run(paths, out)
@@ -225,7 +227,7 @@ def test_aggregate_keeps_a_matrix_per_subject_and_seed_in_the_order_of_the_seeds
 def test_subject_ids_keep_their_zeros_and_may_repeat_across_datasets(tmp_path):
     twice = [("smic", "006", "006_1_2", 1, 1)]
     paths = [write_fold(tmp_path, "samm-006", SAMM), write_fold(tmp_path, "smic-006", twice)]
-    rows, _ = metrics.read_fold(paths[0], 3)
+    rows, _ = read_fold(paths[0], 3)
     assert set(rows["subject"]) == {"006"}
     assert run(paths, tmp_path / "out.json")["scores"]["composite"]["samples"] == 3
 
@@ -358,10 +360,10 @@ def test_a_csv_with_a_row_too_many_is_refused(tmp_path):
 def test_metrics_are_read_back_and_an_old_file_is_refused_by_name(tmp_path):
     out = tmp_path / "m6.json"
     content = run([write_fold(tmp_path, "samm-006", SAMM)], out)
-    assert metrics.read_metrics(out) == content
+    assert read_metrics(out) == content
     files.write_json(out, {key: value for key, value in content.items() if key != "data"})
     with pytest.raises(InputError, match=r"m6\.json: key data is missing; delete it and run again"):
-        metrics.read_metrics(out)
+        read_metrics(out)
 
 
 def caveats(source, selection="last", protocol="cde", datasets=("casme2", "samm", "smic")):

@@ -11,7 +11,7 @@ from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.errors import InputError
 from ra_icl.evaluation import data_notes, table_layouts, tables
 from ra_icl.evaluation.intervals import score_intervals, subjects_of
-from ra_icl.evaluation.metrics import read_metrics
+from ra_icl.evaluation.records import read_metrics
 
 PUBLISHED = Path(__file__).parents[2] / "config" / "published.csv"
 METHODS = {

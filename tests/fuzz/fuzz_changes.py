@@ -212,7 +212,9 @@ _OPERATIONS: dict[str, Callable] = {
 
 
 def as_stored(cell: Any) -> Any:
-    """A cell as a spreadsheet keeps it: 12.0 is 12."""
+    """A cell as a spreadsheet keeps it: 12.0 is 12, and of 2**63 only 15 digits are sure."""
+    if isinstance(cell, int) and abs(cell) >= 1e15:
+        return float(cell)
     if isinstance(cell, float) and math.isfinite(cell) and cell == int(cell) and abs(cell) < 1e15:
         return int(cell)
     return cell

@@ -1,6 +1,7 @@
 """What the fuzz tests share: how examples are drawn, counted and limited, and what may be said of a bad input.
 
-Examples are the same on every run. FUZZ_SCALE, in the environment, multiplies their number (`make test-long`).
+Examples are the same on every run, unless FUZZ_RANDOM is in the environment. FUZZ_SCALE multiplies their number (`make
+test-long`).
 """
 
 import os
@@ -50,7 +51,7 @@ def fuzz(examples: int, **strategies: st.SearchStrategy) -> Callable:
 
         seeded = settings(
             max_examples=wanted,
-            derandomize=True,
+            derandomize="FUZZ_RANDOM" not in os.environ,
             database=None,
             deadline=None,  # `time_limit` measures processor time, which other processes do not lengthen
             phases=(Phase.generate, Phase.shrink),
@@ -79,7 +80,8 @@ def time_limit() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in zip((signal.SIGPROF, signal.SIGALRM), before, strict=True):
-            signal.signal(number, handler)
+            # One that is still on its way to another thread would end the process by default.
+            signal.signal(number, signal.SIG_IGN if handler is signal.SIG_DFL else handler)
 
 
 def attempt(names: Sequence[object], function: Callable, *args: Any, **kwargs: Any) -> tuple[Any, list[str]]:

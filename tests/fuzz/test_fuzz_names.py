@@ -230,7 +230,7 @@ def test_clips_of_any_name(films, tmp_path_factory, clips):
     found, said = attempt([path.name], look_at, "own", options)
     if found is not None:
         for line in found[1]:
-            check_line(line, [path.name, "own "])
+            check_line(line, [path.name, "own ", str(root)])
         check_clips(*found, rows, root)
     assert said or found
     shutil.rmtree(root)

@@ -13,7 +13,9 @@ from fuzz_harness import attempt, content, damaged, damages, fuzz
 from hypothesis import strategies as st
 
 from ra_icl.datasets.index import index_frame, read_index_csv
-from ra_icl.evaluation.metrics import aggregate, read_fold
+from ra_icl.evaluation.explain import explain
+from ra_icl.evaluation.folds import read_fold
+from ra_icl.evaluation.metrics import aggregate
 from ra_icl.files import load_tensors, save_tensors, write_csv, write_json
 from ra_icl.flow.options import FlowOptions
 from ra_icl.flow.sampling import Sampling
@@ -140,6 +142,7 @@ def test_damaged_checkpoints(checkpoint, operations):
 def folds(tmp_path_factory):
     """CSV files of two folds with a JSON beside each."""
     root, paths = tmp_path_factory.mktemp("folds"), []
+    options = {"loss": {"class_weights": "none"}, "model": {"target_decay": 0.99}}
     for number, subject in enumerate(("sub01", "sub02")):
         rows = [("casme2", subject, name, n, (n + number) % 3, 0.5, 0.25, 0.25) for n, name in enumerate(SEQUENCES)]
         columns = ("dataset", "subject", "sequence", "label", "prediction", "p0", "p1", "p2")
@@ -147,10 +150,18 @@ def folds(tmp_path_factory):
         write_csv(paths[-1], pd.DataFrame(rows, columns=columns))
         values = {channel: {"mean": 0.1, "min": -1.0, "max": 1.0} for channel in ("u", "v", "strain")}
         record = {"method": "m6", "protocol": "cde", "seed": 0, "fold": f"casme2-{subject}", "selection": "last"}
-        record |= {"data_source": "datasets", "data": {"predicted": 3, "flow": "ab" * 32, "all": values}}
+        data = {"predicted": 3, "flow": "ab" * 32, "all": values, "classes": [4, 5, 6]}
+        record |= {"data_source": "datasets", "data": data}
         record |= {"versions": {"torch": "2.13.0"}, "seconds": 3.5, "device": "cpu", "commit": "abc", "key": "k"}
-        write_json(paths[-1].with_suffix(".json"), record | {"curve": [{"loss": 1.0}], "diagnostics": {}})
+        write_json(paths[-1].with_suffix(".json"), record | {"curve": curve(6), "options": options})
     return paths
+
+
+def curve(epochs):
+    """What is recorded of each epoch, of a training that learned."""
+    found = {"accuracy": 0.9, "gradients": {"cls": 2.0, "acl": 1.0}, "assignment_entropy": 1.0, "wins": [0.5, 0.5]}
+    changing = [{"cls": 1 / epoch, "weight_norm": 1.0 + epoch, "lag": 0.3 / epoch} for epoch in range(1, epochs + 1)]
+    return [found | {"loss": 2.0, "mask_cosine": 0.5} | epoch for epoch in changing]
 
 
 def aggregated(folds):
@@ -188,6 +199,9 @@ def with_change(value, change):
     if not isinstance(value, dict) or not value:
         return new
     key = list(value)[first % len(value)]
+    if more and isinstance(value[key], list) and value[key]:
+        place = more[0] % len(value[key])
+        return value | {key: [*value[key][:place], with_change(value[key][place], (more, new, remove))]}
     if more and isinstance(value[key], dict):
         return value | {key: with_change(value[key], (more, new, remove))}
     return {k: v for k, v in value.items() if k != key} if remove else value | {key: new}
@@ -201,6 +215,7 @@ def test_changed_records_of_folds(folds, number, change, operations):
     text = json.dumps(with_change(json.loads(path.read_text(encoding="utf-8")), change))
     with content(path, damaged(text.encode(), operations)):
         found, said = attempt([*folds, *[one.with_suffix(".json") for one in folds]], aggregated, folds)
+        attempt([path], explain, path)
     assert said or found["scores"] == before["scores"]
 
 

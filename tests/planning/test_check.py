@@ -273,7 +273,7 @@ def test_published_clones_are_compared_with_the_checksums_of_the_config(tmp_path
         return check_config([Path("config/public-flow.yaml"), config], ["samm", "casme2"])
 
     fault, counts = faults_of()
-    assert "row 3: label 7 is not 0, 1 or 2" in fault
+    assert "row 3: label is '7', not one of 0, 1, 2; " in fault
     assert counts.startswith("cde: the data differ from the paper's counts: samm negative 1 instead of 92, ")
     found = faults_of(files=2)
     assert sum("holds 1 files, but public_flow." in fault for fault in found) == 3
@@ -311,6 +311,26 @@ def test_counts_are_compared_of_the_datasets_that_have_a_root(twin, tmp_path, mo
     assert "cde: the data differ from the paper's counts: casme2 negative" in fault
     assert "samm" not in fault
     assert "cde runs without samm: datasets.samm.root is empty" in caplog.messages
+
+
+def test_rows_that_cannot_be_read_are_said_and_not_that_one_subject_is_left(twin, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    mine, path = tmp_path / "mine.yaml", twin / DEFAULTS["casme2"]["annotation"]
+    mine.write_text(yaml.safe_dump({"protocols": ["cde"], "datasets": {"casme2": {"root": str(twin)}}}))
+    book = load_workbook(path)
+    rows = [row for row in book.active.iter_rows(min_row=2) if row[0].value == 2]
+    for row in rows:
+        row[3].value = "x"
+    book.save(path)
+    found = check_config([mine], decode=False).serious
+    assert [f"row {row[3].row}: OnsetFrame is 'x'" in line for row, line in zip(rows, found, strict=False)] == [
+        True
+    ] * 4
+    assert not any("is the only subject" in line for line in found)
+    for row in reversed(rows):
+        book.active.delete_rows(row[3].row)
+    book.save(path)
+    assert any("sub01 is the only subject of protocol cde" in line for line in check_config([mine], decode=False))
 
 
 def test_what_cannot_be_checked_is_said(tmp_path, monkeypatch):

@@ -86,7 +86,9 @@ def test_a_dataset_without_a_sequence_of_its_protocol_is_one_line(demo):
     indexes = {name: twin_plan.plan(name, TwinOptions()) for name in ("casme2", "smic")}
     indexes["smic"] = indexes["smic"].iloc[:0]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ra_icl.planning.indexes.survey", lambda name, _: (indexes[name], Faults()))
+        patch.setattr(
+            "ra_icl.planning.indexes.survey_without", lambda name, *_: (indexes[name], indexes[name][:0], Faults())
+        )
         with pytest.raises(InputError, match=r"^datasets\.smic: none of its sequences belongs to protocol cde; "):
             make_plan(values)
 
@@ -106,7 +108,9 @@ def test_cde_runs_on_the_datasets_that_have_a_root(tmp_path, caplog):
     for name in indexes:
         values = change(values, f"datasets.{name}.root", str(tmp_path / name))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ra_icl.planning.indexes.survey", lambda name, _: (indexes[name], Faults()))
+        patch.setattr(
+            "ra_icl.planning.indexes.survey_without", lambda name, *_: (indexes[name], indexes[name][:0], Faults())
+        )
         plan = make_plan(values)
         indexes["smic"] = indexes["smic"].iloc[1:]
         with pytest.raises(InputError, match=r"cde: the data differ .*: smic [a-z]+ [0-9]+ instead of [0-9]+; check"):
@@ -223,7 +227,9 @@ def test_groups_have_the_counts_of_cde(tmp_path):
     for name in indexes:
         values = change(values, f"datasets.{name}.root", str(tmp_path / name))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ra_icl.planning.indexes.survey", lambda name, _: (indexes[name], Faults()))
+        patch.setattr(
+            "ra_icl.planning.indexes.survey_without", lambda name, *_: (indexes[name], indexes[name][:0], Faults())
+        )
         plan = make_plan(values)
         indexes["samm"] = indexes["samm"].iloc[1:]
         with pytest.raises(

@@ -1,0 +1,48 @@
+"""The files of a fold: its predictions (CSV), and the record of its training (JSON) beside them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ra_icl.errors import InputError
+from ra_icl.evaluation.records import RERUN, read_record
+
+SEQUENCE_KEY = ["dataset", "subject", "sequence"]
+
+
+def read_fold(path: Path, classes: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Read a fold's predictions and the JSON beside them; the rows gain the columns seed and file.
+
+    Raises InputError, naming the file, for missing columns, missing keys or values of another type, another number
+    of rows than were predicted, labels outside 0..classes-1 and probabilities that are not finite.
+    """
+    metadata = read_record(path.parent / f"{path.stem}.json")
+    try:
+        rows = pd.read_csv(path, dtype=dict.fromkeys(SEQUENCE_KEY, str), keep_default_na=False)
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read as CSV ({reason}); {RERUN}") from error
+    _require_fold(path, rows, classes)
+    predicted = metadata["data"]["predicted"]
+    if len(rows) != predicted:
+        raise InputError(f"{path}: holds {len(rows)} predictions, but {predicted} sequences were predicted; {RERUN}")
+    return rows.assign(seed=metadata["seed"], file=str(path)), metadata
+
+
+def _require_fold(path: Path, rows: pd.DataFrame, classes: int) -> None:
+    """Raise InputError unless the fold has its columns, rows and values in range."""
+    probabilities = [f"p{index}" for index in range(classes)]
+    columns = [*SEQUENCE_KEY, "label", "prediction", *probabilities]
+    if list(rows.columns) != columns:
+        found = ",".join(rows.columns)
+        raise InputError(f"{path}: columns are {found}, not {','.join(columns)}; {RERUN}")
+    if rows.empty:
+        raise InputError(f"{path}: holds no predictions; {RERUN}")
+    for column in ("label", "prediction"):
+        if not rows[column].isin(range(classes)).all():
+            raise InputError(f"{path}: column {column} is not within 0..{classes - 1}; {RERUN}")
+    values = rows[probabilities].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: a probability is not finite: training diverged; {RERUN}")
