@@ -13,7 +13,7 @@ import pytest
 
 from ra_icl import files
 from ra_icl.datasets.index import TITLES
-from ra_icl.evaluation import leak
+from ra_icl.evaluation import leak, tables
 from ra_icl.evaluation.metrics import SCORES
 from ra_icl.evaluation.records import read_metrics
 
@@ -162,9 +162,13 @@ def test_published_scores_follow_from_their_own_seeds_and_confusion_matrices():
                     assert values[0] == pytest.approx(score(matrix)), path
 
 
-def test_the_table_of_the_leak_is_that_of_its_csv():
+TABLES_OF_CSV = {"leak": leak._printed, "cross": lambda data: tables._printed("cross", data).drop(columns="Data")}
+
+
+@pytest.mark.parametrize("name", TABLES_OF_CSV)
+def test_a_table_of_the_docs_is_that_of_its_csv(name):
     text = (ROOT / "docs/leak.md").read_text()
-    cells = leak._printed(pd.read_csv(PUBLISHED / "public-flow/leak.csv"))
+    cells = TABLES_OF_CSV[name](pd.read_csv(PUBLISHED / f"public-flow/{name}.csv"))
     for row in cells.itertuples(index=False):
         assert f"| {' | '.join(row)} |".replace("|  |", "| |") in text, row
 
