@@ -52,6 +52,14 @@ def without_excluded(rows, exclude: str):
     return used
 
 
+def class_names(protocol: str, classes: str) -> tuple[str, ...]:
+    """The classes of a protocol in label order; classes: a JSON list, those of own data."""
+    from ra_icl.datasets.protocols import protocol_of
+    from ra_icl.planning.options import json_list
+
+    return protocol_of(protocol, json_list(classes, "classes")).classes
+
+
 def counts_of(left_out: str) -> dict[str, int]:
     """A JSON object of counts. Raises InputError for anything else."""
     from ra_icl.planning.options import json_object

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Classes, DataSource, LeftOut, Out, Protocol, counts_of
+from ra_icl.cli.arguments import Classes, DataSource, LeftOut, Out, Protocol, class_names, counts_of
 from ra_icl.errors import InputError
 
 
@@ -29,12 +29,10 @@ def metrics(
 
     Example: ra-icl metrics results/folds/cde/m6/seed0/*.csv --protocol cde --method m6 --out m6.json
     """
-    from ra_icl.datasets.protocols import protocol_of
     from ra_icl.evaluation.choice import selection_of
     from ra_icl.evaluation.metrics import aggregate
-    from ra_icl.planning.options import json_list
 
-    known = protocol_of(protocol, json_list(classes, "classes")).classes
+    known = class_names(protocol, classes)
     data = {"indexes": index or [], "left_out": counts_of(left_out)}
     chosen = selection_of(choice or [])
     aggregate(folds, out, classes=known, protocol=protocol, method=method, selection_of=chosen, **data)
@@ -55,11 +53,10 @@ def choose(
     Example: ra-icl choose results/folds/cde/m6.*/seed0/group1of5-*.csv --protocol cde --method m6 --group group1
     --candidates '{"base": {}, "slow": {"training": {"learning_rate": 0.0003}}}' --out group1.json
     """
-    from ra_icl.datasets.protocols import protocol_of
     from ra_icl.evaluation import choice
-    from ra_icl.planning.options import json_list, json_objects
+    from ra_icl.planning.options import json_objects
 
-    known, grid = protocol_of(protocol, json_list(classes, "classes")).classes, json_objects(candidates, "candidates")
+    known, grid = class_names(protocol, classes), json_objects(candidates, "candidates")
     choice.choose(folds, out, candidates=grid, protocol=protocol, method=method, group=group, classes=known)
 
 
@@ -117,11 +114,9 @@ def combine(
     Example: ra-icl combine folds/cde/m6/seed*/samm-006.csv --view middle --protocol cde --method m6_seeds
     --out samm-006.csv
     """
-    from ra_icl.datasets.protocols import protocol_of
     from ra_icl.evaluation.ensemble import combine as write
-    from ra_icl.planning.options import json_list
 
-    known = protocol_of(protocol, json_list(classes, "classes")).classes
+    known = class_names(protocol, classes)
     write(folds, out, view=view, method=method, seed=seed, classes=len(known))
 
 

@@ -24,17 +24,20 @@ _LARGEST = 50 * 2**20  # bytes of one part; the official annotations have less t
 _ROWS = 2**20  # of a sheet
 _EXACT = 1e15  # spreadsheets keep 15 digits; 1e30 stays as it is
 _ESCAPE = re.compile("_x(00[0-9A-Fa-f]{2})_")  # control characters, which XML does not allow, and the underscore
+# What the standard library raises about damaged bytes; KeyError and NotImplementedError, say, are kinds of these.
 _FAULTS = (
-    *(
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        struct.error,
-        ElementTree.ParseError,
-        EOFError,
-    ),
-    *(OSError, KeyError, IndexError, ValueError, LookupError, NotImplementedError, RuntimeError, OverflowError),
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    ElementTree.ParseError,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    RuntimeError,
+    OverflowError,
 )
 
 # Of the standard's numbers of formats, those of dates and times; 27 to 36 and 50 to 58 are Chinese, Japanese, Korean.

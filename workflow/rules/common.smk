@@ -71,13 +71,8 @@ def annotation_of(wildcards):
     """What an index is read from: the rendered twin, or the annotation file if the dataset has one."""
     if plan.source == "twins":
         return [f"<results>/twins/{wildcards.dataset}"]
-    return files_for_snakemake(annotation_files(wildcards))
-
-
-def annotation_files(wildcards):
-    """The annotation file of a dataset, if it has one."""
-    annotation = plan.source != "twins" and config["datasets"][wildcards.dataset]["annotation"]
-    return [os.path.join(root_of(wildcards), annotation)] if annotation else []
+    annotation = config["datasets"][wildcards.dataset]["annotation"]
+    return files_for_snakemake([os.path.join(root_of(wildcards), annotation)] if annotation else [])
 
 
 def files_for_snakemake(paths):
