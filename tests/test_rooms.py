@@ -17,12 +17,13 @@ MAY_IMPORT = {
     "datasets": BASE,
     "flow": BASE,
     "model": BASE,
+    "peers": BASE,
     "faces": BASE | {"datasets"},
     "twins": BASE | {"datasets", "flow"},
-    "training": BASE | {"datasets", "flow", "model"},
+    "training": BASE | {"datasets", "flow", "model", "peers"},
     "evaluation": BASE | {"datasets", "flow", "model"},
-    "planning": BASE | {"datasets", "flow", "model", "faces", "twins", "training", "evaluation"},
-    "cli": BASE | {"datasets", "flow", "model", "faces", "twins", "training", "evaluation", "planning"},
+    "planning": BASE | {"datasets", "flow", "model", "peers", "faces", "twins", "training", "evaluation"},
+    "cli": BASE | {"datasets", "flow", "model", "peers", "faces", "twins", "training", "evaluation", "planning"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

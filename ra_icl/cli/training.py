@@ -64,10 +64,13 @@ def fold(
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     from ra_icl.planning.code import code_digest
     from ra_icl.planning.options import json_list, parse
+    from ra_icl.planning.peers import require_peer, training_modules
     from ra_icl.training.method import MethodOptions
 
     candidate, options = _chosen(choice, options) if choice else ("", options)
     method_options = parse(MethodOptions, options, "options")
+    if method_options.peer:
+        require_peer(method_options.peer, "peer")
     use_gpu(method_options.training.device)
     import torch
 
@@ -77,7 +80,8 @@ def fold(
     held_out = Fold(protocol, method, out.stem, seed, data_source, tuple(json_list(classes, "classes")), candidate)
     keeping = {"checkpoints": checkpoints, "checkpoint_seconds": checkpoint_seconds}
     keeping |= {"keep_network": keep_network, "keep_epochs": keep_epochs, "keep_views": keep_views}
-    run_fold(out, held_out, index, flow, method_options, code=code or code_digest("ra_icl.training.fold"), **keeping)
+    modules = training_modules(method_options.peer)
+    run_fold(out, held_out, index, flow, method_options, code=code or code_digest(*modules), **keeping)
 
 
 def _chosen(choice: Path, options: str) -> tuple[str, str]:

@@ -12,6 +12,17 @@ from ra_icl.training.method import MethodOptions
 TRAINING_KEYS = tuple(field.name for field in fields(MethodOptions))
 
 
+def training_options(method: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of a resolved method that its folds depend on; its sampling is part of the flow's path.
+
+    Of a peer, which has settings of its own and prepares its input itself, in fp32: those, and the device.
+    """
+    if not method["peer"]:
+        return {key: method[key] for key in TRAINING_KEYS}
+    training = {"device": method["training"]["device"], "precision": "fp32"}
+    return {"peer": method["peer"], "input": {"normalise": "none"}, "training": training}
+
+
 def add_candidates(config: Mapping[str, Any], methods: Methods) -> None:
     """Add a method {method}.{candidate} to `methods` for every method that selects and every candidate.
 

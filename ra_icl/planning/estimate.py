@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from ra_icl.model.siamese import Branch, Siamese
-from ra_icl.planning.candidates import TRAINING_KEYS
+from ra_icl.planning.candidates import training_options
 from ra_icl.planning.instances import instances_of_sequences, map_size
 from ra_icl.planning.options import from_mapping
 from ra_icl.planning.plan import Plan
@@ -115,7 +115,7 @@ def random_sets(sequences: int, classes: int, size: int, device: str, instances:
 
 
 def _training(plan: Plan, method: str) -> dict[str, Any]:
-    return {key: plan.methods[method][key] for key in TRAINING_KEYS}
+    return training_options(plan.methods[method])
 
 
 def _instances(plan: Plan, protocol: str, method: str) -> int:

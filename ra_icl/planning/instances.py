@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from ra_icl.planning.candidates import TRAINING_KEYS
+from ra_icl.planning.candidates import training_options
 from ra_icl.planning.plan import Plan, sampling_of
 
 PUBLISHED_SIZE, PUBLISHED_INSTANCES = 28, 2  # of the published flow maps, at most
@@ -30,7 +30,7 @@ def cost_inputs(plan: Plan, protocol: str, methods: Sequence[str]) -> dict[str, 
     return {
         name: {
             "title": plan.methods[name]["title"],
-            "options": {key: plan.methods[name][key] for key in TRAINING_KEYS},
+            "options": training_options(plan.methods[name]),
             "size": map_size(plan),
             "instances": float(instances_of_sequences(plan, protocol, name).mean()),
         }

@@ -7,6 +7,7 @@ from typing import Any
 
 from ra_icl.errors import InputError
 from ra_icl.planning.options import from_mapping
+from ra_icl.planning.peers import check_peer
 from ra_icl.planning.settings import LONGEST_NAME, Method
 
 Methods = dict[str, dict[str, Any]]
@@ -77,6 +78,7 @@ def present(entries: Mapping[str, Any] | None) -> dict[str, Any]:
 def check_method(config: Mapping[str, Any], method: Mapping[str, Any], where: str) -> None:
     """Raise InputError, naming the key `where`, for a method's options that do not fit, also to the data source."""
     sampling = from_mapping(Method, method, where).sampling
+    check_peer(method, where)
     published, source = sampling.mode == "published", config["data"]["source"]
     if published != (source == "public_flow"):
         raise InputError(

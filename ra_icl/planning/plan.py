@@ -24,7 +24,7 @@ from ra_icl.datasets.protocols import (
 )
 from ra_icl.errors import Faults
 from ra_icl.flow.sampling import Sampling
-from ra_icl.planning.candidates import TRAINING_KEYS, add_candidates
+from ra_icl.planning.candidates import add_candidates, training_options
 from ra_icl.planning.config import check_config, slice_of
 from ra_icl.planning.held import all_datasets_of, datasets_of, parts_of, protocol_in, require_data, select_sequences
 from ra_icl.planning.indexes import read_index
@@ -193,8 +193,7 @@ class Plan:
     @cached_property
     def _training_slices(self) -> dict[str, str]:
         # Once for all methods: Snakemake asks for each of a thousand folds.
-        methods = self.methods.items()
-        return {name: slice_of({key: method[key] for key in TRAINING_KEYS}) for name, method in methods}
+        return {name: slice_of(training_options(method)) for name, method in self.methods.items()}
 
     def device(self, method: str) -> str:
         """What a method is trained on: auto, cuda or cpu."""

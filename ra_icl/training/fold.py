@@ -5,7 +5,6 @@ import platform
 import subprocess
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from ra_icl.training.instances import InstanceSets, StoredFlow, instance_sets, s
 from ra_icl.training.kept import keep_result, restore_result
 from ra_icl.training.loop import Trained, Training
 from ra_icl.training.method import MethodOptions
+from ra_icl.training.peers import peer_training, settings_of
 from ra_icl.training.prediction import VIEWS, predict
 
 log = logging.getLogger(__name__)
@@ -98,8 +98,8 @@ def run_fold(
         sets = instance_sets(stored, options.input, device)
         training, unseen = split(sets, held_out)
         log.info("%s: %d training sequences, %d held out, on %s", fold.name, len(training), len(unseen), device)
-        training_of = partial(Training, training, unseen, len(fold.class_names), options, fold.training_seed, device)
-        trained = training_of(state, keep_epochs).run()
+        arguments = (training, unseen, len(fold.class_names), options, fold.training_seed, device, state, keep_epochs)
+        trained = (peer_training if options.peer else Training)(*arguments).run()
         facts["data"] = data_record(sets, training, unseen, stored.digest)
         network = (trained.network, fold.class_names, options, asdict(fold)) if keep_network else None
         record = record_of(fold, trained, options, device) | facts
@@ -224,7 +224,7 @@ def record_of(fold: Fold, trained: Trained, options: MethodOptions, device: str)
         "memory": peak_memory(device),
         "precision": resolve_precision(options.training.precision, device),
         "threads": torch.get_num_threads(),
-        "options": asdict(options),
+        **settings_of(options),
         "versions": {"ra_icl": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "curve": trained.curve,
     }

@@ -13,7 +13,7 @@ from ra_icl.files import RERUN, TensorFile, checksum, open_tensors
 from ra_icl.flow.sampling import middle_instance
 from ra_icl.training.method import InputOptions, OptimiserOptions
 
-CHANNELS = ("u", "v", "strain")
+CHANNELS = {1: ("grey",), 3: ("u", "v", "strain"), 4: ("u", "v", "strain", "depth")}  # by their number
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class StoredFlow:
     """Flow maps of S sequences as they lie in their files, memory-mapped.
 
     table: the S rows dataset, subject, sequence, label and frames, the number of frames after the onset. tensors:
-    (N, 3, H, W) float16 each, read when they are used.
+    (N, C, H, W) float16 each, read when they are used.
     checksums: of the tensors, as the files state them. folder: that they lie below.
     """
 
@@ -42,9 +42,9 @@ class StoredFlow:
 class InstanceSets:
     """The instance sets of S sequences, M instances in total.
 
-    maps: (M, 3, H, W) in half precision. first: (S,) index of each sequence's first instance. count: (S,) number of its
-    instances. labels: (S,). table: the S rows of `StoredFlow`. statistics: (S, 3, 3), mean, minimum and maximum of u, v
-    and strain as stored.
+    maps: (M, C, H, W) in half precision, u, v and strain; peers alone read depth as a fourth channel, or grey frames in
+    place of flow. first: (S,) index of each sequence's first instance. count: (S,) number of its instances. labels:
+    (S,). table: the S rows of `StoredFlow`. statistics: (S, 3, C), mean, minimum and maximum of each channel as stored.
     """
 
     maps: torch.Tensor
@@ -64,12 +64,12 @@ class InstanceSets:
         return InstanceSets(self.maps, *chosen, self.table.iloc[rows].reset_index(drop=True), self.statistics[rows])
 
     def summary(self) -> dict[str, dict[str, float]]:
-        """Mean over instances, minimum and maximum of u, v and strain as stored: {"u": {"mean", "min", "max"}, ...}."""
+        """Mean over instances, minimum and maximum of each channel as stored: {"u": {"mean", "min", "max"}, ...}."""
         mean = np.average(self.statistics[:, 0], axis=0, weights=self.count.cpu().numpy())
         low, high = self.statistics[:, 1].min(axis=0), self.statistics[:, 2].max(axis=0)
         return {
             channel: {"mean": float(mean[number]), "min": float(low[number]), "max": float(high[number])}
-            for number, channel in enumerate(CHANNELS)
+            for number, channel in enumerate(CHANNELS[self.maps.shape[1]])
         }
 
     def middle_instances(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -149,7 +149,7 @@ def instance_sets(flow: StoredFlow, options: InputOptions, device: str) -> Insta
     counts = torch.tensor([len(tensor) for tensor in flow.tensors])
     first = counts.cumsum(0) - counts
     maps = torch.empty(int(counts.sum()), *flow.tensors[0].shape[1:], dtype=torch.float16, device=device)
-    statistics = np.empty((len(counts), 3, len(CHANNELS)))
+    statistics = np.empty((len(counts), 3, maps.shape[1]))
     for row, (tensor, stated) in enumerate(zip(flow.tensors, flow.checksums, strict=True)):
         # Whoever lists the flow verifies it too, but days may lie between.
         if checksum(tensor.numpy()) != stated:
@@ -157,7 +157,7 @@ def instance_sets(flow: StoredFlow, options: InputOptions, device: str) -> Insta
             place = f"{flow.folder / dataset / subject}.safetensors: {sequence}"
             raise InputError(f"{place}: its checksum does not match, so the file is damaged; {RERUN}")
         # Scaled after the copy: writing to a mapped tensor would copy its pages on the host.
-        instances = maps[first[row] : first[row] + counts[row]].copy_(tensor)  # (N, 3, H, W)
+        instances = maps[first[row] : first[row] + counts[row]].copy_(tensor)  # (N, C, H, W)
         statistics[row] = statistics_of(instances)
         normalise(instances, options)
     labels = torch.tensor(flow.table["label"].to_numpy())
@@ -165,7 +165,7 @@ def instance_sets(flow: StoredFlow, options: InputOptions, device: str) -> Insta
 
 
 def statistics_of(maps: torch.Tensor) -> np.ndarray:
-    """Mean, minimum and maximum of each channel of maps (N, 3, H, W): (3, 3), a row per statistic."""
+    """Mean, minimum and maximum of each channel of maps (N, C, H, W): (3, C), a row per statistic."""
     values = maps.float()
     found = [values.mean(dim=(0, 2, 3)), values.amin(dim=(0, 2, 3)), values.amax(dim=(0, 2, 3))]
     return torch.stack(found).cpu().numpy()

@@ -1,7 +1,7 @@
 """The options of a method: everything that the training of a fold depends on, besides its data."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from ra_icl.model.options import ModelOptions
 from ra_icl.options import Help, Options, above, at_least, at_most, between
@@ -147,6 +147,13 @@ class MethodOptions(Options):
     )
     training: Annotated[OptimiserOptions, Help("optimiser and device")] = field(default_factory=OptimiserOptions)
     inference: Annotated[InferenceOptions, Help("prediction")] = field(default_factory=InferenceOptions)
+    peer: Annotated[
+        dict[str, Any],
+        Help(
+            "another method in place of Ra-ICL's: name, that of its file in ra_icl/peers, and those of its settings "
+            "that differ from its defaults; of the options above only training.device counts then"
+        ),
+    ] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.inference.network == "target" and not self.consistent:

@@ -13,6 +13,7 @@ from ra_icl.files import speaks_utf8, unusable, use_utf8
 from ra_icl.planning.code import code_digest as code
 from ra_icl.planning.config import prepare, refuse_twice, slice_of
 from ra_icl.planning.instances import cost_inputs
+from ra_icl.planning.peers import training_modules
 from ra_icl.planning.plan import CASME3, make_plan
 from ra_icl.planning.selection import Selection
 from ra_icl.training.gpus import visible_gpus

@@ -2,6 +2,7 @@
 
 
 MEMBERS = {member for ensemble in plan.ensembles.values() for member in ensemble["members"]}
+TRAINING_CODE = {method: code(*training_modules(options["peer"])) for method, options in plan.methods.items()}
 
 
 rule fold:
@@ -25,7 +26,7 @@ rule fold:
     resources:
         gpu_share=lambda wildcards: GPU_SHARE * (plan.device(wildcards.method) != "cpu"),
     params:
-        code=code("ra_icl.training.fold"),
+        code=lambda wildcards: TRAINING_CODE[wildcards.method],
         options=lambda wildcards: plan.training_slice(wildcards.method),
         classes=lambda wildcards: plan.classes(wildcards.protocol),
         source=plan.source,

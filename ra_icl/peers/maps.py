@@ -1,0 +1,20 @@
+"""What several peers do to flow maps before they read them."""
+
+import torch
+from torch.nn import functional
+
+
+def resize(maps: torch.Tensor, size: int) -> torch.Tensor:
+    """Maps (S, C, H, W) at `size` x `size` pixels: area-weighted when they shrink, bilinear when they grow.
+
+    Values keep their unit, pixels of the original image.
+    """
+    if maps.shape[-2:] == (size, size):
+        return maps
+    return functional.interpolate(maps, (size, size), mode="bilinear", antialias=True, align_corners=False)
+
+
+def stretch(maps: torch.Tensor, top: float = 1.0) -> torch.Tensor:
+    """Each channel of each map (S, C, H, W) scaled so that its smallest value is 0 and its largest `top`."""
+    low, high = maps.amin((2, 3), keepdim=True), maps.amax((2, 3), keepdim=True)
+    return (maps - low) / (high - low).clamp(min=1e-6) * top

@@ -1,0 +1,98 @@
+"""The peers that a config may name, checked without importing them: a peer's file imports PyTorch, a plan must not."""
+
+import ast
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ra_icl import options
+from ra_icl.errors import InputError
+from ra_icl.peers import settings
+from ra_icl.planning.options import from_mapping
+
+FOLDER = Path(settings.__file__).parent
+FED = ("flow", "frames")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a peer's file declares: its settings, what it is fed, and whether it trains a network."""
+
+    settings: type
+    fed: str
+    trains_network: bool
+
+
+@cache
+def declared_peers() -> dict[str, Declared]:
+    """{name: what its file declares} of every peer."""
+    found = {path.stem: _declared(path) for path in sorted(FOLDER.glob("*.py"))}
+    return {name: declared for name, declared in found.items() if declared}
+
+
+def check_peer(method: Mapping[str, Any], where: str) -> None:
+    """Raise InputError, naming the key below `where`, for a peer or one of its settings that is not known or fits not.
+
+    Also for a sampling that only peers take, and for one that does not give what the peer is fed.
+    """
+    sampling, chosen = method["sampling"], dict(method["peer"])
+    frames, depth = sampling["mode"] == "frames", sampling.get("depth", False)
+    if not chosen:
+        if frames or depth:
+            key = "mode: frames" if frames else "depth: true"
+            raise InputError(
+                f"config: {where}.sampling.{key}: is for peers alone; set {where}.peer, or another sampling"
+            )
+        return
+    fed = require_peer(chosen, f"{where}.peer").fed
+    if frames != (fed == "frames"):
+        mode = "frames" if fed == "frames" else "apex, or another of flow"
+        raise InputError(f"config: {where}.sampling.mode: {chosen['name']} is fed {fed}; set {mode}")
+
+
+def require_peer(chosen: Mapping[str, Any], where: str) -> Declared:
+    """What the peer of a method's options `peer` declares.
+
+    Raises InputError, naming the key below `where`, for a peer or one of its settings that is not known or fits not.
+    """
+    known, name = declared_peers(), chosen.get("name")
+    if name not in known:
+        raise InputError(f"config: {where}.name: {name!r} is not defined; known: {', '.join(known)}")
+    from_mapping(known[name].settings, {key: chosen[key] for key in chosen if key != "name"}, where)
+    return known[name]
+
+
+def training_modules(chosen: Mapping[str, Any]) -> list[str]:
+    """The modules that a fold of a method runs, besides what they import; chosen: the method's options `peer`."""
+    return ["ra_icl.training.fold", *([f"ra_icl.peers.{chosen['name']}"] if chosen else [])]
+
+
+def _declared(path: Path) -> Declared | None:
+    """What the file of a peer declares; None if it is none, having no class Settings.
+
+    Runs nothing of the file but that class, for which the modules that it may use are given.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    bodies = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    constants = {
+        node.targets[0].id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
+    if "Settings" not in bodies or constants.get("FED") not in FED:
+        return None
+    names = {
+        **vars(options),
+        **vars(dataclasses),
+        **vars(typing),
+        **vars(settings),
+        "__name__": f"ra_icl.peers.{path.stem}",
+    }
+    exec(compile(ast.Module([bodies["Settings"]], []), str(path), "exec"), names)
+    return Declared(names["Settings"], constants["FED"], "network" in bodies)

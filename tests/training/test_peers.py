@@ -1,0 +1,107 @@
+"""Peers through a fold: predictions, record with origins, checkpoints, epochs; bad peers and settings."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from fold_data import train_fold, write_workspace
+from torch.nn import functional
+
+from ra_icl.errors import InputError
+from ra_icl.files import load_tensors, read_json, save_tensors
+from ra_icl.peers.registry import load_peer
+from ra_icl.planning.candidates import training_options
+from ra_icl.planning.options import from_mapping
+from ra_icl.training.checkpoint import Stopped
+from ra_icl.training.method import MethodOptions
+from ra_icl.training.peers import NetworkTraining
+
+
+def peer_options(**peer):
+    method = {"peer": peer, "training": {"device": "cpu"}}
+    return from_mapping(MethodOptions, training_options(method))
+
+
+@pytest.fixture
+def ststnet():
+    return peer_options(name="ststnet", size=10, epochs=3, batch=2, learning_rate=0.01)
+
+
+def test_a_fold_of_a_peer_is_that_of_a_plain_loop(tmp_path, ststnet):
+    maps = write_workspace(tmp_path, instances=3, size=10)
+    out = train_fold(tmp_path, ststnet, keep_epochs=True)
+    rows, record = pd.read_csv(out), read_json(out.with_suffix(".json"))
+
+    middle = {key: torch.from_numpy(value[1]).float() for key, value in maps.items()}  # of three instances
+    peer = load_peer(ststnet.peer)
+    torch.manual_seed(record["training_seed"])
+    generator = torch.Generator().manual_seed(record["training_seed"])
+    network = peer.module.network(3, peer.settings)
+    train = torch.stack([value for (subject, _), value in middle.items() if subject == "sub02"])
+    inputs = torch.empty_like(train)
+    for sequence in range(3):
+        for channel in range(3):
+            one = train[sequence, channel]
+            inputs[sequence, channel] = (one - one.min()) / (one.max() - one.min()) * 255
+    labels = torch.tensor([0, 1, 2])  # the emotions of write_workspace go round
+    adam = torch.optim.Adam(network.parameters(), lr=0.01)
+    for _ in range(3):
+        order = torch.randperm(3, generator=generator)
+        for batch in (order[:2], order[2:]):
+            adam.zero_grad()
+            functional.cross_entropy(network(inputs[batch]), labels[batch]).backward()
+            adam.step()
+    network.eval()
+    held_out = torch.stack([value for (subject, _), value in middle.items() if subject == "sub01"])
+    expected = network(peer.module.prepare(held_out, peer.settings)).softmax(dim=1).detach().numpy()
+    np.testing.assert_allclose(rows[["p0", "p1", "p2"]], expected, atol=1e-5)
+
+    assert (record["selection"], record["epoch"], record["steps"], record["images"]) == ("last", 3, 6, 9)
+    assert record["settings"]["epochs"] == {"value": 3, "from": "config"}
+    assert record["settings"]["size"] == {"value": 10, "from": "config"}
+    assert record["settings"]["weight_decay"] == {"value": 0.0, "from": "code"}
+    assert record["options"]["peer"]["name"] == "ststnet"
+    epochs = pd.read_csv(out.with_suffix(".epochs.csv"))
+    np.testing.assert_allclose(epochs[epochs["epoch"] == 3][["p0", "p1", "p2"]], rows[["p0", "p1", "p2"]])
+
+
+def test_a_peer_resumes_from_its_checkpoint_bit_for_bit(tmp_path, ststnet, monkeypatch):
+    write_workspace(tmp_path, size=10)
+    whole = pd.read_csv(train_fold(tmp_path, ststnet))
+
+    step, seen = NetworkTraining.step, []
+
+    def stop_after_three(training, rows):
+        seen.append(len(rows))
+        if len(seen) == 3 and training.checkpoint:
+            training.checkpoint.asked_to_stop = True
+        return step(training, rows)
+
+    monkeypatch.setattr(NetworkTraining, "step", stop_after_three)
+    keeping = {"checkpoints": tmp_path / "checkpoints"}
+    with pytest.raises(Stopped):
+        train_fold(tmp_path, ststnet, folder="resumed", **keeping)
+    resumed = train_fold(tmp_path, ststnet, folder="resumed", **keeping)
+    assert len(seen) == 6  # four before, two after
+    pd.testing.assert_frame_equal(pd.read_csv(resumed), whole)
+
+
+def test_a_kept_network_of_a_peer_is_the_one_that_predicted(tmp_path, ststnet):
+    maps = write_workspace(tmp_path, instances=1, size=10)
+    out = train_fold(tmp_path, ststnet, keep_network=True)
+    tensors, metadata = load_tensors(out.with_suffix(".safetensors"), verify=True)
+    peer = load_peer(metadata["options"]["peer"])
+    network = peer.module.network(3, peer.settings).eval()
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
+    inputs = torch.stack([torch.from_numpy(maps["sub01", f"EP0{n}"][0]).float() for n in range(3)])
+    found = network(peer.module.prepare(inputs, peer.settings)).softmax(dim=1).detach()
+    np.testing.assert_allclose(pd.read_csv(out)[["p0", "p1", "p2"]], found, atol=0.01)  # weights in half precision
+
+
+def test_a_peer_that_is_not_fed_frames_says_so(tmp_path, ststnet):
+    write_workspace(tmp_path, size=10)
+    for path in (tmp_path / "flow" / "casme2").iterdir():
+        tensors, _ = load_tensors(path)
+        save_tensors(path, {name: value[:, :1].copy() for name, value in tensors.items()}, {})
+    with pytest.raises(InputError, match="peer ststnet: is fed flow, not frames"):
+        train_fold(tmp_path, ststnet)
