@@ -98,6 +98,7 @@ PROTOCOLS = {
 
 # The protocols of Table 3, its controls and ablations, Figures 4 and 6-10; a run has one of them at most.
 CDE = ("cde", "groups5")
+CASME3 = ("casme3_3", "casme3_4", "casme3_7")
 # What a config calls `cross`.
 CROSS = ("cross", "cross_casme2", "cross_samm", "cross_smic")
 

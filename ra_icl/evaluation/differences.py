@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import DATA, caveats
+from ra_icl.evaluation.choice import selection_notes
 from ra_icl.evaluation.data_notes import data_notes
 from ra_icl.evaluation.intervals import RESAMPLES, SCORES, Subjects, compare, holm, interval_notes, subjects_of
 from ra_icl.evaluation.records import read_metrics
@@ -17,7 +19,7 @@ from ra_icl.evaluation.tables import SYNTHETIC_NOTE, bracketed, record
 REFERENCE = "m6"
 VALUES = ("difference", "low", "high", "p", "p_holm")
 # What two methods must share, besides the sequences, for a difference of scores to be theirs alone.
-SHARED = ("protocol", "data_source", "classes", "seeds")
+SHARED = ("protocol", "data_source", "classes")
 
 
 def write_differences(
@@ -47,6 +49,7 @@ def build_differences(
     for content in others:
         theirs = subjects_of(content)
         _require_same(ours, subjects, content, theirs)
+        theirs = Subjects(theirs.names, np.broadcast_to(theirs.matrices, subjects.matrices.shape))
         rows.append(_row(content, reference, methods, theirs, subjects))
     data = pd.DataFrame(rows)
     for score in SCORES:
@@ -56,7 +59,8 @@ def build_differences(
     title = _title(reference, methods)
     caption = f"{title} minus each other method, protocol {ours['protocol']}, in points of UF1 and UAR"
     caption = "; ".join(dict.fromkeys([caption, *(said for content in (ours, *others) for said in caveats(content))]))
-    notes = _notes(ours, subjects, len(others), data_notes([ours, *others], methods))
+    said = [*data_notes([ours, *others], methods), *selection_notes([ours, *others])]
+    notes = _notes(ours, subjects, len(others), said)
     return Table("differences", caption, notes, data, _printed(data), record=record([ours, *others]))
 
 
@@ -80,13 +84,15 @@ def _parted(
 def _require_same(ours: Mapping[str, Any], subjects: Subjects, content: Mapping[str, Any], theirs: Subjects) -> None:
     """Raise InputError unless two methods predicted the same sequences, as far as counts by class and subject tell."""
     pair = f"differences: {content['method']} and {ours['method']}"
-    for key in SHARED:
+    # What draws nothing predicts alike with every seed, and is run with the first alone.
+    alike = content.get("draws", True) is False and set(content["seeds"]) <= set(ours["seeds"])
+    for key in [*SHARED, *([] if alike else ["seeds"])]:
         if content[key] != ours[key]:
             raise InputError(f"{pair} differ in {key} ({content[key]}, {ours[key]}); compare like with like")
     only = sorted(set(subjects.names) ^ set(theirs.names))
     if only:
         raise InputError(f"{pair}: only one predicted subject {'/'.join(only[0])}; run both on the same sequences")
-    differ = (subjects.matrices.sum(-1) != theirs.matrices.sum(-1)).any((1, 2))
+    differ = (subjects.matrices.sum(-1) != theirs.matrices.sum(-1)).any((1, 2))  # one seed stands for all
     if differ.any():
         name = "/".join(subjects.names[int(differ.argmax())])
         raise InputError(f"{pair}: other labels or sequences of subject {name}; run both on the same sequences")
@@ -126,14 +132,14 @@ def _printed(data: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(cells)
 
 
-def _notes(ours: Mapping[str, Any], subjects: Subjects, comparisons: int, of_data: Sequence[str]) -> tuple[str, ...]:
-    """What was done with the data, what the columns mean, and why intervals may be missing."""
+def _notes(ours: Mapping[str, Any], subjects: Subjects, comparisons: int, said: Sequence[str]) -> tuple[str, ...]:
+    """What was done with the data, which options were chosen, what the columns mean, why intervals may be missing."""
     exact = 2 ** len(subjects) <= RESAMPLES
     swaps = f"all {2 ** len(subjects):,} ways" if exact else f"{RESAMPLES:,} random ways"
     seeds = len(ours["seeds"])
     return (
         *([SYNTHETIC_NOTE] if ours["data_source"] == "twins" else []),
-        *of_data,
+        *said,
         *interval_notes([ours["method"]], [subjects]),
         f"p: two-sided, from {swaps} of swapping subjects' predictions between the two methods",
         f"Holm: p adjusted for the number of comparisons, here {comparisons}, of UF1 and UAR apart",

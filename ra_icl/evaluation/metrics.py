@@ -109,11 +109,12 @@ def aggregate(
     """Pool the folds of one method (CSV files, each with its .json beside it) into a metrics JSON.
 
     Writes `out` and returns its content: that of `summarise`, `by_subject` under "subjects", title, protocol, method,
-    selection, data_source, the number of folds, what they were fed and made by, and `warnings`, how many of them have
-    each finding of `explain` (left out for folds of older versions). indexes: the index CSVs of the protocol's
-    datasets, for `without_apex`, how many of the predicted sequences have no annotated apex, per dataset (left out
-    without them). left_out: how many sequences `data.exclude` took out of the protocol, per dataset. selection_of: of
-    `choice.selection_of`, if the method's options were selected; it goes along.
+    selection, data_source, draws (false if no seed changes anything, else left out), the number of folds, what they
+    were fed and made by, and `warnings`, how many of them have each finding of `explain` (left out for folds of older
+    versions). indexes: the index CSVs of the protocol's datasets, for `without_apex`, how many of the predicted
+    sequences have no annotated apex, per dataset (left out without them). left_out: how many sequences `data.exclude`
+    took out of the protocol, per dataset. selection_of: of `choice.selection_of`, if the method's options were
+    selected; it goes along.
     Raises InputError, naming the file, if a fold lacks a column or a prediction, if it belongs to another method or
     protocol, was trained under other rules or on other flow than the rest, if a sequence is not predicted exactly once
     per seed or is in no index.
@@ -138,6 +139,7 @@ def aggregate(
         **({"without_apex": count_without_apex(predictions, indexes)} if indexes else {}),
         "left_out": dict(left_out or {}),
         **({"selection_of": dict(selection_of)} if selection_of else {}),
+        **({} if all(metadata.get("draws", True) for _, metadata in folds) else {"draws": False}),
     }
     content = {"title": "; ".join([f"{method.upper()}, protocol {protocol}", *caveats(content)]), **content}
     files.write_json(out, content)

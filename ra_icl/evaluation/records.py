@@ -11,7 +11,7 @@ from ra_icl.errors import InputError
 RERUN = "delete it and run again"
 _NUMBER, _TEXT, _BYTES = int | float, str | None, int | None
 _NAMES = {dict: "an object", list: "a list", str: "text", int: "an integer", _NUMBER: "a number"}
-_NAMES |= {_TEXT: "text or null", _BYTES: "an integer or null"}
+_NAMES |= {bool: "true or false", _TEXT: "text or null", _BYTES: "an integer or null"}
 # {key: its kind}; a kind is a type of _NAMES, a mapping like this one, or [the kind of a list's items].
 # A key that ends with ? may be left out, as older versions did; ... stands for every other key.
 FOLD = {
@@ -19,7 +19,7 @@ FOLD = {
     "data": {"predicted": int, "flow": str, "all": {...: {...: _NUMBER}}, "classes?": [int]},
     **{"versions": {...: _TEXT}, "seconds": _NUMBER, "memory?": _BYTES},
     **{"commit?": _TEXT, "device?": _TEXT, "precision?": _TEXT},
-    **{"curve?": [{}], "options?": {}},
+    **{"curve?": [{}], "options?": {}, "draws?": bool},
 }
 METRICS = {
     **{"method": str, "protocol": str, "selection": str, "data_source": str, "data": {}},

@@ -26,6 +26,7 @@ from ra_icl.evaluation.table_layouts import (
     MARKS,
     NUMERIC,
     PROTOCOLS,
+    QUOTES,
     SCORES,
     columns,
     score_columns,
@@ -38,6 +39,10 @@ SYNTHETIC_NOTE = "Synthetic twins show that every step of the workflow works, an
 TRAINED = {name: TITLES[KNOWN[name].train] if KNOWN[name].train else "the others" for name in CROSS}
 CROSS_NOTE = (
     "Each score is of networks that have not seen the dataset: they were trained on the others, or on the one named"
+)
+PEERS_NOTE = (
+    "Rows of this run share data, flow, folds and the rule for the epoch; each published row has its own, so that a "
+    "method's two rows differ by all of these"
 )
 MARKS_NOTE = "→X: replaced by X. Apex*: a single onset/apex instance. Apex: sampling in a neighbourhood of the apex"
 
@@ -55,7 +60,7 @@ def write_table(
     """
     metrics = [read_metrics(path) for path in metrics_jsons]
     quoted = read_published(published)
-    audited = audit_notes(Path(published).with_name("published_audit.csv"), number, quoted)
+    audited = audit_notes(Path(published).with_name("published_audit.csv"), QUOTES.get(number, number), quoted)
     audited += power_notes(Path(published).with_name("published_power.csv"), number)
     write_formats(build_table(number, metrics, quoted, methods, audited), out_stem)
 
@@ -84,7 +89,7 @@ def build_table(
     rank = PROTOCOLS[number].index
     ordered = sorted(metrics, key=lambda m: (rank(m["protocol"]), order.index(m["method"])))
     comparable = DATA[metrics[0]["data_source"]] == "real" and metrics[0]["protocol"] not in FOLDS_CAVEATS
-    quoted = published[published["table"] == number] if comparable else published[:0]
+    quoted = published[published["table"] == QUOTES.get(number, number)] if comparable else published[:0]
     rows = [_published_row(number, row) for row in quoted.to_dict("records")]
     subjects = [subjects_of(content) if "subjects" in content else None for content in ordered]
     rows += [_measured_row(number, *row, methods[row[0]["method"]]) for row in zip(ordered, subjects, strict=True)]
@@ -136,7 +141,10 @@ def bracketed(low: float, high: float) -> str:
 def _published_row(number: str, row: Mapping[str, str]) -> dict[str, Any]:
     """A row of published.csv as a row of the CSV."""
     ids = {"data": "published", "method": row["method"], "title": row["method"], "source": row["source"]}
-    ids |= {"protocol": f"casme3_{row['classes']}" if number == "2" else "cde", "classes": float(row["classes"] or nan)}
+    ids |= {
+        "protocol": f"casme3_{row['classes']}" if row["table"] == "2" else "cde",
+        "classes": float(row["classes"] or nan),
+    }
     marks = {name: row[name] or None for name in MARKS}
     return ids | marks | {column: float(row[column] or nan) for column in score_columns(number)}
 
@@ -251,6 +259,8 @@ def _notes(number: str, metrics: Sequence[Mapping[str, Any]], methods: Mapping[s
     notes += data_notes(metrics, methods)
     if "mir" in LEADING[number]:
         notes.append(MARKS_NOTE)
+    if number in QUOTES:
+        notes.append(PEERS_NOTE)
     if number == "cross":
         notes.append(CROSS_NOTE)
     several = sorted({len(content["seeds"]) for content in metrics} - {1})

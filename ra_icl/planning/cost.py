@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import isnan, nan
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,8 +16,10 @@ from ra_icl.evaluation.caveats import DATA, caveats
 from ra_icl.evaluation.records import read_metrics
 from ra_icl.evaluation.table_formats import EMPTY, Table, write_formats
 from ra_icl.model.siamese import Siamese
+from ra_icl.peers.registry import load_peer
 from ra_icl.planning.estimate import random_sets
 from ra_icl.planning.options import from_mapping
+from ra_icl.planning.peer_costs import PeerCosts
 from ra_icl.training.device import device_name, fix_kernels, resolve_device
 from ra_icl.training.method import MethodOptions
 from ra_icl.training.prediction import predict
@@ -49,7 +52,8 @@ def write_costs(
     said = dict.fromkeys(caveat for content in contents for caveat in caveats(content))
     caption = "; ".join(["What each method costs", *said])
     size = "Maps of " + " and ".join(f"{size} px" for size in sorted(set(data["size"])))
-    timed = f"{size}, batches of {data['batch'].max()}; a clip is predicted on {device_name(where)}"
+    batches = " or ".join(f"{batch:.0f}" for batch in sorted(set(data["batch"].dropna())))
+    timed = f"{size}, batches of {batches}; a clip is predicted on {device_name(where)}"
     write_formats(Table("cost", caption, (*NOTES, timed), data, _printed(data)), out_stem)
 
 
@@ -105,26 +109,54 @@ def _row(name: str, method: Mapping[str, Any], metrics: Mapping[str, Any], devic
     options = from_mapping(MethodOptions, method["options"], f"methods.{name}")
     classes, size = len(metrics["classes"]), method["size"]
     predicted = max(1, round(method["instances"])) if options.inference.instances == "all" else 1
-    predicting, trained = parameters(options, classes)
+    if options.peer:
+        peer = load_peer(options.peer)
+        found = _of_peer(PeerCosts(peer, classes, size, method["channels"], round(method["instances"])), device)
+        predicted = predicted if peer.module.FED == "flow" else 0
+        batch = getattr(peer.settings, "batch", None)
+    else:
+        found, batch = _of_method(options, classes, size, predicted, device), options.training.batch
     folds = metrics["folds"] * len(metrics["seeds"])
     return {
         "data": DATA[metrics["data_source"]],
         "method": name,
         "title": method["title"],
         "uf1": round(100 * metrics["scores"]["composite"]["uf1"]["mean"], 4),
-        "parameters_predicting": predicting,
-        "parameters_trained": trained,
-        "gflop_clip": flops_of_clip(options, classes, size, predicted) / 1e9,
-        "gflop_step": flops_of_step(options, classes, size) / 1e9,
+        **found,
         "seconds_fold": round(metrics["seconds"] / folds, 1),
         "device_fold": ", ".join(metrics["device"]),
         "memory_fold": metrics.get("memory"),
-        "seconds_clip": round(seconds_of_clip(options, classes, size, predicted, device), 5),
         "device_clip": device_name(device),
         "maps_training": round(method["instances"], 2),
         "maps_clip": predicted,
         "size": size,
-        "batch": options.training.batch,
+        "batch": batch,
+    }
+
+
+def _of_method(options: MethodOptions, classes: int, size: int, predicted: int, device: str) -> dict[str, float]:
+    """What a method of Ra-ICL costs, as columns of the CSV."""
+    predicting, trained = parameters(options, classes)
+    return {
+        "parameters_predicting": predicting,
+        "parameters_trained": trained,
+        "gflop_clip": flops_of_clip(options, classes, size, predicted) / 1e9,
+        "gflop_step": flops_of_step(options, classes, size) / 1e9,
+        "seconds_clip": round(seconds_of_clip(options, classes, size, predicted, device), 5),
+    }
+
+
+def _of_peer(costs: PeerCosts, device: str) -> dict[str, float]:
+    """What a peer costs, as columns of the CSV; NaN for what a classifier of descriptors has not."""
+    parameters, clip, step = (
+        nan if value is None else value for value in (costs.parameters(), costs.flops_of_clip(), costs.flops_of_step())
+    )
+    return {
+        "parameters_predicting": parameters,
+        "parameters_trained": parameters,
+        "gflop_clip": clip / 1e9,
+        "gflop_step": step / 1e9,
+        "seconds_clip": round(costs.seconds_of_clip(device), 5),
     }
 
 
@@ -137,8 +169,8 @@ def _printed(data: pd.DataFrame) -> pd.DataFrame:
         "Data": data["data"],
         "UF1": data["uf1"].map("{:.2f}".format),
         "Parameters": [f"{_short(one)} / {_short(other)}" for one, other in both],
-        "GFLOP per clip": data["gflop_clip"].map("{:.3g}".format),
-        "GFLOP per step": data["gflop_step"].map("{:.4g}".format),
+        "GFLOP per clip": [EMPTY if isnan(value) else f"{value:.3g}" for value in data["gflop_clip"]],
+        "GFLOP per step": [EMPTY if isnan(value) else f"{value:.4g}" for value in data["gflop_step"]],
         "s per fold": data["seconds_fold"].map("{:.0f}".format) + " (" + data["device_fold"] + ")",
         "Memory": [f"{value / 2**30:.2f} GiB" if value else EMPTY for value in data["memory_fold"].fillna(0)],
         "ms per clip": (1000 * data["seconds_clip"]).map("{:.1f}".format),
@@ -147,6 +179,8 @@ def _printed(data: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(cells).astype(str)
 
 
-def _short(number: int) -> str:
+def _short(number: float) -> str:
     """A number of parameters: 11.2 M, 47.7 k."""
+    if isnan(number):
+        return EMPTY
     return f"{number / 1e6:.1f} M" if number >= 1e6 else f"{number / 1e3:.1f} k"

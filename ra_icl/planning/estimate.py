@@ -12,9 +12,11 @@ import pandas as pd
 import torch
 
 from ra_icl.model.siamese import Branch, Siamese
+from ra_icl.peers.registry import load_peer
 from ra_icl.planning.candidates import training_options
-from ra_icl.planning.instances import instances_of_sequences, map_size
+from ra_icl.planning.instances import channels, cost_inputs, instances_of_sequences, map_size
 from ra_icl.planning.options import from_mapping
+from ra_icl.planning.peer_costs import PeerCosts, steps_of_training
 from ra_icl.planning.plan import Plan
 from ra_icl.planning.selection import Selection
 from ra_icl.training.device import device_name, fix_kernels, resolve_device, stream_of
@@ -40,11 +42,13 @@ def estimate(plan: Plan) -> list[str]:
         options = from_mapping(MethodOptions, _training(plan, method), f"methods.{method}")
         kind = json.dumps([_training(plan, method), len(plan.class_names(protocol))], sort_keys=True)
         if kind not in kinds:
-            kinds[kind] = measured_step(options, len(plan.class_names(protocol)), map_size(plan))
+            classes, size = len(plan.class_names(protocol)), map_size(plan)
+            peer = measured_peer_step(plan, protocol, method, options) if options.peer else None
+            kinds[kind] = peer or measured_step(options, classes, size)
         per_step, bytes_of_step, device = kinds[kind]
         seconds += per_step * steps_of(plan, protocol, method, options)
         devices.add(device)
-        memory = max(memory, bytes_of_step + 2 * 3 * map_size(plan) ** 2 * _instances(plan, protocol, method))
+        memory = max(memory, bytes_of_step + _map_bytes(plan, protocol, method))
     return [*_device_lines(devices), *_need_lines(plan, seconds, devices, memory), *_selection_lines(plan)]
 
 
@@ -52,8 +56,12 @@ def steps_of(plan: Plan, protocol: str, method: str, options: MethodOptions) -> 
     """Optimiser steps of all folds and seeds of a method under a protocol."""
     pairs = _pairs_per_epoch(plan, protocol, method, options)
     held_out = pairs.groupby(plan.fold_of(protocol)).sum()
+    seeds = len(plan.seeds(method))
+    if options.peer:
+        peer = load_peer(options.peer)
+        return sum(steps_of_training(peer, int(pairs.sum() - own)) for own in held_out) * seeds
     per_epoch = [math.ceil((pairs.sum() - own) / options.training.batch) for own in held_out]
-    return int(sum(per_epoch)) * options.training.epochs * len(plan.config["seeds"])
+    return int(sum(per_epoch)) * options.training.epochs * seeds
 
 
 def disk_bytes(plan: Plan) -> int:
@@ -62,8 +70,8 @@ def disk_bytes(plan: Plan) -> int:
     used = pd.concat(plan.selected.values()).drop_duplicates(["dataset", "subject", "sequence"])
     frames = (used["offset"] - used["onset"] + 1).sum()
     crops = 0 if plan.source == "public_flow" else frames * faces["size"] ** 2 * (1 if faces["grey"] else 3)
-    flow = {(plan.sampling(method), protocol): _instances(plan, protocol, method) for protocol, method in plan.runs()}
-    return int(crops + sum(flow.values()) * 3 * 2 * map_size(plan) ** 2 + _network_bytes(plan))
+    flow = {(plan.sampling(method), protocol): _map_bytes(plan, protocol, method) for protocol, method in plan.runs()}
+    return int(crops + sum(flow.values()) + _network_bytes(plan))
 
 
 def _network_bytes(plan: Plan) -> int:
@@ -72,9 +80,14 @@ def _network_bytes(plan: Plan) -> int:
     for protocol, method in plan.runs():
         if method in plan.config["keep_networks"]:
             options = from_mapping(MethodOptions, _training(plan, method), f"methods.{method}")
-            branch = Branch(len(plan.class_names(protocol)), options.model, options.loss.regions > 0)
-            numbers = sum(tensor.numel() for tensor in branch.state_dict().values())
-            total += 2 * numbers * len(plan.folds(protocol)) * len(plan.config["seeds"])
+            classes = len(plan.class_names(protocol))
+            if options.peer:
+                peer = load_peer(options.peer)
+                network = peer.module.network(classes, peer.settings)
+            else:
+                network = Branch(classes, options.model, options.loss.regions > 0)
+            numbers = sum(tensor.numel() for tensor in network.state_dict().values())
+            total += 2 * numbers * len(plan.folds(protocol)) * len(plan.seeds(method))
     return total
 
 
@@ -103,6 +116,19 @@ def measured_step(options: MethodOptions, classes: int, size: int) -> tuple[floa
     return seconds, torch.cuda.max_memory_reserved() + CONTEXT if device == "cuda" else 0, device
 
 
+def measured_peer_step(plan: Plan, protocol: str, method: str, options: MethodOptions) -> tuple[float, int, str]:
+    """`measured_step` of a method that is a peer; of a classifier of descriptors, on a CPU, all of its training."""
+    wanted, fed = cost_inputs(plan, protocol, [method])[method], load_peer(options.peer)
+    device = resolve_device(options.training.device) if fed.trains_network else "cpu"
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    costs = PeerCosts(
+        fed, len(plan.class_names(protocol)), wanted["size"], wanted["channels"], round(wanted["instances"])
+    )
+    seconds = costs.seconds_of_step(device)
+    return seconds, torch.cuda.max_memory_reserved() + CONTEXT if device == "cuda" else 0, device
+
+
 def random_sets(sequences: int, classes: int, size: int, device: str, instances: int = 2) -> InstanceSets:
     """Sequences of random instances."""
     maps = (
@@ -118,13 +144,16 @@ def _training(plan: Plan, method: str) -> dict[str, Any]:
     return training_options(plan.methods[method])
 
 
-def _instances(plan: Plan, protocol: str, method: str) -> int:
-    """Instances of all sequences of a protocol."""
-    return int(instances_of_sequences(plan, protocol, method).sum())
+def _map_bytes(plan: Plan, protocol: str, method: str) -> int:
+    """Bytes of all that a method is fed of the sequences of a protocol, in half precision."""
+    instances = int(instances_of_sequences(plan, protocol, method).sum())
+    return 2 * channels(plan.methods[method]) * map_size(plan) ** 2 * instances
 
 
 def _pairs_per_epoch(plan: Plan, protocol: str, method: str, options: MethodOptions) -> pd.Series:
     """Pairs that an epoch draws from each sequence, as `pairs_of` in training.instances."""
+    if options.peer:
+        return pd.Series(1, plan.selected[protocol].index)
     if options.training.pairs == "instances":
         return instances_of_sequences(plan, protocol, method)
     rows = plan.selected[protocol]
@@ -148,7 +177,7 @@ def _selection_lines(plan: Plan) -> Iterator[str]:
 
 
 def _need_lines(plan: Plan, seconds: float, devices: set[str], memory: int) -> Iterator[str]:
-    folds = sum(len(plan.folds(protocol)) for protocol, _ in plan.runs()) * len(plan.config["seeds"])
+    folds = sum(len(plan.folds(protocol)) * len(plan.seeds(method)) for protocol, method in plan.runs())
     if devices == {"cpu"}:
         cores = os.cpu_count() or 1
         spread = f"{seconds / 3600:.1f} core hours, {seconds / 3600 / cores:.1f} h on {cores} cores"

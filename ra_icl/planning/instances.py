@@ -1,6 +1,6 @@
 """How many instances, and so how many flow maps, the sequences of a plan give a method."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,6 +16,13 @@ def map_size(plan: Plan) -> int:
     return PUBLISHED_SIZE if plan.source == "public_flow" else plan.config["faces"]["size"]
 
 
+def channels(method: Mapping[str, Any]) -> int:
+    """Channels of what a method is fed: u, v, strain and perhaps depth, or grey frames."""
+    if method["sampling"]["mode"] == "frames":
+        return 1
+    return 4 if method["sampling"].get("depth") else 3
+
+
 def instances_of_sequences(plan: Plan, protocol: str, method: str) -> pd.Series:
     """How many instances each sequence of a protocol gives a method; of published maps, how many there are at most."""
     rows, sampling = plan.selected[protocol], plan.methods[method]["sampling"]
@@ -26,13 +33,14 @@ def instances_of_sequences(plan: Plan, protocol: str, method: str) -> pd.Series:
 
 
 def cost_inputs(plan: Plan, protocol: str, methods: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What the table of costs needs of each method: title, options, size of its maps and mean number of instances."""
+    """What the table of costs needs of each method: title, options, and size, mean number and channels of its maps."""
     return {
         name: {
             "title": plan.methods[name]["title"],
             "options": training_options(plan.methods[name]),
             "size": map_size(plan),
             "instances": float(instances_of_sequences(plan, protocol, name).mean()),
+            "channels": channels(plan.methods[name]),
         }
         for name in methods
     }

@@ -66,6 +66,11 @@ def require_peer(chosen: Mapping[str, Any], where: str) -> Declared:
     return known[name]
 
 
+def draws(method: Mapping[str, Any]) -> bool:
+    """Whether a method's training depends on its seed: a classifier of descriptors does not."""
+    return not method["peer"] or declared_peers()[method["peer"]["name"]].trains_network
+
+
 def training_modules(chosen: Mapping[str, Any]) -> list[str]:
     """The modules that a fold of a method runs, besides what they import; chosen: the method's options `peer`."""
     return ["ra_icl.training.fold", *([f"ra_icl.peers.{chosen['name']}"] if chosen else [])]

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from ra_icl.datasets.protocols import (
+    CASME3,
     CDE,
     CROSS,
     PROTOCOLS,
@@ -30,9 +31,8 @@ from ra_icl.planning.held import all_datasets_of, datasets_of, parts_of, protoco
 from ra_icl.planning.indexes import read_index
 from ra_icl.planning.methods import present, resolve_methods, row_marks
 from ra_icl.planning.options import from_mapping
+from ra_icl.planning.peers import draws
 from ra_icl.planning.settings import Ensemble
-
-CASME3 = ("casme3_3", "casme3_4", "casme3_7")
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ class Plan:
         return list(self.ensembles[name]["members"]) if name in self.ensembles else [name]
 
     def seeds(self, name: str) -> list[int]:
-        """The seeds of a method or ensemble; an ensemble over all seeds goes by the first."""
-        one = name in self.ensembles and self.ensembles[name]["seeds"] == "all"
+        """The seeds of a method or ensemble; of one over all seeds, and of what draws nothing, the first."""
+        one = self.ensembles[name]["seeds"] == "all" if name in self.ensembles else not draws(self.methods[name])
         return list(self.config["seeds"])[: 1 if one else None]
 
     def view(self, ensemble: str) -> str:

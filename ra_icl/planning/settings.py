@@ -164,6 +164,8 @@ class TableMethods(Options):
     table3: Annotated[Names, Help("Table 3, ablations under CDE")]
     table3_controls: Annotated[Names, Help("controls beside Table 3, a target of its own")]
     ensembles: Annotated[Names, Help("ensembles under CDE, a target of its own; differences are the first one's")]
+    peers: Annotated[Names, Help("methods of other authors beside ours, under CDE, a target of its own")]
+    peers_casme3: Annotated[Names, Help("the same on CAS(ME)³")]
     cross: Annotated[Names, Help("the table of protocol cross")]
     table_own: Annotated[Names, Help("the table of your own data")]
 

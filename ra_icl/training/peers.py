@@ -49,11 +49,15 @@ def peer_training(
 
 
 def settings_of(options: MethodOptions) -> dict[str, Any]:
-    """What a record says of a method's options: all of them or, of a peer, its settings and where each comes from."""
+    """What a record says of a method's options: all of them or, of a peer, its settings and where each comes from.
+
+    draws: whether the seed changes anything.
+    """
     if not options.peer:
         return {"options": asdict(options)}
     peer = load_peer(options.peer)
-    return {"options": {"peer": {"name": peer.name} | asdict(peer.settings)}, "settings": origins(peer.settings)}
+    options_of_peer = {"peer": {"name": peer.name} | asdict(peer.settings)}
+    return {"options": options_of_peer, "settings": origins(peer.settings), "draws": peer.trains_network}
 
 
 def fed(peer: Peer, sets: InstanceSets) -> torch.Tensor:
@@ -205,16 +209,26 @@ class ClassifierTraining:
 
     def run(self) -> Trained:
         """Describe all sequences, fit, predict. Raises InputError if all training sequences have one class."""
+        self.fit()
+        found = self.predict()
+        return Trained(None, [], found, 0, time.perf_counter() - self.start, 1, len(self.labels))
+
+    def fit(self) -> None:
+        """Fit the classifier to the training sequences."""
         if len(set(self.labels.tolist())) < 2:
             raise InputError(f"peer {self.peer.name}: all training sequences have one class; it needs two or more")
-        module, settings = self.peer.module, self.peer.settings
-        classifier = module.classifier(settings)
-        classifier.fit(module.describe(self.maps.cpu(), settings), self.labels)
-        values = classifier.decision_function(module.describe(self.held_out.cpu(), settings))
+        self.classifier = self.peer.module.classifier(self.peer.settings)
+        self.classifier.fit(self._describe(self.maps), self.labels)
+
+    def predict(self) -> np.ndarray:
+        """Class probabilities (S, L) of the held-out sequences."""
+        values = self.classifier.decision_function(self._describe(self.held_out))
         if values.ndim == 1:  # of two classes: how much the second is preferred
             values = np.stack([-values, values], axis=1)
         found = np.full((len(values), self.classes), -np.inf)
-        found[:, classifier.classes_] = values
+        found[:, self.classifier.classes_] = values
         found = np.exp(found - found.max(axis=1, keepdims=True))
-        found = (found / found.sum(axis=1, keepdims=True)).astype(np.float32)
-        return Trained(None, [], found, 0, time.perf_counter() - self.start, 1, len(self.labels))
+        return (found / found.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    def _describe(self, maps: torch.Tensor) -> np.ndarray:
+        return self.peer.module.describe(maps.cpu(), self.peer.settings)

@@ -134,3 +134,26 @@ def test_what_cannot_be_compared_is_refused(contents, message):
     with pytest.raises(InputError, match=message) as error:
         build(*contents)
     assert "\n" not in str(error.value)
+
+
+def test_what_no_seed_changes_is_compared_by_its_one_seed():
+    """As if its predictions were there once per seed; other methods need the seeds of the reference."""
+    m6 = content("m6")
+    once, twice = (people(HITS["m1"], seeds=1, method=1) for _ in range(2))
+    for entry in twice:
+        entry["confusion"] = entry["confusion"] * 2
+    one, both = content("m1", seeds=(0,), subjects=once) | {"draws": False}, content("m1", subjects=twice)
+    pd.testing.assert_frame_equal(build(m6, one).data.drop(columns="seeds"), build(m6, both).data.drop(columns="seeds"))
+    with pytest.raises(InputError, match="differ in seeds"):
+        build(m6, content("m1", seeds=(0,), subjects=once))
+    with pytest.raises(InputError, match="differ in seeds"):
+        build(m6, content("m1", seeds=(5,), subjects=once) | {"draws": False})
+
+
+def test_choices_of_nested_selection_are_in_the_notes():
+    groups = {
+        "group1": {"candidate": "wide", "scores": {"base": 0.5, "wide": 0.6}, "spread": {"base": 0.1, "wide": 0.2}}
+    }
+    chosen = {"method": "m6", "inner_folds": 3, "seed": 0, "groups": groups}
+    notes = "\n".join(build(content("m6") | {"selection_of": chosen}, content("m1")).notes)
+    assert "m6, group1: wide (base 50.0 ± 10.0, wide 60.0 ± 20.0)" in notes

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from snakemake.pathvars import Pathvars
 
-from ra_icl.datasets.protocols import CDE, PROTOCOLS
+from ra_icl.datasets.protocols import CASME3, CDE, PROTOCOLS
 from ra_icl.errors import InputError
 from ra_icl.files import speaks_utf8, unusable, use_utf8
 from ra_icl.planning.code import code_digest as code
 from ra_icl.planning.config import prepare, refuse_twice, slice_of
 from ra_icl.planning.instances import cost_inputs
 from ra_icl.planning.peers import training_modules
-from ra_icl.planning.plan import CASME3, make_plan
+from ra_icl.planning.plan import make_plan
 from ra_icl.planning.selection import Selection
 from ra_icl.training.gpus import visible_gpus
 
@@ -118,34 +118,51 @@ def own():
     return [name for name in plan.selected if name == "own"]
 
 
-def leaking():
-    """The methods whose predictions after each epoch are kept."""
-    return list(config["keep_epochs"]) if cde() else []
+def is_peer(method):
+    return bool(plan.methods[method]["peer"])
 
 
-def costed():
-    """The methods of the tables of scores under CDE, without ensembles: what they cost is their members' cost."""
+def leak_tables():
+    """{table: its methods}: those whose predictions after each epoch are kept, peers in a table of their own."""
+    kept = [name for name in config["keep_epochs"] if cde()]
+    tables = {"leak": [m for m in kept if not is_peer(m)], "leak_peers": [m for m in kept if is_peer(m)]}
+    return {table: methods for table, methods in tables.items() if methods}
+
+
+def cost_tables():
+    """{table: its methods}: those of the tables of scores under CDE, and those of the table of peers.
+
+    Without ensembles: what they cost is their members' cost.
+    """
+    if not cde():
+        return {}
     shown = [name for protocols, names in plan.score_tables().values() if protocols == cde() for name in names]
-    return [name for name in dict.fromkeys(shown) if name in plan.methods]
+    tables = {"cost": dict.fromkeys(shown), "cost_peers": config["tables"]["peers"]}
+    found = {table: [name for name in names if name in plan.methods] for table, names in tables.items()}
+    return {table: methods for table, methods in found.items() if methods}
 
 
 def further_tables():
     """{table: (its protocols, its methods)} of the tables of scores that are made on request alone.
 
-    `table3_controls`, `ensembles`, and one method each: `ablation_m1` to `ablation_m10` and whatever the config adds.
+    `table3_controls`, `ensembles`, `peers`, and one method each: `ablation_m1` to `ablation_m10`, `peer_ststnet` and
+    whatever the config adds. `peers_casme3` is about CAS(ME)³, as a peer's own table is where there is no CDE.
     """
-    tables = {f"ablation_{method}": [method] for method in plan.config["methods"]}
-    tables |= {name: plan.config["tables"][name] for name in ("table3_controls", "ensembles")}
-    return {table: (cde(), methods) for table, methods in tables.items() if cde() and methods}
+    single = {m if is_peer(m) else f"ablation_{m}": [m] for m in plan.config["methods"]}
+    tables = {table: (cde() or casme3() * is_peer(m), [m]) for table, (m,) in single.items()}
+    tables |= {name: (cde(), plan.config["tables"][name]) for name in ("table3_controls", "ensembles", "peers")}
+    tables["peers_casme3"] = (casme3(), plan.config["tables"]["peers_casme3"])
+    return {table: shown for table, shown in tables.items() if all(shown)}
 
 
 def difference_tables(tables):
     """{table: (its protocols, its methods)} of the tables that compare a reference with the other methods of a table.
 
     tables: of scores. `differences` goes with `table3`, `differences_controls` with `table3_controls`,
-    `differences_ensembles` with `ensembles`.
+    `differences_ensembles` with `ensembles`, `differences_peers` with `peers`.
     """
     names = {"table3": "differences", "table3_controls": "differences_controls", "ensembles": "differences_ensembles"}
+    names["peers"] = "differences_peers"
     return {names[name]: found for name, found in tables.items() if name in names and reference_of(found[1])}
 
 
@@ -184,6 +201,8 @@ def sweep_figures():
 
 def short(name):
     """What the command line calls a table or figure: "table1" is 1, "table_own" is own, an ablation is a Table 3."""
+    if name in plan.methods:  # the table of a peer
+        return "peers" if cde() else "peers_casme3"
     return "3" if name.startswith("ablation_") else re.sub("^(table|figure)_?", "", name)
 
 

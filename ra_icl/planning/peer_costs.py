@@ -1,0 +1,104 @@
+"""What a peer costs, measured on random maps: parameters, arithmetic, seconds of a clip and of a step."""
+
+import math
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ra_icl.peers.registry import Peer
+from ra_icl.training.peers import ClassifierTraining, NetworkTraining
+
+COUNTED = 4  # sequences of the step whose FLOPs are counted; they grow with the batch
+TIMED = 7  # predictions of a clip, or steps; their median counts
+FITTED = 60  # random sequences that a classifier is fitted to before its prediction is timed
+
+
+class PeerCosts:
+    """The costs of a peer fed maps of `size` pixels and `channels` channels, or `frames` frames of one channel."""
+
+    def __init__(self, peer: Peer, classes: int, size: int, channels: int, frames: int) -> None:
+        self.peer, self.classes = peer, classes
+        self.shape = (frames, 1, size, size) if peer.module.FED == "frames" else (channels, size, size)
+
+    def parameters(self) -> int | None:
+        """Parameters of the network; None for a classifier of descriptors."""
+        if not self.peer.trains_network:
+            return None
+        network = self.peer.module.network(self.classes, self.peer.settings)
+        return sum(parameter.numel() for parameter in network.parameters())
+
+    def flops_of_clip(self) -> int | None:
+        """FLOPs of predicting one sequence; None for a classifier of descriptors."""
+        return _flops(self._training(COUNTED, 1, "cpu").predict) if self.peer.trains_network else None
+
+    def flops_of_step(self) -> int | None:
+        """FLOPs of one step of the optimiser; None for a classifier of descriptors."""
+        if not self.peer.trains_network:
+            return None
+        training = self._training(COUNTED, 1, "cpu")
+        return _flops(lambda: training.step(torch.arange(COUNTED))) * self.peer.settings.batch // COUNTED
+
+    def seconds_of_clip(self, device: str) -> float:
+        """Seconds that predicting one sequence takes, with one CPU thread; the median."""
+        torch.set_num_threads(1)
+        clip = self._maps(1, device)
+        if self.peer.trains_network:
+            training = self._training(COUNTED, 1, device)
+            prepare, settings = self.peer.module.prepare, self.peer.settings
+
+            def predict() -> None:
+                training.held_out = prepare(clip, settings)
+                training.predict()  # returns an array of the CPU, so it waits for the device
+
+        else:
+            fitting = ClassifierTraining(
+                self.peer, self._maps(FITTED, "cpu"), clip, self._labels(FITTED).numpy(), self.classes
+            )
+            fitting.fit()
+            predict = fitting.predict
+        return _median_seconds(predict)
+
+    def seconds_of_step(self, device: str) -> float:
+        """Seconds of one step of the optimiser with the peer's batch; of a classifier, of all its training."""
+        torch.set_num_threads(1)
+        if not self.peer.trains_network:
+            maps, labels = self._maps(FITTED, "cpu"), self._labels(FITTED).numpy()
+            return _median_seconds(ClassifierTraining(self.peer, maps, maps[:1], labels, self.classes).fit)
+        training = self._training(self.peer.settings.batch, 1, device)
+        rows = torch.arange(self.peer.settings.batch, device=device)
+        return _median_seconds(lambda: training.step(rows).tolist())
+
+    def _training(self, sequences: int, held_out: int, device: str) -> NetworkTraining:
+        maps = (self._maps(number, device) for number in (sequences, held_out))
+        return NetworkTraining(self.peer, *maps, self._labels(sequences).to(device), self.classes, 0, device)
+
+    def _maps(self, sequences: int, device: str) -> torch.Tensor:
+        values = np.random.default_rng(0).random((sequences, *self.shape), dtype=np.float32)
+        return torch.from_numpy(values).to(device)
+
+    def _labels(self, sequences: int) -> torch.Tensor:
+        return torch.arange(sequences) % self.classes
+
+
+def steps_of_training(peer: Peer, sequences: int) -> int:
+    """Steps of a training on so many sequences; 1 for a classifier of descriptors."""
+    return peer.settings.epochs * math.ceil(sequences / peer.settings.batch) if peer.trains_network else 1
+
+
+def _flops(act: Callable[[], object]) -> int:
+    with FlopCounterMode(display=False) as counter:
+        act()
+    return counter.get_total_flops()
+
+
+def _median_seconds(act: Callable[[], object]) -> float:
+    seconds = []
+    for _ in range(TIMED):
+        start = time.perf_counter()
+        act()
+        seconds.append(time.perf_counter() - start)
+    return median(seconds)
