@@ -2,12 +2,12 @@
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ra_icl.errors import InputError
 from ra_icl.planning.options import from_mapping
-from ra_icl.planning.peers import check_peer
+from ra_icl.planning.peers import check_peer, draws
 from ra_icl.planning.settings import LONGEST_NAME, Method
 
 Methods = dict[str, dict[str, Any]]
@@ -54,6 +54,20 @@ def _check_uses(config: Mapping[str, Any], methods: Mapping[str, Any], ensembles
         for key, names in uses.items():
             for name in names:
                 require_known(name, known, key)
+    _check_peers(config, methods, of_methods)
+
+
+def _check_peers(config: Mapping[str, Any], methods: Mapping[str, Any], uses: Mapping[str, Sequence[str]]) -> None:
+    """Raise InputError where a peer is named for what it has not: views, candidates or epochs."""
+    peers = {name for name, method in methods.items() if method.get("peer")}
+    selecting = present(config["selection"]["methods"])
+    uses = dict(uses) | {"selection.methods": [name for pair in selecting.items() for name in (pair[0], *pair[1])]}
+    for key, names in uses.items():
+        for name in sorted(peers.intersection(names)):
+            if key.startswith(("ensembles", "selection")):
+                raise InputError(f"config: {key}: {name} is a peer, whose settings are fixed; take it out")
+            if key.startswith("keep_") and not draws(methods[name]):
+                raise InputError(f"config: {key}: {name} has no network and no epochs; take it out")
 
 
 def resolve(config: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -1,0 +1,94 @@
+"""Peers in a config: what is known without PyTorch, what does not fit, what a peer's folds depend on."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ra_icl.errors import InputError
+from ra_icl.planning.config import load_config
+from ra_icl.planning.options import from_mapping
+from ra_icl.planning.peers import declared_peers, training_modules
+from ra_icl.planning.plan import make_plan
+from ra_icl.planning.settings import Method
+
+CONFIG = Path(__file__).parents[2] / "config" / "config.yaml"
+DEMO = CONFIG.with_name("demo.yaml")
+
+
+def plan_of(tmp_path, text):
+    (tmp_path / "mine.yaml").write_text(text)
+    return make_plan(load_config([CONFIG, DEMO, tmp_path / "mine.yaml"]))
+
+
+def test_every_peer_declares_the_class_that_its_module_has():
+    """The plan reads the class alone; the fold takes the module's."""
+    from ra_icl.peers.registry import load_peer
+
+    assert "ststnet" in declared_peers()
+    for name, declared in declared_peers().items():
+        peer = load_peer({"name": name})
+        assert vars(declared.settings()) == vars(peer.settings)
+        assert (declared.fed, declared.trains_network) == (peer.module.FED, peer.trains_network)
+
+
+def test_every_setting_of_a_peer_says_where_it_comes_from():
+    from ra_icl.peers.registry import load_peer
+    from ra_icl.peers.settings import origins
+
+    for name in declared_peers():
+        found = origins(load_peer({"name": name}).settings)
+        assert {one["from"] for one in found.values()} <= {"paper", "code", "choice"}, name
+
+
+def test_peers_are_known_without_torch():
+    code = "import sys\nfor name in ('torch', 'sklearn'): sys.modules[name] = None\nfrom ra_icl.planning import peers\n"
+    subprocess.run([sys.executable, "-c", code + "assert 'ststnet' in peers.declared_peers()"], check=True)
+
+
+@pytest.mark.parametrize(
+    ("method", "fault"),
+    [
+        ("{peer: {name: ststnt}}", "methods.mine.peer.name: 'ststnt' is not defined; known: .*ststnet"),
+        ("{peer: {epochs: 3}}", "methods.mine.peer.name: None is not defined"),
+        ("{peer: {name: ststnet, epoch: 3}}", "methods.mine.peer.epoch: unknown key; known: size, .*epochs"),
+        ("{peer: {name: ststnet, epochs: 0}}", "methods.mine.peer.epochs: is 0; give at least 1"),
+        ("{peer: {name: ststnet, optimiser: lion}}", "methods.mine.peer.optimiser: is 'lion'; choose 'adam' or 'sgd'"),
+    ],
+)
+def test_a_peer_or_setting_that_does_not_fit_is_named(tmp_path, method, fault):
+    with pytest.raises(InputError, match=fault):
+        plan_of(tmp_path, f"methods: {{mine: {method}}}")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (
+            "ensembles: {both: {title: B, members: [m6, peer_ststnet]}}",
+            "ensembles.both.members: peer_ststnet is a peer",
+        ),
+        (
+            "selection: {candidates: {a: {}, b: {}}, methods: {m6: [peer_ststnet]}}",
+            "selection.methods: peer_ststnet is a",
+        ),
+    ],
+)
+def test_a_peer_is_refused_where_it_cannot_be(tmp_path, text, fault):
+    with pytest.raises(InputError, match=fault):
+        plan_of(tmp_path, text)
+
+
+def test_folds_of_a_peer_depend_on_its_settings_and_code_alone(tmp_path):
+    text = "methods: {peer_ststnet: {peer: {batch: 8}}}\nbase: {model: {target_decay: 0.9}, training: {epochs: 7}}"
+    plan, other = plan_of(tmp_path, text), plan_of(tmp_path, "seeds: [0]")
+    found = json.loads(plan.training_slice("peer_ststnet"))
+    assert found["peer"] == {"name": "ststnet", "batch": 8}
+    assert found.keys() == {"peer", "input", "training"}
+    assert found["training"].keys() == {"device", "precision"}
+    assert json.loads(other.training_slice("peer_ststnet")) == found | {"peer": {"name": "ststnet"}}
+    assert training_modules(found["peer"]) == ["ra_icl.training.fold", "ra_icl.peers.ststnet"]
+    assert training_modules({}) == ["ra_icl.training.fold"]
+    assert from_mapping(Method, plan.methods["peer_ststnet"]).peer == {"name": "ststnet", "batch": 8}
