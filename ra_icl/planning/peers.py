@@ -9,12 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ra_icl import options
+from ra_icl import options, peers
 from ra_icl.errors import InputError
 from ra_icl.peers import settings
 from ra_icl.planning.options import from_mapping
 
-FOLDER = Path(settings.__file__).parent
 FED = ("flow", "frames")
 
 
@@ -30,7 +29,7 @@ class Declared:
 @cache
 def declared_peers() -> dict[str, Declared]:
     """{name: what its file declares} of every peer."""
-    found = {path.stem: _declared(path) for path in sorted(FOLDER.glob("*.py"))}
+    found = {path.stem: _declared(path) for folder in peers.__path__ for path in sorted(Path(folder).glob("*.py"))}
     return {name: declared for name, declared in found.items() if declared}
 
 
