@@ -7,8 +7,8 @@ A file `ra_icl/peers/{name}.py` defines
 - class Settings(Options), a frozen dataclass whose fields are declared with `settings.paper`, `code` or `choice`; a
   network's is a `NetworkSettings`. It may use nothing but Python's `dataclasses` and `typing`, `ra_icl.options` and
   `ra_icl.peers.settings`, because the plan of a run reads the class alone, without PyTorch.
-- either a network: prepare(maps, settings) -> float32 inputs, and network(classes, settings) -> a module that gives
-  logits (B, classes);
+- either a network: prepare(maps, settings) -> float32 inputs (S, C, H, W), and network(classes, settings) -> a module
+  that gives logits (B, classes);
 - or a descriptor: describe(maps, settings) -> an array (S, F), and classifier(settings) -> an estimator of scikit-learn
   with fit and decision_function.
 """

@@ -22,7 +22,8 @@ PAGE = (ROOT / "docs" / "peers.md").read_text(encoding="utf-8")
 
 
 def block(language):
-    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    example = PAGE.partition("## A peer of your own")[2]
+    (found,) = re.findall(rf"```{language}\n(.*?)```", example, re.DOTALL)
     return found
 
 

@@ -1,12 +1,21 @@
 """The device: which one, and what is said if it cannot be used."""
 
+import ctypes
+import platform
+import resource
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from ra_icl.errors import InputError
-from ra_icl.training.device import explaining_memory, require_usable, resolve_device, resolve_precision
+from ra_icl.training.device import (
+    explaining_memory,
+    keep_freed_memory,
+    require_usable,
+    resolve_device,
+    resolve_precision,
+)
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 GPU = SimpleNamespace(index=2, name="NVIDIA H100", driver="550.54")
@@ -82,3 +91,19 @@ def test_a_fold_that_was_given_a_gpu_does_not_train_on_the_cpu(tmp_path, monkeyp
     monkeypatch.setattr("ra_icl.training.gpus.claim_gpu", lambda device: GPU)
     with pytest.raises(InputError, match=r"^GPU 2 \(NVIDIA H100, driver 550\.54\): PyTorch [^\n]* cannot use it"):
         fold(tmp_path / "casme2-sub01.csv", [tmp_path / "none.csv"], tmp_path)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone can be told")
+def test_freed_memory_is_kept_for_the_next_step():
+    keep_freed_memory()
+    for _ in range(20):  # until the heap is as large as it has to be
+        torch.ones(2**21)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        torch.ones(2**21)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 2000  # 20,480 pages
+
+
+def test_another_c_library_is_left_as_it_is(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
+    keep_freed_memory()

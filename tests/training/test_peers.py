@@ -36,9 +36,10 @@ def test_a_fold_of_a_peer_is_that_of_a_plain_loop(tmp_path, ststnet):
     peer = load_peer(ststnet.peer)
     torch.manual_seed(record["training_seed"])
     generator = torch.Generator().manual_seed(record["training_seed"])
-    network = peer.module.network(3, peer.settings)
+    layout = {"memory_format": torch.channels_last}  # in whose order dropout draws
+    network = peer.module.network(3, peer.settings).to(**layout)
     train = torch.stack([value for (subject, _), value in middle.items() if subject == "sub02"])
-    inputs = torch.empty_like(train)
+    inputs = torch.empty_like(train, **layout)
     for sequence in range(3):
         for channel in range(3):
             one = train[sequence, channel]
@@ -65,7 +66,11 @@ def test_a_fold_of_a_peer_is_that_of_a_plain_loop(tmp_path, ststnet):
     np.testing.assert_allclose(epochs[epochs["epoch"] == 3][["p0", "p1", "p2"]], rows[["p0", "p1", "p2"]])
 
 
-def test_a_peer_resumes_from_its_checkpoint_bit_for_bit(tmp_path, ststnet, monkeypatch):
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+def test_a_peer_resumes_from_its_checkpoint_bit_for_bit(tmp_path, monkeypatch, optimiser):
+    ststnet = peer_options(
+        name="ststnet", size=10, epochs=3, batch=2, learning_rate=0.01, optimiser=optimiser, momentum=0.9
+    )
     write_workspace(tmp_path, size=10)
     whole = pd.read_csv(train_fold(tmp_path, ststnet))
 
