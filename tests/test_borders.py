@@ -16,7 +16,7 @@ from round_trips import (
 )
 
 from ra_icl.datasets import frames, public_flow
-from ra_icl.flow import subjects
+from ra_icl.flow import sampling, subjects
 from ra_icl.training import instances
 from ra_icl.twins import render
 
@@ -151,7 +151,7 @@ MUTATIONS = {
     "flow, frames reversed": (check_flow, writer(reversed_in_time)),
     "flow, sequences shuffled": (check_flow, shuffled),
     "flow, from the frame to the onset": (check_flow, wrap(subjects, "flow_maps", turned_round)),
-    "flow, of the frame before": (check_flow, wrap(subjects, "sample", one_early)),
+    "flow, of the frame before": (check_flow, wrap(sampling, "sample", one_early)),
     "published, another memory order": (check_published, writer(memory_order)),
     "published, transposed": (check_published, writer(transposed)),
     "published, u and v swapped": (check_published, writer(u_and_v_swapped)),

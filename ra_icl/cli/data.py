@@ -13,6 +13,8 @@ from ra_icl.cli import app
 from ra_icl.cli.arguments import Dataset, Exclude, Index, Options, Out, Subject, rows_of, use_gpu, without_excluded
 from ra_icl.errors import InputError
 
+SamplingText = Annotated[str, typer.Option(help='JSON, such as {"mode": "middle", "instances": 16}')]
+
 
 @app.command()
 def twins(
@@ -29,6 +31,22 @@ def twins(
     from ra_icl.twins.render import render
 
     render(dataset, out, parse(TwinOptions, options, "options"))
+
+
+@app.command("twin-depth")
+def twin_depth(
+    root: Annotated[Path, typer.Option(help="twin of CAS(ME)³ that `ra-icl twins` rendered with the same options")],
+    options: Options = "{}",
+) -> None:
+    """Render the depth images of the synthetic twin of CAS(ME)³ into it, beside its colour frames.
+
+    Example: ra-icl twin-depth --root twins/casme3
+    """
+    from ra_icl.planning.options import parse
+    from ra_icl.twins.depth import render_depth
+    from ra_icl.twins.plan import TwinOptions
+
+    render_depth(root, parse(TwinOptions, options, "options"))
 
 
 @app.command()
@@ -83,13 +101,43 @@ def crop(
 
 
 @app.command()
+def depth(
+    index: Index,
+    root: Annotated[Path, typer.Option(help="the dataset's folder, which the index's frame folders are relative to")],
+    subject: Subject,
+    crops: Annotated[Path, typer.Option(help="the subject's crops")],
+    out: Out,
+    sampling: SamplingText = "{}",
+) -> None:
+    """Cut the depth images of one subject's sequences as their colour frames were cut: CAS(ME)³ alone.
+
+    Of the onset and of the frames that the sampling takes.
+
+    Example: ra-icl depth --index casme3.csv --root /data/CASME3 --subject spNO.1
+    --crops crops/casme3/spNO.1.safetensors
+    --sampling '{"mode": "apex", "depth": true}' --out depth/apex-depth/casme3/spNO.1.safetensors
+    """
+    from ra_icl.faces.depth import crop_depth
+    from ra_icl.flow.sampling import used_frames
+
+    chosen = _sampling(sampling)
+
+    def wanted(row, numbers: list[int]) -> list[int]:
+        key = f"{row.dataset}/{row.subject}/{row.sequence}"
+        return [0, *used_frames(numbers, row.apex, chosen, key)["positions"]]
+
+    crop_depth(crops, rows_of(index, subject), root, out, wanted)
+
+
+@app.command()
 def flow(
     index: Index,
     subject: Subject,
     crops: Annotated[Path, typer.Option(help="the subject's crops")],
     out: Out,
-    sampling: Annotated[str, typer.Option(help='JSON, such as {"mode": "middle", "instances": 16}')] = "{}",
+    sampling: SamplingText = "{}",
     options: Options = "{}",
+    depth: Annotated[Path | None, typer.Option(help="the subject's depth, which a sampling with depth needs")] = None,
 ) -> None:
     """Compute optical flow and strain between the onset and the sampled frames of one subject's sequences.
 
@@ -100,12 +148,10 @@ def flow(
     from tqdm import tqdm
 
     from ra_icl.flow.options import FlowOptions
-    from ra_icl.flow.sampling import Sampling
     from ra_icl.flow.subjects import flow_subject
-    from ra_icl.planning.options import json_object, parse
+    from ra_icl.planning.options import parse
 
-    chosen = {key: value for key, value in json_object(sampling, "sampling").items() if key != "source"}
-    frames, computed = parse(Sampling, json.dumps(chosen), "sampling"), parse(FlowOptions, options, "options")
+    frames, computed = _sampling(sampling), parse(FlowOptions, options, "options")
     rows = rows_of(index, subject)
     memory = nullcontext()
     if computed.backend == "torch":
@@ -114,7 +160,16 @@ def flow(
 
         memory = explaining_memory()
     with memory, tqdm(total=len(rows), desc=f"flow {subject}", unit="sequence") as bar:
-        flow_subject(crops, rows, out, frames, computed, bar.update)
+        flow_subject(crops, rows, out, frames, computed, bar.update, depth)
+
+
+def _sampling(text: str):
+    """A sampling of frames from JSON; a method's options of it also have the key `source`, of published maps."""
+    from ra_icl.flow.sampling import Sampling
+    from ra_icl.planning.options import json_object, parse
+
+    chosen = {key: value for key, value in json_object(text, "sampling").items() if key != "source"}
+    return parse(Sampling, json.dumps(chosen), "sampling")
 
 
 @app.command("published-flow")

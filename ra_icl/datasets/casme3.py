@@ -27,6 +27,17 @@ def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.Data
     return index.read_rows(table, annotation, partial(_row, folder_of), faults)
 
 
+def depth_folder(frames: Path) -> Path:
+    """The folder of depth images that belongs to a frame folder; it may not exist.
+
+    spNO.1/a/depth beside spNO.1/a/color, or depth/spNO.1_a_355 beside frame/spNO.1_a_355. Case does not count.
+    """
+    find = folders.finder()
+    if frames.name.lower() == "color":
+        return find(frames.parent, "depth")
+    return find(frames.parent.parent, "depth", frames.name)
+
+
 def _by_lower_case(folder: Path) -> dict[str, str]:
     return {name.lower(): name for name in folders.names(folder)}
 

@@ -76,15 +76,19 @@ def is_image(path: Path) -> bool:
         return False
 
 
-def read_picture(path: Path, grey: bool) -> Picture:
-    """Read an image file, levels as stored. Raises InputError if it is not a whole image of 8 or 16 bits."""
+def read_picture(path: Path, grey: bool | None) -> Picture:
+    """Read an image file, levels as stored; grey: whether to convert it to grey or else to RGB, None for neither.
+
+    Raises InputError if it is not a whole image of 8 or 16 bits.
+    """
     import cv2
     import numpy as np
 
     data = _bytes(path)
     if data.startswith(_PNG) and (fault := _png_fault(data)):
         raise NOT_WHOLE.error(path, reason=f" ({fault})")
-    flag = cv2.IMREAD_ANYDEPTH | (cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
+    converted = cv2.IMREAD_ANYDEPTH | (cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
+    flag = cv2.IMREAD_UNCHANGED if grey is None else converted
     with _reports() as reports:
         # From memory, because imread returns a truncated JPEG as an image with a grey lower part.
         try:
@@ -98,7 +102,8 @@ def read_picture(path: Path, grey: bool) -> Picture:
     if image is None:
         reasons = [report for report in reports if not report.startswith("imdecode_")]  # OpenCV's own code
         raise NOT_WHOLE.error(path, reason=f" ({reasons[0]})" if reasons else "")
-    return Picture(image if grey else cv2.cvtColor(image, cv2.COLOR_BGR2RGB), reports[0] if reports else "")
+    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if grey is False else image
+    return Picture(image, reports[0] if reports else "")
 
 
 def _as_stored(data: bytes) -> "np.ndarray | None":

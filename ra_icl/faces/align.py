@@ -38,8 +38,11 @@ def whole_frame(shape: tuple[int, int], size: int) -> list:
     return rotate_about((width / 2, height / 2), (size / 2, size / 2), 0.0, size / max(shape))
 
 
-def cut(image: np.ndarray, transform: list, size: int) -> np.ndarray:
-    """Warp one frame to (size, size[, 3]); reductions average, since aliasing would look like motion."""
+def cut(image: np.ndarray, transform: list, size: int, interpolation: int = cv2.INTER_CUBIC) -> np.ndarray:
+    """Warp one frame to (size, size[, 3]); reductions average, since aliasing would look like motion.
+
+    interpolation: one of OpenCV's.
+    """
     matrix = np.array(transform)
     factor = max(1, ceil(1 / hypot(*matrix[:, 0]) - 1e-6))
     # Transforms measure from the corner of the image, warpAffine from the centre of its first pixel.
@@ -49,7 +52,7 @@ def cut(image: np.ndarray, transform: list, size: int) -> np.ndarray:
         image,
         matrix,
         (size * factor, size * factor),
-        flags=cv2.INTER_CUBIC,
+        flags=interpolation,
         borderMode=cv2.BORDER_REPLICATE,
     )
     return cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)

@@ -1,6 +1,7 @@
 """Removing the head's rigid motion from a sequence, as estimated where the face itself moves least."""
 
-from math import cos, degrees, sin
+from collections.abc import Sequence
+from math import cos, degrees, radians, sin
 
 import cv2
 import numpy as np
@@ -44,10 +45,9 @@ class Stabiliser:
         found = self._search(crop)
         if found is not None:
             self.motion = found
-        middle = len(crop) / 2  # transforms measure from the corner, pixel indices from the centres
-        steady = np.linalg.inv(_rigid(self.motion, middle)) @ np.vstack([transform, [0, 0, 1]])
         right, down, turn = map(float, self.motion)
-        return steady[:2].tolist(), [round(right, 4), round(down, 4), round(degrees(turn), 4)]
+        head = [right, down, degrees(turn)]
+        return without_head(transform, head, len(crop)), [round(number, 4) for number in head]
 
     def _search(self, crop: np.ndarray) -> Motion | None:
         blurred = gaussian_filter(_grey(crop), _BLUR)
@@ -78,6 +78,17 @@ class Stabiliser:
         return np.stack([rows + down, columns + right]) + self.centre, (rows, columns)
 
 
+def without_head(transform: list, head: Sequence[float], size: int) -> list:
+    """The transform (2x3) that cuts a frame without the head's motion, into a crop of `size` pixels.
+
+    transform: the onset's. head: as `Stabiliser.steady` returns it and the crops' metadata keep it.
+    """
+    right, down, turn = head
+    middle = size / 2  # transforms measure from the corner, pixel indices from the centres
+    steady = np.linalg.inv(_rigid((right, down, radians(turn)), middle)) @ np.vstack([transform, [0, 0, 1]])
+    return steady[:2].tolist()
+
+
 def stable_mask(size: int) -> np.ndarray:
     """(size, size) bool: STABLE."""
     mask = np.zeros((size, size), bool)
@@ -86,7 +97,7 @@ def stable_mask(size: int) -> np.ndarray:
     return mask
 
 
-def _rigid(motion: Motion, middle: float) -> np.ndarray:
+def _rigid(motion: Sequence[float], middle: float) -> np.ndarray:
     """3x3: a point of the onset crop to where it is now, measured from the corner."""
     right, down, turn = motion
     c, s = cos(turn), sin(turn)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Literal, get_args
 
+import pandas as pd
+
 from ra_icl.errors import InputError
 from ra_icl.options import Help, Options, at_least
 
@@ -30,14 +32,16 @@ class Sampling(Options):
         Help("N; a sequence with fewer frames gives them all; unused by apex and full"),
     ] = 16
     seed: Annotated[int, at_least(0), Help("of mode random")] = 0
+    depth: Annotated[
+        bool, Help("of CAS(ME)³, with the change of depth since the onset as a fourth channel; for peers that take it")
+    ] = False
 
     @property
     def name(self) -> str:
-        """The sampling as one component of a path: "middle-16", "apex", "random-16-seed0"."""
-        if self.mode in ("apex", "full"):
-            return self.mode
+        """The sampling as one component of a path: "middle-16", "apex", "random-16-seed0", "apex-depth"."""
+        number = "" if self.mode in ("apex", "full") else f"-{self.instances}"
         suffix = f"-seed{self.seed}" if self.mode == "random" else ""
-        return f"{self.mode}-{self.instances}{suffix}"
+        return f"{self.mode}{number}{suffix}{'-depth' if self.depth else ''}"
 
     def pairs(self, frames: int) -> int:
         """How many pairs of frames it takes from a sequence of `frames` frames after the onset.
@@ -84,6 +88,17 @@ def apex_position(numbers: Sequence[int], apex: int | None) -> int | None:
     if apex is None or len(numbers) < 2:
         return None
     return min(range(1, len(numbers)), key=lambda position: abs(numbers[position] - apex))
+
+
+def used_frames(numbers: Sequence[int], apex: int | None, sampling: Sampling, key: str) -> dict:
+    """Positions and numbers of the sampled frames, `positions` and `frames`, and the position of the `apex`, or None.
+
+    numbers: frame numbers of a sequence, ascending, the onset first. apex: the number of the apex, which may be NA.
+    Raises InputError as `sample`, whose `key` is meant.
+    """
+    position = apex_position(numbers, None if pd.isna(apex) else int(apex))
+    positions = sample(len(numbers), position, sampling, key)
+    return {"positions": positions, "frames": [numbers[position] for position in positions], "apex": position}
 
 
 def middle_instance(instances: int) -> int:

@@ -1,6 +1,7 @@
 """Face crops to flow files, subject by subject: the instance sets of MIR (Eqs. 1-2)."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,19 +10,24 @@ import pandas as pd
 
 from ra_icl import files
 from ra_icl.errors import InputError
+from ra_icl.flow.depth import depth_change
 from ra_icl.flow.maps import backend_of, flow_maps
 from ra_icl.flow.options import FlowOptions
-from ra_icl.flow.sampling import Sampling, apex_position, sample
+from ra_icl.flow.sampling import Sampling, used_frames
 
 
 @dataclass(frozen=True)
 class _Sampled:
-    """A sequence's name, its onset (H, W[, 3]), its sampled frames (N, H, W[, 3]), and which those are."""
+    """A sequence's name, its onset (H, W[, 3]), its sampled frames (N, H, W[, 3]), and which those are.
+
+    depth: (1 + N, H, W), the onset's first, if the sampling takes it.
+    """
 
     name: str
     onset: np.ndarray
     frames: np.ndarray
     used: dict
+    depth: np.ndarray | None
 
 
 def flow_subject(
@@ -31,19 +37,24 @@ def flow_subject(
     sampling: Sampling,
     options: FlowOptions,
     progress: Callable[[int], object] = lambda sequences: None,
+    depth: Path | None = None,
 ) -> None:
     """Write the flow maps of one subject's sequences to `out`.
 
     crops: file of `faces.crop_subject`. index: the subject's rows; each needs its crops.
-    out: a float16 tensor (N, 3, H, W) per sequence, channels u, v (pixels) and strain. Metadata:
-    sampling, options, backend and version, and per sequence `positions`, `frames` (their numbers)
-    and `apex` (position, or null). progress: called with the number of sequences just done.
-    Raises InputError if the crops lack a sequence of the index or are damaged.
+    out: a float16 tensor (N, 3, H, W) per sequence, channels u, v (pixels) and strain; with `sampling.depth`
+    (N, 4, H, W), the fourth being `depth_change` (mm). Metadata: sampling, options, backend and version, and per
+    sequence `positions`, `frames` (their numbers) and `apex` (position, or null). progress: called with the number of
+    sequences just done. depth: file of `faces.depth.crop_depth`, which a sampling with depth needs.
+    Raises InputError if the crops or the depth lack a sequence of the index or are damaged.
     """
     if index.empty:
         raise InputError(f"{out}: the index has no sequence of this subject; check the name")
+    if sampling.depth and depth is None:
+        raise InputError(f"{out}: sampling.depth needs the subject's depth; give the file that `ra-icl depth` writes")
     tensors, sequences = {}, {}
-    for batch in _batches(_sampled(crops, index, sampling), backend_of(options.backend).PAIRS_AT_ONCE):
+    sampled = _sampled(crops, index, sampling, depth if sampling.depth else None)
+    for batch in _batches(sampled, backend_of(options.backend).PAIRS_AT_ONCE):
         tensors |= _maps_of(batch, options)
         sequences |= {one.name: one.used for one in batch}
         progress(len(batch))
@@ -66,38 +77,48 @@ def _batches(sequences: Iterator[_Sampled], pairs: int) -> Iterator[list[_Sample
 
 
 def _maps_of(batch: list[_Sampled], options: FlowOptions) -> dict[str, np.ndarray]:
-    """The flow maps (N, 3, H, W) float16 of each sequence, all by one call of the backend."""
+    """The flow maps (N, 3 or 4, H, W) float16 of each sequence, all by one call of the backend."""
     if len(batch) == 1:  # its pairs share their onset, whose pyramid is then made once
-        return {batch[0].name: flow_maps(batch[0].onset, batch[0].frames, options).astype("f2")}
+        return {batch[0].name: _with_depth(batch[0], flow_maps(batch[0].onset, batch[0].frames, options).astype("f2"))}
     onsets = np.concatenate([np.broadcast_to(one.onset, one.frames.shape) for one in batch])
     maps = flow_maps(onsets, np.concatenate([one.frames for one in batch]), options).astype("f2")
     ends = np.cumsum([len(one.frames) for one in batch])
     parts = np.split(maps, ends[:-1])
-    return {one.name: part for one, part in zip(batch, parts, strict=True)}
+    return {one.name: _with_depth(one, part) for one, part in zip(batch, parts, strict=True)}
 
 
-def _sampled(crops: Path, index: pd.DataFrame, sampling: Sampling) -> Iterator[_Sampled]:
+def _with_depth(one: _Sampled, maps: np.ndarray) -> np.ndarray:
+    """Maps (N, 3, H, W) and, if the sequence has depth, its change as a fourth channel."""
+    if one.depth is None:
+        return maps
+    change = depth_change(one.depth, maps[:, :2].astype(np.float32))
+    return np.concatenate([maps, change[:, None].astype(maps.dtype)], axis=1)
+
+
+def _sampled(crops: Path, index: pd.DataFrame, sampling: Sampling, depth: Path | None) -> Iterator[_Sampled]:
     """The subject's sequences in the index's order, read one by one."""
-    with files.open_tensors(crops) as source:
+    with files.open_tensors(crops) as source, files.open_tensors(depth) if depth else nullcontext() as measured:
         for row in index.itertuples():
             key = f"{row.dataset}/{row.subject}/{row.sequence}"
             numbers = source.metadata.get("sequences", {}).get(row.sequence, {}).get("frames", [])
             if row.sequence not in source.names or source.shape(row.sequence)[0] != len(numbers):
                 raise InputError(f"{crops}: does not hold {key} whole; delete it and run again")
             clip = source.get(row.sequence, verify=True)
-            used = _used_frames(numbers, row.apex, sampling, key)
-            yield _Sampled(row.sequence, clip[0], clip[used["positions"]], used)
+            used = used_frames(numbers, row.apex, sampling, key)
+            found = _depth_of(measured, row.sequence, [numbers[0], *used["frames"]], clip.shape[1:3])
+            yield _Sampled(row.sequence, clip[0], clip[used["positions"]], used, found)
 
 
-def _used_frames(numbers: list[int], apex, sampling: Sampling, key: str) -> dict:
-    """Positions and numbers of the sampled frames, as the metadata keeps them."""
-    position = apex_position(numbers, None if pd.isna(apex) else int(apex))
-    positions = sample(len(numbers), position, sampling, key)
-    return {
-        "positions": positions,
-        "frames": [numbers[position] for position in positions],
-        "apex": position,
-    }
+def _depth_of(
+    source: files.TensorFile | None, name: str, numbers: list[int], size: tuple[int, int]
+) -> np.ndarray | None:
+    """The depth (1 + N, H, W) of the frames `numbers` of a sequence; None without a file of it."""
+    if source is None:
+        return None
+    held = source.metadata.get("sequences", {}).get(name, {}).get("frames")
+    if name not in source.names or held != numbers or source.shape(name) != (len(numbers), *size):
+        raise InputError(f"{source.path}: does not hold the depth of {name} as it was sampled; {files.RERUN}")
+    return source.get(name, verify=True)
 
 
 def _metadata(sampling: Sampling, options: FlowOptions) -> dict:

@@ -13,6 +13,7 @@ from ra_icl.datasets import public_flow, unread
 from ra_icl.datasets.protocols import check_counts, counted, select
 from ra_icl.errors import FaultKind, Faults
 from ra_icl.faces.options import FaceOptions
+from ra_icl.planning.check_depth import check_depth
 from ra_icl.planning.check_frames import Look, check_frames, recorded_crops
 from ra_icl.planning.check_results import damaged_results
 from ra_icl.planning.config import load_config
@@ -102,6 +103,8 @@ def _check_datasets(config: Mapping[str, Any], names: Sequence[str], look: Look,
         read = len(indexes[name].rows) if indexes[name] else 0
         log.info("%s: %d sequences read, %d fault(s)", name, read, len(found.serious))
         faults.extend(found)
+        if indexes[name]:
+            faults.extend(check_depth(config, name, indexes[name].rows, look))
     return Faults([*faults, *_count_faults(config, indexes)])
 
 

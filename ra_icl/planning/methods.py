@@ -7,7 +7,7 @@ from typing import Any
 
 from ra_icl.errors import InputError
 from ra_icl.planning.options import from_mapping
-from ra_icl.planning.peers import check_peer, draws
+from ra_icl.planning.peers import check_peer, draws, require_depth
 from ra_icl.planning.settings import LONGEST_NAME, Method
 
 Methods = dict[str, dict[str, Any]]
@@ -38,6 +38,7 @@ def resolve_methods(config: Mapping[str, Any]) -> tuple[Methods, Methods]:
     _check_figures(sweeps)
     found = {name: _sweep(config, name, sweep, methods) for name, sweep in sweeps.items()}
     _check_uses(config, entries, present(config["ensembles"]))
+    require_depth(config, methods, found)
     return methods, found
 
 
@@ -101,6 +102,8 @@ def check_method(config: Mapping[str, Any], method: Mapping[str, Any], where: st
         )
     if published:
         require_known(sampling.source, config["public_flow"], f"{where}.sampling.source")
+    if published and sampling.depth:
+        raise InputError(f"config: {where}.sampling.depth: published maps have no depth; set false")
 
 
 def row_marks(method: Mapping[str, Any]) -> dict[str, Any]:

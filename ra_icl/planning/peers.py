@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ra_icl import options, peers
+from ra_icl.datasets.protocols import CASME3
 from ra_icl.errors import InputError
 from ra_icl.peers import settings
 from ra_icl.planning.options import from_mapping
 
 FED = ("flow", "frames")
+CASME3_TABLES = ("table2", "peers_casme3")  # what they show runs on CAS(ME)³ alone
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,40 @@ def check_peer(method: Mapping[str, Any], where: str) -> None:
                 f"config: {where}.sampling.{key}: is for peers alone; set {where}.peer, or another sampling"
             )
         return
-    fed = require_peer(chosen, f"{where}.peer").fed
+    declared = require_peer(chosen, f"{where}.peer")
+    fed = declared.fed
     if frames != (fed == "frames"):
         mode = "frames" if fed == "frames" else "apex, or another of flow"
         raise InputError(f"config: {where}.sampling.mode: {chosen['name']} is fed {fed}; set {mode}")
+    takes = chosen.get("depth", getattr(declared.settings, "depth", False))
+    if depth != takes:
+        wrong, right = ("true", "false") if depth else ("false", "true")
+        raise InputError(
+            f"config: {where}.sampling.depth: is {wrong}, but {chosen['name']}'s is {right}; set both alike"
+        )
+
+
+def require_depth(config: Mapping[str, Any], methods: Mapping[str, Any], sweeps: Mapping[str, Any]) -> None:
+    """Raise InputError where a method with depth would run on other data than CAS(ME)³, which alone has it.
+
+    methods, sweeps: of `resolve_methods`.
+    """
+    uses = {f"tables.{table}": names for table, names in config["tables"].items() if table not in CASME3_TABLES}
+    uses |= {f"sweeps.{name}.method": sweep["methods"].values() for name, sweep in sweeps.items()}
+    if not set(config["protocols"]) <= set(CASME3):
+        uses["confusion"] = [config["confusion"]]
+    for key, names in uses.items():
+        for name in names:
+            if takes_depth(methods.get(name)):
+                tables = " or ".join(f"tables.{table}" for table in CASME3_TABLES)
+                raise InputError(
+                    f"config: {key}: {name} takes depth, which CAS(ME)³ alone has; take it out, or put it into {tables}"
+                )
+
+
+def takes_depth(method: Mapping[str, Any] | None) -> bool:
+    """Whether a resolved method is fed depth; None, an ensemble, is not."""
+    return bool(method and method["sampling"].get("depth"))
 
 
 def require_peer(chosen: Mapping[str, Any], where: str) -> Declared:

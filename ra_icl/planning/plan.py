@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from ra_icl.datasets import casme3, depth
 from ra_icl.datasets.protocols import (
     CASME3,
     CDE,
@@ -161,6 +162,13 @@ class Plan:
             paths = dict.fromkeys(str(root / frames) for frames in rows["frames"])
             found[dataset, subject] = [path for path in paths if os.path.exists(path)]
         return found
+
+    def depth_folders(self, dataset: str, subject: str) -> list[str]:
+        """The folders of depth images that belong to a subject's `frames`, those that exist."""
+        if dataset not in depth.DATASETS:
+            return []
+        folders = (str(casme3.depth_folder(Path(path))) for path in self.frames(dataset, subject))
+        return [path for path in dict.fromkeys(folders) if os.path.isdir(path)]
 
     def flow_files(self, protocol: str, sampling: str) -> list[str]:
         """Path below flow/ of every flow file that a fold of the protocol reads."""

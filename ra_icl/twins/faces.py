@@ -155,19 +155,19 @@ def _bump(x: np.ndarray, y: np.ndarray, at: tuple, sigma: tuple) -> np.ndarray:
     return np.exp(-0.5 * (((x - at[0]) / sigma[0]) ** 2 + ((y - at[1]) / sigma[1]) ** 2))
 
 
-def _outline(x: np.ndarray, y: np.ndarray, look: Look) -> np.ndarray:
+def outline(x: np.ndarray, y: np.ndarray, look: Look) -> np.ndarray:
     """1 on the outline of the head, less inside: an ellipse above, a squarer jaw below."""
     squareness = 2 + (look.jaw - 2) * np.clip(y / 0.3, 0, 1)
     height = np.where(y < 0, (y / 0.72) ** 2, np.abs(y / look.chin) ** 2.3)
     return np.abs(x / 0.5) ** squareness + height
 
 
-def _relief(x: np.ndarray, y: np.ndarray, look: Look) -> np.ndarray:
+def relief(x: np.ndarray, y: np.ndarray, look: Look) -> np.ndarray:
     """Height of the face towards the camera, in face widths."""
     a = np.abs(x)
     (ex, ey), (ny, nw), my = look.eye, look.nose, look.mouth[0]
     ridge = np.clip((y - ey + 0.06) / (ny - ey + 0.06), 0, 1) * np.clip((ny + 0.035 - y) / 0.06, 0, 1)
-    z = 0.52 * np.sqrt(np.clip(1 - _outline(x, y, look), 0.02, 1))
+    z = 0.52 * np.sqrt(np.clip(1 - outline(x, y, look), 0.02, 1))
     z += 0.11 * ridge * np.exp(-0.5 * (x / 0.048) ** 2)
     z += 0.045 * _bump(x, y, (0, ny), (0.05, 0.045))
     z += 0.032 * _bump(a, y, (nw * 0.75, ny + 0.015), (0.028, 0.030))
@@ -183,11 +183,11 @@ def _relief(x: np.ndarray, y: np.ndarray, look: Look) -> np.ndarray:
 
 def _light(canvas: _Canvas, look: Look) -> np.ndarray:
     """Brightness of the lit relief, about 1 on the cheeks."""
-    z = cv2.GaussianBlur(_relief(canvas.x, canvas.y, look), (0, 0), max(0.006 * canvas.width, 0.5))
+    z = cv2.GaussianBlur(relief(canvas.x, canvas.y, look), (0, 0), max(0.006 * canvas.width, 0.5))
     dy, dx = np.gradient(z * canvas.width)
     light = look.light / np.linalg.norm(look.light)
     lambert = (-dx * light[0] - dy * light[1] + light[2]) / np.sqrt(dx**2 + dy**2 + 1)
-    rim = np.clip((np.sqrt(_outline(canvas.x, canvas.y, look)) - 0.86) / 0.14, 0, 1) ** 2
+    rim = np.clip((np.sqrt(outline(canvas.x, canvas.y, look)) - 0.86) / 0.14, 0, 1) ** 2
     return (0.42 + 0.66 * np.clip(lambert, 0, 1)) * (1 - 0.30 * rim)
 
 
@@ -222,7 +222,7 @@ def _paint_skin(canvas: _Canvas, look: Look) -> None:
     flush = _bump(a, y, (0.27, 0.12), (0.09, 0.08)) + 0.8 * _bump(x, y, (0, look.nose[0]), (0.07, 0.05))
     skin = skin * (1 - flush[..., None] * np.float32([0.10, 0.09, -0.01]))
     skin *= _light(canvas, look)[..., None]
-    canvas.paint(canvas.inside(np.sqrt(_outline(x, y, look)) - 1, 0.02), skin)
+    canvas.paint(canvas.inside(np.sqrt(outline(x, y, look)) - 1, 0.02), skin)
 
 
 def _paint_shadows(canvas: _Canvas, look: Look) -> None:

@@ -113,7 +113,7 @@ def unit_field(face: Face, unit: str, rng: np.random.Generator, turn: float = 0.
 
     turn: degrees by which the unit pulls off its direction, the same on both sides of the face, as in a mirror.
     """
-    x, y = _face_grid(face)
+    x, y = face_grid(face)
     total = np.zeros((2, *x.shape))
     places = _places(face.look)
     for side, only in ((1, "L"), (-1, "R")):
@@ -130,11 +130,11 @@ def unit_field(face: Face, unit: str, rng: np.random.Generator, turn: float = 0.
     return _turned(total, face.tilt)
 
 
-def _face_grid(face: Face) -> tuple[np.ndarray, np.ndarray]:
-    """Face coordinates (h, w) of the middle of each block of pixels, by cv2.resize's convention."""
-    height, width = (-(-side // STEP) for side in face.image.shape[:2])
-    middle = (STEP - 1) / 2
-    x, y = np.meshgrid(np.arange(width) * STEP + middle, np.arange(height) * STEP + middle)
+def face_grid(face: Face, step: int = STEP) -> tuple[np.ndarray, np.ndarray]:
+    """Face coordinates (h, w) of the middle of each block of `step` pixels, by cv2.resize's convention."""
+    height, width = (-(-side // step) for side in face.image.shape[:2])
+    middle = (step - 1) / 2
+    x, y = np.meshgrid(np.arange(width) * step + middle, np.arange(height) * step + middle)
     grid = np.stack([x - face.centre[0], y - face.centre[1]]) / face.width
     x, y = _turned(grid, -face.tilt)
     return x, y
@@ -166,7 +166,7 @@ def drift(face: Face, rise: np.ndarray, rng: np.random.Generator) -> Iterator:
     walk = cv2.GaussianBlur(walk, (0, 0), 2.0, sigmaY=0.01, borderType=cv2.BORDER_REPLICATE)
     walk -= walk[:, :1]
     walk *= rng.uniform(0.05, 0.35) / max(np.abs(walk).max(), 1e-6)
-    x, y = _face_grid(face)
+    x, y = face_grid(face)
     head = np.clip(2.2 - 1.6 * np.hypot(x / 0.62, (y + 0.02) / 0.85), 0, 1)
     yield np.stack([head, 0 * head]), walk[0]
     yield np.stack([0 * head, head]), walk[1]

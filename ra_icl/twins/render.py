@@ -125,11 +125,11 @@ def _write_clip(root: Path, clip: Clip, face: Face, noise: np.ndarray, options: 
     for number in range(clip.onset - beyond, clip.offset + beyond + 1):
         if number != clip.missing:
             frame = frames[min(max(number - clip.onset, 0), len(frames) - 1)]
-            _write_frame(folder / _file_name(clip, number), frame)
+            write_frame(folder / _file_name(clip, number), frame)
     return "+".join(motion.units)
 
 
-def _write_frame(path: Path, frame: np.ndarray) -> None:
+def write_frame(path: Path, frame: np.ndarray) -> None:
     if not cv2.imwrite(str(path), frame):
         raise InputError(f"{path}: cannot be written; check the disk and run again")
 

@@ -13,7 +13,7 @@ from ra_icl.files import speaks_utf8, unusable, use_utf8
 from ra_icl.planning.code import code_digest as code
 from ra_icl.planning.config import prepare, refuse_twice, slice_of
 from ra_icl.planning.instances import cost_inputs
-from ra_icl.planning.peers import training_modules
+from ra_icl.planning.peers import takes_depth, training_modules
 from ra_icl.planning.plan import make_plan
 from ra_icl.planning.selection import Selection
 from ra_icl.training.gpus import visible_gpus
@@ -105,6 +105,20 @@ def frames_of(wildcards):
     return plan.frames(wildcards.dataset, wildcards.subject) if plan.source == "datasets" else []
 
 
+def depth_of(wildcards):
+    """The depth that goes into a flow file, if its sampling has any."""
+    if not plan.samplings[wildcards.sampling].get("depth"):
+        return []
+    return [f"<results>/depth/{wildcards.sampling}/{wildcards.dataset}/{wildcards.subject}.safetensors"]
+
+
+def depth_images_of(wildcards):
+    """Where a subject's depth images are: their folders or, of a twin, the mark that it has them."""
+    if plan.source == "twins":
+        return [f"<results>/twins/{wildcards.dataset}.depth"]
+    return files_for_snakemake(plan.depth_folders(wildcards.dataset, wildcards.subject))
+
+
 def cde():
     """`cde` or `groups5`, of which a run has one at most."""
     return [name for name in plan.selected if name in CDE]
@@ -122,9 +136,16 @@ def is_peer(method):
     return bool(plan.methods[method]["peer"])
 
 
+def single_protocols(method):
+    """The protocols of a method's own table: CDE or, where there is none or the method takes depth, CAS(ME)³."""
+    if takes_depth(plan.methods[method]):
+        return casme3()
+    return cde() or casme3() * is_peer(method)
+
+
 def leak_tables():
     """{table: its methods}: those whose predictions after each epoch are kept, peers in a table of their own."""
-    kept = [name for name in config["keep_epochs"] if cde()]
+    kept = [name for name in config["keep_epochs"] if cde() and not takes_depth(plan.methods[name])]
     tables = {"leak": [m for m in kept if not is_peer(m)], "leak_peers": [m for m in kept if is_peer(m)]}
     return {table: methods for table, methods in tables.items() if methods}
 
@@ -149,7 +170,7 @@ def further_tables():
     whatever the config adds. `peers_casme3` is about CAS(ME)³, as a peer's own table is where there is no CDE.
     """
     single = {m if is_peer(m) else f"ablation_{m}": [m] for m in plan.config["methods"]}
-    tables = {table: (cde() or casme3() * is_peer(m), [m]) for table, (m,) in single.items()}
+    tables = {table: (single_protocols(m), [m]) for table, (m,) in single.items()}
     tables |= {name: (cde(), plan.config["tables"][name]) for name in ("table3_controls", "ensembles", "peers")}
     tables["peers_casme3"] = (casme3(), plan.config["tables"]["peers_casme3"])
     return {table: shown for table, shown in tables.items() if all(shown)}
@@ -202,7 +223,7 @@ def sweep_figures():
 def short(name):
     """What the command line calls a table or figure: "table1" is 1, "table_own" is own, an ablation is a Table 3."""
     if name in plan.methods:  # the table of a peer
-        return "peers" if cde() else "peers_casme3"
+        return "peers" if single_protocols(name) == cde() else "peers_casme3"
     return "3" if name.startswith("ablation_") else re.sub("^(table|figure)_?", "", name)
 
 

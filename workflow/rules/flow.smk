@@ -24,6 +24,28 @@ rule crops:
         "--options {params.options:q} --out {output:q} 2> {log:q}"
 
 
+# The depth of what a sampling with depth takes, of CAS(ME)³ alone.
+rule depth:
+    input:
+        index="<results>/index/{dataset}.csv",
+        crops="<results>/crops/{dataset}/{subject}.safetensors",
+        images=depth_images_of,
+    output:
+        "<results>/depth/{sampling}/{dataset}/{subject}.safetensors",
+    log:
+        "<logs>/depth/{sampling}/{dataset}/{subject}.log",
+    params:
+        code=code("ra_icl.faces.depth", "ra_icl.flow.sampling"),
+        root=root_of,
+        sampling=lambda wildcards: slice_of(plan.samplings[wildcards.sampling]),
+        stamps=lambda wildcards: stamps(plan.depth_folders(wildcards.dataset, wildcards.subject)),
+    message:
+        "Cutting the depth of {wildcards.dataset} {wildcards.subject}, sampling {wildcards.sampling}"
+    shell:
+        "ra-icl depth --index {input.index:q} --subject {wildcards.subject:q} --root {params.root:q} "
+        "--crops {input.crops:q} --sampling {params.sampling:q} --out {output:q} 2> {log:q}"
+
+
 FLOW_PACKAGES = {"numba": "numba", "opencv": "opencv-contrib-python", "torch": "torch"}
 
 
@@ -31,6 +53,7 @@ rule flow:
     input:
         index="<results>/index/{dataset}.csv",
         crops="<results>/crops/{dataset}/{subject}.safetensors",
+        depth=depth_of,
     output:
         "<results>/flow/{sampling}/{dataset}/{subject}.safetensors",
     log:
@@ -46,11 +69,12 @@ rule flow:
         version=package_version(FLOW_PACKAGES[config["flow"]["backend"]]),
         sampling=lambda wildcards: slice_of(plan.samplings[wildcards.sampling]),
         options=slice_of(config["flow"]),
+        depth=lambda wildcards, input: [f"--depth={path}" for path in input.depth],
     message:
         "Optical flow and strain of {wildcards.dataset} {wildcards.subject}, sampling {wildcards.sampling}"
     shell:
         "ra-icl flow --index {input.index:q} --subject {wildcards.subject:q} --crops {input.crops:q} "
-        "--sampling {params.sampling:q} --options {params.options:q} --out {output:q} 2> {log:q}"
+        "--sampling {params.sampling:q} --options {params.options:q} {params.depth:q} --out {output:q} 2> {log:q}"
 
 
 rule published_flow:

@@ -15,6 +15,23 @@ rule twins:
         "ra-icl twins --dataset {wildcards.dataset:q} --options {params.options:q} --out {output:q} 2> {log:q}"
 
 
+# Beside the colour frames of a twin that is there, and only if a method wants it, since it takes longer than they do.
+rule twin_depth:
+    input:
+        "<results>/twins/{dataset}",
+    output:
+        touch("<results>/twins/{dataset}.depth"),
+    log:
+        "<logs>/twins/{dataset}.depth.log",
+    params:
+        code=code("ra_icl.twins.depth"),
+        options=slice_of(config["twins"]),
+    message:
+        "Rendering the depth of the synthetic twin of {wildcards.dataset}"
+    shell:
+        "ra-icl twin-depth --root {input:q} --options {params.options:q} 2> {log:q}"
+
+
 if plan.source == "public_flow":
 
     rule published_index:
