@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from ra_icl import __version__
+from ra_icl.cli.examples import Command
 from ra_icl.errors import InputError
 from ra_icl.files import unusable, use_utf8
 
@@ -61,4 +62,7 @@ def _report(error: InputError) -> int:
 
 
 # Each module adds its commands to `app`.
-from ra_icl.cli import audit, data, inspection, results, training  # noqa: E402, F401
+from ra_icl.cli import audit, data, figures, inspection, results, status, training  # noqa: E402, F401
+
+for command in app.registered_commands:
+    command.cls = Command

@@ -159,7 +159,7 @@ def flow(
         from ra_icl.training.device import explaining_memory
 
         memory = explaining_memory()
-    with memory, tqdm(total=len(rows), desc=f"flow {subject}", unit="sequence") as bar:
+    with memory, tqdm(total=len(rows), desc=f"flow {subject}", unit="sequence", disable=None) as bar:
         flow_subject(crops, rows, out, frames, computed, bar.update, depth)
 
 

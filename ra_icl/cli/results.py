@@ -30,12 +30,15 @@ def metrics(
     Example: ra-icl metrics results/folds/cde/m6/seed0/*.csv --protocol cde --method m6 --out m6.json
     """
     from ra_icl.evaluation.choice import selection_of
+    from ra_icl.evaluation.folds import predictions_among
     from ra_icl.evaluation.metrics import aggregate
 
     known = class_names(protocol, classes)
     data = {"indexes": index or [], "left_out": counts_of(left_out)}
     chosen = selection_of(choice or [])
-    aggregate(folds, out, classes=known, protocol=protocol, method=method, selection_of=chosen, **data)
+    aggregate(
+        predictions_among(folds), out, classes=known, protocol=protocol, method=method, selection_of=chosen, **data
+    )
 
 
 @app.command()
@@ -54,10 +57,12 @@ def choose(
     --candidates '{"base": {}, "slow": {"training": {"learning_rate": 0.0003}}}' --out group1.json
     """
     from ra_icl.evaluation import choice
+    from ra_icl.evaluation.folds import predictions_among
     from ra_icl.planning.options import json_objects
 
     known, grid = class_names(protocol, classes), json_objects(candidates, "candidates")
-    choice.choose(folds, out, candidates=grid, protocol=protocol, method=method, group=group, classes=known)
+    found = predictions_among(folds)
+    choice.choose(found, out, candidates=grid, protocol=protocol, method=method, group=group, classes=known)
 
 
 @app.command()
@@ -194,20 +199,3 @@ def confusion(
     if figure not in figures:
         raise InputError(f"figure {figure}: not a figure of confusion matrices; choose 4, 11 or own")
     figures[figure]()
-
-
-@app.command()
-def sweep(
-    metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files, one per value")],
-    values: Annotated[str, typer.Option(help="JSON list of the values, in the order of the files")],
-    title: Annotated[str, typer.Option(help="what is varied")],
-    out: Annotated[Path, typer.Option(help="path without suffix; writes .pdf and .png")],
-) -> None:
-    """Draw UF1 and UAR over the values of one key: Figures 6-10.
-
-    Example: ra-icl sweep n4.json n8.json --values '[4, 8]' --title sampling.instances --out figure6
-    """
-    from ra_icl.evaluation.figures import sweep_figure
-    from ra_icl.planning.options import json_list
-
-    sweep_figure(json_list(values, "values"), metrics, title, out)

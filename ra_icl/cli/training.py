@@ -1,7 +1,9 @@
 """The command that trains one fold."""
 
 import json
+import logging
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -77,6 +79,8 @@ def fold(
     from ra_icl.training.fold import Fold, run_fold
 
     torch.set_num_threads(threads)
+    if sys.stderr.isatty():  # there a bar tells what a log has a line for
+        logging.getLogger("ra_icl.training.loop").setLevel(logging.WARNING)
     held_out = Fold(protocol, method, out.stem, seed, data_source, tuple(json_list(classes, "classes")), candidate)
     keeping = {"checkpoints": checkpoints, "checkpoint_seconds": checkpoint_seconds}
     keeping |= {"keep_network": keep_network, "keep_epochs": keep_epochs, "keep_views": keep_views}

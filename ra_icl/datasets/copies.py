@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from tqdm import tqdm
 
 from ra_icl.datasets.identity import file_id
 from ra_icl.errors import FaultKind, Faults
@@ -94,7 +95,8 @@ def _same_ends(images: Mapping[Key, Sequence[Path]], digest: Callable) -> Iterat
 
 
 def _same_frames(images: Mapping[Key, Sequence[Path]], digest: Callable) -> Iterator[Pair]:
-    counts = {key: Counter(map(digest, paths)) for key, paths in images.items()}
+    clips = tqdm(images.items(), "comparing all frames", unit="sequence", disable=None)
+    counts = {key: Counter(map(digest, paths)) for key, paths in clips}
     # An image that one sequence holds twice, such as a black one, says nothing.
     blank = {None}.union(*([image for image, count in one.items() if count > 1] for one in counts.values()))
     owners: dict[bytes, Key] = {}

@@ -89,7 +89,7 @@ def findings(record: Mapping[str, Any], predictions: pd.DataFrame) -> dict[str, 
     """
     curve = record["curve"]
     norms = [epoch["weight_norm"] for epoch in curve]
-    loss, chance, majority = curve[-1]["cls"], *_chance(record)
+    loss, chance, majority = curve[-1]["cls"], *guessing(record)
     learned = f"the classification loss ends at {loss:.2f}, guessing has {chance:.2f}"
     if len(curve) > 1 and (max(norms) - min(norms)) < STILL * max(norms):
         return {"underfit": f"the weights hardly move, and {learned}; raise training.learning_rate"}
@@ -130,7 +130,7 @@ def warning_notes(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
     return notes
 
 
-def _chance(record: Mapping[str, Any]) -> tuple[float, float]:
+def guessing(record: Mapping[str, Any]) -> tuple[float, float]:
     """Classification loss and accuracy of a network that knows nothing but how frequent the training classes are."""
     counts = [count for count in record["data"]["classes"] if count]
     if record["options"]["loss"]["class_weights"] == "balanced":

@@ -1,4 +1,4 @@
-"""Confusion matrices (Figures 4 and 11) and sweeps of one key (Figures 6-10), as PDF and PNG."""
+"""Confusion matrices (Figures 4 and 11), as PDF and PNG."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ def figure4(metrics_json: Path, out_stem: Path) -> None:
 
     Writes `out_stem`.pdf and .png. Raises InputError for metrics of another protocol.
     """
-    metrics = _metrics_of(metrics_json, *CDE)
+    metrics = metrics_of(metrics_json, *CDE)
     titles = {"composite": "Composite", **TITLES}
     found = [name for name in titles if name in metrics["confusion"]]
     panels = [_panel(titles[name], name, metrics) for name in found]
@@ -45,7 +45,7 @@ def figure11(metrics_jsons: Sequence[Path], out_stem: Path) -> None:
     """
     if not metrics_jsons:
         raise InputError(f"{out_stem}: no metrics given; name the JSON of casme3_3, casme3_4, casme3_7")
-    found = [_metrics_of(path, "casme3_3", "casme3_4", "casme3_7") for path in metrics_jsons]
+    found = [metrics_of(path, "casme3_3", "casme3_4", "casme3_7") for path in metrics_jsons]
     found.sort(key=lambda metrics: len(metrics["classes"]))
     panels = [_panel(f"{len(m['classes'])} classes", "composite", m) for m in found]
     confusion_figure(panels, out_stem, _suptitle(TITLES["casme3"], found))
@@ -53,7 +53,7 @@ def figure11(metrics_jsons: Sequence[Path], out_stem: Path) -> None:
 
 def figure_own(metrics_json: Path, out_stem: Path) -> None:
     """Confusion matrix of own data. Writes `out_stem`.pdf and .png; raises InputError for another protocol."""
-    metrics = _metrics_of(metrics_json, "own")
+    metrics = metrics_of(metrics_json, "own")
     confusion_figure([_panel(TITLES["own"], "composite", metrics)], out_stem, _suptitle(TITLES["own"], [metrics]))
 
 
@@ -80,34 +80,6 @@ def confusion_figure(panels: Sequence[Panel], out_stem: Path, suptitle: str) -> 
     bar.outline.set_visible(False)
     figure.suptitle(suptitle, fontsize=11)
     save_figure(figure, out_stem)
-
-
-def sweep_figure(values: Sequence[Any], metrics_jsons: Sequence[Path], key: str, out_stem: Path) -> None:
-    """Composite UF1 and UAR in % over the values of one key; error bars are the seeds' deviation.
-
-    Writes `out_stem`.pdf and .png. Raises InputError if values and metrics differ in number.
-    """
-    if len(values) != len(metrics_jsons):
-        raise InputError(f"{out_stem}: {len(values)} values for {len(metrics_jsons)} metrics files; give one each")
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    found = [_metrics_of(path, *CDE) for path in metrics_jsons]
-    figure, axis = plt.subplots(figsize=(LEAST_WIDTH, 4), layout="constrained")
-    for score in ("uf1", "uar"):
-        cells = [metrics["scores"]["composite"][score] for metrics in found]
-        means = [100 * cell["mean"] for cell in cells]
-        deviations = [100 * (cell["std"] or 0) for cell in cells]
-        axis.errorbar(range(len(values)), means, yerr=deviations, marker="o", capsize=3, label=score.upper())
-    axis.set_xticks(range(len(values)), [str(value) for value in values])
-    axis.set(xlabel=key, ylabel="%")
-    axis.legend()
-    notes = dict.fromkeys(note for content in found for note in caveats(content))
-    figure.suptitle("\n".join([f"CDE over {key}", *notes]))
-    save_figure(figure, out_stem)
-    plt.close(figure)
 
 
 def row_percent(matrix: np.ndarray) -> np.ndarray:
@@ -154,7 +126,7 @@ def _cell_texts(share: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.where(empty, "–", np.array(lines, dtype=object).reshape(counts.shape))
 
 
-def _metrics_of(path: Path, *protocols: str) -> dict[str, Any]:
+def metrics_of(path: Path, *protocols: str) -> dict[str, Any]:
     """Read metrics. Raises InputError if they are of another protocol."""
     metrics = read_metrics(path)
     if metrics["protocol"] not in protocols:

@@ -1,5 +1,7 @@
 """The files of a fold: its predictions (CSV), and the record of its training (JSON) beside them."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,21 @@ from ra_icl.errors import InputError
 from ra_icl.evaluation.records import RERUN, read_record
 
 SEQUENCE_KEY = ["dataset", "subject", "sequence"]
+BESIDE = (".epochs.csv", ".views.csv")  # what a fold may leave beside its predictions, and `*.csv` finds too
+
+
+def predictions_among(paths: Iterable[Path]) -> list[Path]:
+    """The CSVs of predictions among those that a pattern such as `*.csv` found."""
+    return [path for path in paths if not path.name.endswith(BESIDE)]
+
+
+def class_count(path: Path) -> int:
+    """The number of classes of which a fold's CSV holds probabilities. Raises InputError if it cannot be read."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return len(re.findall(r"\bp\d+\b", file.readline()))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); name the CSV of a fold") from error
 
 
 def read_fold(path: Path, classes: int) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -6,6 +6,7 @@ The test is that of the table of differences: subjects' predictions are swapped 
 from collections.abc import Sequence
 
 import numpy as np
+from tqdm import tqdm
 
 from ra_icl.evaluation.intervals import holm
 from ra_icl.evaluation.metrics import uar, uf1
@@ -49,7 +50,8 @@ def power(
     after Holm's adjustment over all pairs.
     """
     rng = np.random.default_rng(seed)
-    found = np.array([p_values(simulate(people, rates, agreement, rng), pairs, rng) for _ in range(simulations)])
+    experiments = tqdm(range(simulations), "differences as printed", unit="experiment", disable=None)
+    found = np.array([p_values(simulate(people, rates, agreement, rng), pairs, rng) for _ in experiments])
     adjusted = np.array([[holm(p) for p in experiment.T] for experiment in found]).transpose(0, 2, 1)
     levels = {"alone": found <= LEVEL, "holm": adjusted <= LEVEL}
     return {name: hits.mean(0) for name, hits in levels.items()}
@@ -81,7 +83,7 @@ def smallest_seen(
     """
     best = scores_of(people, rates)
     sizes, shares = [np.zeros(2)], [np.zeros((2, 2))]
-    for factor in FACTORS:
+    for factor in tqdm(FACTORS, "smallest difference seen", unit="size", disable=None):
         both = np.stack([rates, weaker(rates, factor)])
         rng = np.random.default_rng(0)
         p = np.array([p_values(simulate(people, both, agreement, rng), [(0, 1)], rng)[0] for _ in range(simulations)])

@@ -75,7 +75,7 @@ def crop_subject(index: pd.DataFrame, root: str | Path, out: Path, options: Face
         raise NO_SEQUENCE.error(out)
     clips, sequences = {}, {}
     subject = index["subject"].iloc[0]
-    for _, row in tqdm(index.iterrows(), f"crops {subject}", len(index), unit="sequence"):
+    for _, row in tqdm(index.iterrows(), f"crops {subject}", len(index), unit="sequence", disable=None):
         name = f"{row['dataset']} {row['subject']}/{row['sequence']}"
         numbers, frames = zip(*sequence_frames(row, root, options.missing_frames), strict=True)
         total = row["offset"] - row["onset"] + 1

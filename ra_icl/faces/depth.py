@@ -37,7 +37,7 @@ def crop_depth(
     tensors, sequences = {}, {}
     cropped, size = _cropped(crops)
     rows = index.itertuples()
-    for row in tqdm(rows, f"depth {index['subject'].iloc[0]}", len(index), unit="sequence"):
+    for row in tqdm(rows, f"depth {index['subject'].iloc[0]}", len(index), unit="sequence", disable=None):
         name = f"{row.dataset} {row.subject}/{row.sequence}"
         info = cropped.get(row.sequence)
         if info is None:

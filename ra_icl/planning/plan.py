@@ -5,7 +5,7 @@ The Snakefile is parsed again in every cluster job, so this module imports neith
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -29,7 +29,7 @@ from ra_icl.flow.sampling import Sampling
 from ra_icl.planning.candidates import add_candidates, training_options
 from ra_icl.planning.config import check_config, slice_of
 from ra_icl.planning.held import all_datasets_of, datasets_of, parts_of, protocol_in, require_data, select_sequences
-from ra_icl.planning.indexes import read_index
+from ra_icl.planning.indexes import Indexed, read_index
 from ra_icl.planning.methods import present, resolve_methods, row_marks
 from ra_icl.planning.options import from_mapping
 from ra_icl.planning.peers import draws
@@ -214,9 +214,10 @@ class Plan:
         return json.dumps({name: marks[name] | titles.get(name, {}) for name in methods})
 
 
-def make_plan(config: Mapping[str, Any]) -> Plan:
+def make_plan(config: Mapping[str, Any], read: Callable[[Mapping[str, Any], str], Indexed] = read_index) -> Plan:
     """Read the indexes that the config's data source names and resolve all methods.
 
+    read: gives the index of a dataset.
     Raises InputError if the config does not fit, data are missing or counts differ from the paper's.
     """
     check_config(config)
@@ -225,7 +226,7 @@ def make_plan(config: Mapping[str, Any]) -> Plan:
     config["protocols"] = [protocol for name in config["protocols"] for protocol in parts_of(config, name)]
     methods, sweeps = resolve_methods(config)
     add_candidates(config, methods)
-    indexes = [read_index(config, name) for name in all_datasets_of(config)]
+    indexes = [read(config, name) for name in all_datasets_of(config)]
     Faults(fault for indexed in indexes for fault in indexed.faults).raise_any()
     index, left_out, whole = (
         pd.concat([getattr(indexed, part) for indexed in indexes], ignore_index=True)

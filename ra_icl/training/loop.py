@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from ra_icl.errors import InputError
 from ra_icl.model.siamese import Branch, Siamese
@@ -88,9 +89,12 @@ class Training:
         epochs = self.options.training.epochs
         with torch.cuda.stream(self.stream):
             self._resume()
-            while len(self.record["curve"]) < epochs:
+            done = len(self.record["curve"])
+            bar = tqdm(range(done + 1, epochs + 1), "training", epochs, initial=done, unit="epoch", disable=None)
+            for number in bar:
                 self.epoch()
-                if self.checkpoint and len(self.record["curve"]) < epochs and self.checkpoint.due():
+                bar.set_postfix({name: self.record["curve"][-1][name] for name in ("loss", "accuracy")})
+                if self.checkpoint and number < epochs and self.checkpoint.due():
                     self._save()
             if self.best:
                 self.model.load_state_dict(self.best)

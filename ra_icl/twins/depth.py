@@ -33,7 +33,7 @@ def render_depth(root: Path, options: TwinOptions) -> None:
     """
     planned = clips(DATASET, options)
     cv2.setNumThreads(1)
-    with tqdm(total=len(planned), desc=f"{DATASET} twin, depth", unit="clip") as bar:
+    with tqdm(total=len(planned), desc=f"{DATASET} twin, depth", unit="clip", disable=None) as bar:
         for _, of_subject in groupby(planned, key=lambda clip: clip.subject):
             face = None
             for clip in of_subject:

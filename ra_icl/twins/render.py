@@ -102,7 +102,7 @@ def render_clip(
 def _write_frames(root: Path, planned: list[Clip], options: TwinOptions) -> dict[Clip, str]:
     """Write the frames of all clips; return the action units of each for the annotation."""
     units = {}
-    bar = tqdm(total=len(planned), desc=f"{planned[0].dataset} twin", unit="clip")
+    bar = tqdm(total=len(planned), desc=f"{planned[0].dataset} twin", unit="clip", disable=None)
     for _, of_subject in groupby(planned, key=lambda clip: clip.subject):
         for clip in (group := list(of_subject)):
             if clip is group[0]:

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from metrics_content import deviation, matrix, metrics, percents
+from metrics_content import matrix, metrics
 
 from ra_icl import files
 from ra_icl.errors import InputError
@@ -59,13 +59,10 @@ def test_figure4_leaves_out_a_dataset_that_was_not_run_and_says_so(tmp_path, dra
     assert suptitle.endswith("\nCDE without CASME II and SMIC-HS")
 
 
-def test_figure4_and_sweeps_say_that_groups_are_not_loso(tmp_path, drawn, monkeypatch):
+def test_figure4_says_that_groups_are_not_loso(tmp_path, drawn):
     path = write_metrics(tmp_path / "m.json", "groups5")
     figures.figure4(path, tmp_path / "figure4")
     assert drawn[0][2] == "M6, CDE: % of the true class (count)\nfive folds by subject, not LOSO"
-    monkeypatch.setattr(figures, "save_figure", lambda figure, _: drawn.append(figure.get_suptitle()))
-    figures.sweep_figure([1], [path], "model.regions.queries", tmp_path / "figure7")
-    assert drawn[1] == "CDE over model.regions.queries\nfive folds by subject, not LOSO"
 
 
 def test_figure11_orders_its_panels_by_the_number_of_classes(tmp_path, drawn):
@@ -136,27 +133,3 @@ def test_importing_figures_loads_no_matplotlib():
     code = "import sys, ra_icl.evaluation.figures; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"matplotlib", "seaborn", "torch", "cv2"} & set(modules.stdout.split())
-
-
-def test_a_sweep_draws_a_point_per_value_in_the_order_of_the_values(tmp_path, monkeypatch):
-    saved = []
-    monkeypatch.setattr(figures, "save_figure", lambda figure, stem: saved.append(figure))
-    methods = ("m3", "m1", "m2")
-    paths = [write_metrics(tmp_path / f"{m}.json", method=m, source="twins", seeds=(0, 1)) for m in methods]
-    figures.sweep_figure([4, 8, 16], paths, "sampling.instances", tmp_path / "figure6")
-    axis = saved[0].axes[0]
-    for score, container in enumerate(axis.containers):
-        means = np.array([percents(method, 0)[score] for method in methods])
-        line, _, (bars,) = container.lines
-        assert container.get_label() == ("UF1", "UAR")[score]
-        assert line.get_ydata().tolist() == pytest.approx(means.tolist())
-        for position, (segment, mean) in enumerate(zip(bars.get_segments(), means, strict=True)):
-            ends = (mean - deviation(0, score), mean + deviation(0, score))
-            assert segment.ravel().tolist() == pytest.approx([position, ends[0], position, ends[1]])
-    assert [label.get_text() for label in axis.get_xticklabels()] == ["4", "8", "16"]
-    assert "SYNTHETIC" in saved[0].get_suptitle().upper()
-
-
-def test_a_sweep_needs_a_file_per_value(tmp_path):
-    with pytest.raises(InputError, match="2 values for 1 metrics files"):
-        figures.sweep_figure([1, 2], [write_metrics(tmp_path / "m.json")], "k", tmp_path / "f")

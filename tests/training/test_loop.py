@@ -1,6 +1,8 @@
 """Training: the Siamese step's symmetries, what gets a gradient, and that the model learns."""
 
+import io
 import math
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -254,3 +256,18 @@ def test_a_loss_that_is_not_finite_stops_the_fold(small_method):
 def test_augmentation_defaults_are_the_papers():
     assert AugmentationOptions().flip == 0
     assert AugmentationOptions().flip_target
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("stderr", [io.StringIO, Terminal])
+def test_a_training_draws_a_bar_on_a_terminal_alone(small_method, monkeypatch, stderr):
+    monkeypatch.setattr(sys, "stderr", stderr())
+    sets = moving_blobs(9, 2, 0)
+    Training(sets, sets, CLASSES, small_method, 0, "cpu").run()
+    shown, epochs = sys.stderr.getvalue(), small_method.training.epochs
+    assert bool(shown) == (stderr is Terminal)
+    assert (f" {epochs}/{epochs} " in shown and "accuracy=" in shown) == (stderr is Terminal)

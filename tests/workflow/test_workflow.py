@@ -138,6 +138,7 @@ def test_every_target_of_the_paper_has_a_name(clone):
     wanted = {"all", "qc", "confusion", "differences", "differences_controls", "sweep_instances", "sweep_lambda3"}
     wanted |= {f"table{number}" for number in range(1, 6)}
     wanted |= {"table3_controls", *(f"ablation_m{number}" for number in range(1, 13))}
+    wanted |= {f"figure{number}" for number in (4, *range(6, 12))}
     assert wanted <= set(shown)
 
 

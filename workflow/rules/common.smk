@@ -12,6 +12,7 @@ from ra_icl.errors import InputError
 from ra_icl.files import speaks_utf8, unusable, use_utf8
 from ra_icl.planning.code import code_digest as code
 from ra_icl.planning.config import prepare, refuse_twice, slice_of
+from ra_icl.planning.figures import apex_inputs, default_of, trained_methods
 from ra_icl.planning.instances import cost_inputs
 from ra_icl.planning.peers import takes_depth, training_modules
 from ra_icl.planning.plan import make_plan

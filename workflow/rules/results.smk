@@ -136,35 +136,13 @@ rule confusion_figure:
         "ra-icl confusion {params.number:q} {input.metrics:q} --out {params.out:q} 2> {log:q}"
 
 
-# Figures 6-10: one key of a method over several values.
-rule sweep_figure:
-    input:
-        metrics=lambda wildcards: metrics_of(cde(), sweep_figures()[wildcards.figure]["methods"].values()),
-    output:
-        multiext("<results>/figures/{figure}", ".pdf", ".png"),
-    log:
-        "<logs>/figures/{figure}.log",
-    wildcard_constraints:
-        figure=one_of(sweep_figures()),
-    params:
-        code=code("ra_icl.evaluation.figures"),
-        values=lambda wildcards: slice_of(list(sweep_figures()[wildcards.figure]["methods"])),
-        title=lambda wildcards: sweep_figures()[wildcards.figure]["key"],
-        out=stem,
-    message:
-        "Sweep: {wildcards.figure}"
-    shell:
-        "ra-icl sweep {input.metrics:q} --values {params.values:q} --title {params.title:q} "
-        "--out {params.out:q} 2> {log:q}"
-
-
 rule confusion:
     input:
         shown_figures(),
 
 
 # Targets that can be typed: table1 to table5, table3_controls, ensembles, cross, table_own, differences,
-# differences_controls, differences_ensembles, ablation_m1 to ablation_m10, sweep_instances and so on.
+# differences_controls, differences_ensembles, ablation_m1 to ablation_m10 and so on; those of figures are in figures.smk.
 for name in (*SCORE_TABLES, *DIFFERENCE_TABLES, *count_tables()):
 
     rule:
@@ -172,12 +150,3 @@ for name in (*SCORE_TABLES, *DIFFERENCE_TABLES, *count_tables()):
             name
         input:
             f"<results>/tables/{name}.md",
-
-
-for name, sweep in plan.sweeps.items() if cde() else []:
-
-    rule:
-        name:
-            f"sweep_{name}"
-        input:
-            f"<results>/figures/figure{sweep['figure']}.png",

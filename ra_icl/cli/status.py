@@ -1,0 +1,153 @@
+"""The command that says how far a run is."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ra_icl.cli import app
+
+HEADER = ("folds", "done", "running", "stopped", "failed", "to go", "UF1", "UAR", "scores")
+LISTED = 8  # folds of a kind that are named
+
+
+@app.command()
+def status(
+    configfile: Annotated[
+        list[Path] | None, typer.Option(help="the run's config file, read on top of config/config.yaml; repeat it")
+    ] = None,
+) -> None:
+    """Say how far a run is, from the files in its results folder: while it runs or later, here or on a cluster.
+
+    Per method and seed: folds that are done, running, stopped and failed, the time to go, and the scores over the folds
+    that are done. Covers what `snakemake all` trains, and whatever else was begun. A fold counts as stopped if its log
+    was silent for longer than ten epochs take; the next run resumes it.
+
+    Example: ra-icl status --configfile config/public-flow.yaml
+    """
+    from ra_icl.planning.check import CONFIG
+    from ra_icl.planning.config import load_config
+    from ra_icl.planning.places import in_clone
+    from ra_icl.planning.status import status as read
+
+    found = read(load_config([in_clone(CONFIG), *(configfile or [])]))
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    begun = [group for group in found.groups if group.finished or group.started]
+    if console.is_terminal:
+        _print_table(console, begun)
+    else:
+        from tabulate import tabulate
+
+        print(tabulate([HEADER, *map(_cells, begun)], tablefmt="plain", disable_numparse=True))
+    for style, line in _lines(found):
+        console.print(line, style=style, soft_wrap=True)
+
+
+def _print_table(console, groups: list) -> None:
+    """Print the table with bars, or without where they do not fit; lines that are still too long break."""
+    from rich.measure import Measurement
+
+    for bars in (True, False):
+        table = _rich_table(groups, bars)
+        width = Measurement.get(console, console.options.update(max_width=1000), table).maximum
+        if width <= console.width:
+            break
+    console.width = max(width, console.width)
+    console.print(table)
+
+
+def _rich_table(groups: list, bars: bool):
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in HEADER:
+        table.add_column(name, no_wrap=True, justify="left" if name in ("folds", "scores") else "right")
+    if bars:
+        table.add_column("")
+    for group in groups:
+        bar = [ProgressBar(group.total, len(group.finished), width=12)] if bars else []
+        table.add_row(*_cells(group), *bar, style="red" if _counts(group)["failed"] else None)
+    return table
+
+
+def _counts(group) -> dict[str, int]:
+    states = [fold.state for fold in group.started]
+    return {state: states.count(state) for state in ("running", "stopped", "failed")}
+
+
+def _cells(group) -> list[str]:
+    """The texts of a row; 0 is left empty."""
+    scores, done = group.scores(), len(group.finished)
+    which = "" if not scores else "all folds" if done == group.total else "partial"
+    to_go = "" if done == group.total else _duration(group.seconds)
+    return [
+        f"{group.protocol}/{group.method}" + (" inner folds" if group.seed is None else f"/seed{group.seed}"),
+        f"{done}/{group.total}",
+        *(str(count or "") for count in _counts(group).values()),
+        to_go,
+        *(f"{100 * scores[name]:.2f}" if scores else "" for name in ("uf1", "uar")),
+        which,
+    ]
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    minutes = round(seconds / 60)
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest:02} min" if hours else f"{max(1, minutes)} min"
+
+
+def _lines(found) -> Iterator[tuple[str | None, str]]:
+    """(style, line) of everything below the table."""
+    yield None, ""
+    for note in found.notes:
+        yield "yellow", f"Scores: {note}"
+    for stage, (there, total) in found.stages.items():
+        yield None, f"{stage}: {there} of {total} subjects"
+    yield "bold", _summary(found)
+    now = time.time()
+    for state, style in (("failed", "red"), ("stopped", "yellow"), ("running", None)):
+        folds = sorted((fold for fold in found.started if fold.state == state), key=lambda fold: -fold.time)
+        for fold in folds[:LISTED]:
+            yield style, f"{state}: {_told(fold, now)}"
+        if folds[LISTED:]:
+            yield style, f"{state}: {len(folds) - LISTED} more"
+    waiting = [group for group in found.groups if not group.finished and not group.started]
+    if waiting:
+        folds = sum(group.total for group in waiting)
+        names: dict[str, dict[str, None]] = {}
+        for group in waiting:
+            names.setdefault(group.protocol, {})[group.method] = None
+        listed = "; ".join(f"{protocol}: {', '.join(methods)}" for protocol, methods in names.items())
+        yield None, f"not begun: {folds} folds; {listed}"
+
+
+def _told(fold, now: float) -> str:
+    """What is known of a fold that was begun, and where its log is."""
+    parts = [f"epoch {fold.epoch}/{fold.epochs}"] if fold.epochs else []
+    parts += [fold.reason] if fold.reason else []
+    seconds = max(0, now - fold.time)
+    parts.append(f"last word {f'{seconds:.0f} s' if seconds < 100 else _duration(seconds)} ago")
+    return f"{', '.join(parts)}; {fold.path}"
+
+
+def _summary(found) -> str:
+    """Folds of all groups, and the time to go."""
+    done, total = (sum(numbers) for numbers in zip(*((len(g.finished), g.total) for g in found.groups), strict=True))
+    states = [fold.state for fold in found.started]
+    parts = [f"{done} of {total} folds done"]
+    parts += [f"{states.count(state)} {state}" for state in ("running", "stopped", "failed") if state in states]
+    text = ", ".join(parts)
+    if done == total or found.seconds is None:
+        return text
+    pace = f"{found.side_by_side} folds side by side" if found.side_by_side > 1 else "one fold at a time"
+    text += f"; {_duration(found.seconds)} to go with {pace} on {found.device}"
+    if found.unknown:
+        text += f", without {', '.join(found.unknown)}, of which no fold was finished there"
+    return text

@@ -1,0 +1,84 @@
+"""How figures look: sized for a page, read in print and by colour-blind people, with the data that they are of."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ra_icl import files
+from ra_icl.datasets.index import TITLES
+
+# Inches: a page of two columns. A figure no wider than this is printed at its own size, and its letters at theirs.
+PAGE = 7.0
+COLUMN = 3.4
+# Points: nothing smaller than TINY, which is still read in print.
+TITLE, TEXT, TINY = 9, 8, 7
+# Okabe and Ito's colours: told apart by people who see no red or no green, and in grey by their order.
+BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
+PURPLE, SKY, YELLOW, BLACK = "#cc79a7", "#56b4e9", "#f0e442", "#000000"
+COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK, YELLOW)
+MARKERS = "osD^vPX*"  # beside colours, for lines that are printed in grey
+MAP = "Blues"  # of shares: light to dark in grey as well
+RC = {
+    "font.family": "DejaVu Sans",  # comes with Matplotlib: the same letters everywhere
+    "font.size": TEXT,
+    "axes.titlesize": TEXT,
+    "axes.labelsize": TEXT,
+    "xtick.labelsize": TINY,
+    "ytick.labelsize": TINY,
+    "legend.fontsize": TINY,
+    "figure.titlesize": TITLE,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "pdf.fonttype": 42,  # TrueType: text stays text, as publishers ask
+    "ps.fonttype": 42,
+}
+DPI = 200
+# No creation date and no version in the file: the same metrics give the same bytes.
+METADATA = {
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    "png": {"Software": None},
+}
+
+
+def pyplot() -> Any:
+    """Matplotlib's pyplot with these settings, without a window."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    plt.rcParams.update(RC | {"axes.prop_cycle": plt.cycler(color=COLOURS)})
+    return plt
+
+
+def data_of(metrics: Sequence[Mapping[str, Any]]) -> str:
+    """A line for a figure that says what data its metrics are of: source, datasets, sequences, people, seeds."""
+    first = metrics[0]
+    names = [title for name, title in TITLES.items() if any(name in content["scores"] for content in metrics)]
+    kind = {"datasets": "", "twins": "synthetic twins of ", "public_flow": "published flow maps of "}
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else "no dataset"
+    counts = [f"{max(content['scores']['composite']['samples'] for content in metrics)} sequences"]
+    if all("subjects" in content for content in metrics):
+        counts.append(f"{max(len(content['subjects']) for content in metrics)} people")
+    seeds = max(len(content["seeds"]) for content in metrics)
+    counts += [f"{seeds} seeds"] if seeds > 1 else []
+    return f"Data: {kind[first['data_source']]}{listed}, {', '.join(counts)}"
+
+
+def say_data(figure: Any, metrics: Sequence[Mapping[str, Any]]) -> None:
+    """Print `data_of` below a figure."""
+    figure.supxlabel(data_of(metrics), fontsize=TINY, color="0.35")
+
+
+def save_figure(figure: Any, out_stem: Path) -> None:
+    """Write the figure as `out_stem`.pdf (text stays text) and .png, atomically."""
+    import matplotlib
+
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every font table that it leaves out
+    with matplotlib.rc_context(RC):
+        for suffix, metadata in METADATA.items():
+            with files.atomic(f"{out_stem}.{suffix}") as temporary:
+                figure.savefig(temporary, dpi=DPI, metadata=metadata)

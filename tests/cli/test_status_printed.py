@@ -1,0 +1,81 @@
+"""What `ra-icl status` prints: plain words to a file, a table with bars on a terminal."""
+
+import os
+import pty
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from run_files import write_fold, write_log
+
+from ra_icl.cli.status import _duration
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = [sys.executable, "-c", "from ra_icl.cli import main; main()", "status"]
+FOLDS = ("casme2-sub01", "casme2-sub02", "samm-006", "samm-007", "smic-s01", "smic-s02")
+
+
+@pytest.fixture
+def command(tmp_path):
+    """The command for a run in which M6 is done, M5 has a fold that failed and one that runs, and M4 was not begun."""
+    (tmp_path / "mine.yaml").write_text(
+        f"pathvars: {{results: {tmp_path}/results}}\nprotocols: [cde]\ntables: {{table1: [m6], table3: [m6, m5, m4]}}\n"
+    )
+    now = time.time()
+    for number, fold in enumerate(FOLDS):
+        write_fold(tmp_path / "results", f"cde/m6/seed0/{fold}", [(0, 0), (1, number % 2)], now, seconds=60)
+    write_fold(tmp_path / "results", f"cde/m5/seed0/{FOLDS[0]}", [(0, 0), (1, 0)], now, seconds=600)
+    write_log(
+        tmp_path / "results", f"cde/m5/seed0/{FOLDS[1]}", 1, 4, now, "ra-icl: error: flow.txt: is gone; make it\n"
+    )
+    write_log(tmp_path / "results", f"cde/m5/seed0/{FOLDS[2]}", 2, 4, now)
+    return [*PROGRAM, "--configfile", str(ROOT / "config/demo.yaml"), "--configfile", str(tmp_path / "mine.yaml")]
+
+
+def test_plain_words_where_no_terminal_is(command):
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert (done.stderr, "\x1b" in done.stdout) == ("", False)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    header = ["folds", "done", "running", "stopped", "failed", "to", "go", "UF1", "UAR", "scores"]
+    assert lines[0] == header
+    # UF1 of M6: 6 of 9 and 3 of 6 told right; 2 * 6 / (6 + 9) and 2 * 3 / (6 + 3)
+    assert ["cde/m6/seed0", "6/6", "73.33", "75.00", "all", "folds"] in lines
+    # 4 folds of 10 min each, and half of one
+    assert ["cde/m5/seed0", "1/6", "1", "1", "45", "min", "33.33", "50.00", "partial"] in lines
+    text = done.stdout
+    assert "Scores: SYNTHETIC TWINS: not comparable with any published number" in text
+    assert (
+        "7 of 18 folds done, 1 running, 1 failed; 45 min to go with one fold at a time on cpu (x86_64), without m4"
+        in text
+    )
+    assert "failed: epoch 1/4, flow.txt: is gone; make it, last word " in text
+    assert f"logs/folds/cde/m5/seed0/{FOLDS[1]}.log" in text
+    assert "running: epoch 2/4, last word " in text
+    assert "not begun: 6 folds; cde: m4" in text
+
+
+def test_a_table_with_bars_on_a_terminal(command):
+    master, slave = pty.openpty()
+    environment = os.environ | {"COLUMNS": "140", "TERM": "xterm", "NO_COLOR": ""}
+    process = subprocess.Popen(command, stdout=slave, stderr=slave, cwd=ROOT, env=environment)
+    os.close(slave)
+    text = b""
+    try:
+        while part := os.read(master, 4096):
+            text += part
+    except OSError:  # Linux says so at the end
+        pass
+    os.close(master)
+    assert process.wait() == 0
+    shown = text.decode()
+    for part in ("━━━━━━━━━━━━", "cde/m5/seed0", "\x1b["):
+        assert part in shown
+    assert "…" not in shown
+
+
+def test_durations_are_what_people_say():
+    assert [_duration(seconds) for seconds in (None, 0, 29, 90, 3599, 3660, 360_000)] == [
+        *("?", "1 min", "1 min", "2 min", "1 h 00 min", "1 h 01 min", "100 h 00 min"),
+    ]

@@ -1,0 +1,18 @@
+"""Figures on request, from the folds of a run that is there."""
+
+import pytest
+from workflow_runs import config_file, planned, run
+
+
+@pytest.mark.workflow
+def test_figures_on_request_are_drawn_without_training_anything(clone, results):
+    """N = 2 is M6 itself, so that the sweep over N needs no further fold."""
+    configs = config_file(clone, "figures.yaml", sweeps={"instances": {"values": [2]}})
+    targets = ("apex", "figure6", "results/demo/figures/curves/cde/m6.png")
+    jobs = {"apex": 1, "figure6": 1, "sweep_figure": 1, "curves_figure": 1}
+    assert planned(clone, *targets, configs=configs) == jobs
+    run(clone, *targets, configs=configs)
+    for name in ("apex", "figure6", "curves/cde/m6"):
+        assert (results / f"figures/{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert planned(clone, *targets, configs=configs) == {}
