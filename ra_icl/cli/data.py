@@ -141,6 +141,8 @@ def flow(
 ) -> None:
     """Compute optical flow and strain between the onset and the sampled frames of one subject's sequences.
 
+    Sampling mode frames writes grey frames, interpolated in time, in place of flow.
+
     Example: ra-icl flow --index samm.csv --subject 006 --crops crops/samm/006.safetensors
     --out flow/middle-16/samm/006.safetensors
     """
@@ -154,7 +156,7 @@ def flow(
     frames, computed = _sampling(sampling), parse(FlowOptions, options, "options")
     rows = rows_of(index, subject)
     memory = nullcontext()
-    if computed.backend == "torch":
+    if computed.backend == "torch" and frames.mode != "frames":
         use_gpu("auto")
         from ra_icl.training.device import explaining_memory
 

@@ -55,7 +55,7 @@ def _checked(onset: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, np.ndar
     """Onset (H, W) or (N, H, W) and frames (N, H, W), grey; raises as `flow` says."""
     onset, frames = _stack(onset), _stack(frames)
     _check(onset, frames)
-    return _grey(onset, frames.ndim == 4), _grey(frames, frames.ndim == 4)
+    return grey(onset, frames.ndim == 4), grey(frames, frames.ndim == 4)
 
 
 def _stack(images: np.ndarray) -> np.ndarray:
@@ -79,7 +79,7 @@ def _check(onset: np.ndarray, frames: np.ndarray) -> None:
         raise InputError(f"flow: frames of shape {sizes}; crop them all alike, one onset for all or one for each")
 
 
-def _grey(images: np.ndarray, colour: bool) -> np.ndarray:
+def grey(images: np.ndarray, colour: bool) -> np.ndarray:
     """(..., H, W, 3) RGB to (..., H, W) luma, ITU-R BT.601 as OpenCV's; grey stays as it is."""
     if not colour:
         return np.ascontiguousarray(images)

@@ -10,7 +10,17 @@ import pandas as pd
 from ra_icl.errors import InputError
 from ra_icl.options import Help, Options, at_least
 
-Mode = Literal["middle", "apex", "apex_neighbourhood", "full", "random", "uniform", "onset_to_apex", "apex_to_offset"]
+Mode = Literal[
+    "middle",
+    "apex",
+    "apex_neighbourhood",
+    "full",
+    "random",
+    "uniform",
+    "onset_to_apex",
+    "apex_to_offset",
+    "frames",
+]
 MODES = get_args(Mode)
 
 
@@ -23,13 +33,14 @@ class Sampling(Options):
         Help(
             "middle: consecutive frames from the middle, the paper's choice; apex: the one onset/apex instance; "
             "apex_neighbourhood: consecutive frames around the apex; full: every frame; random: distinct frames; "
-            "uniform: evenly spaced frames; onset_to_apex, apex_to_offset: evenly spaced frames of that part"
+            "uniform: evenly spaced frames; onset_to_apex, apex_to_offset: evenly spaced frames of that part; frames, "
+            "of peers alone: the whole sequence as N grey frames, interpolated in time, in place of flow"
         ),
     ] = "middle"
     instances: Annotated[
         int,
         at_least(1),
-        Help("N; a sequence with fewer frames gives them all; unused by apex and full"),
+        Help("N; a sequence with fewer frames gives them all, of mode frames always N; unused by apex and full"),
     ] = 16
     seed: Annotated[int, at_least(0), Help("of mode random")] = 0
     depth: Annotated[
@@ -44,11 +55,12 @@ class Sampling(Options):
         return f"{self.mode}{number}{suffix}{'-depth' if self.depth else ''}"
 
     def pairs(self, frames: int) -> int:
-        """How many pairs of frames it takes from a sequence of `frames` frames after the onset.
+        """How many pairs of frames it takes from a sequence of `frames` frames after the onset; of mode frames, frames.
 
         At most, for the two modes that take frames before or after the apex alone.
         """
-        return {"apex": min(1, frames), "full": frames}.get(self.mode, min(self.instances, frames))
+        special = {"apex": min(1, frames), "full": frames, "frames": self.instances}
+        return special.get(self.mode, min(self.instances, frames))
 
 
 def sample(length: int, apex: int | None, sampling: Sampling, key: str) -> list[int]:
@@ -56,7 +68,7 @@ def sample(length: int, apex: int | None, sampling: Sampling, key: str) -> list[
 
     length: number of frames T, the onset (position 0) included. The onset itself is never sampled:
         its flow against itself is no motion. Fewer than N frames after it, or in the part that the mode takes: all
-        of them.
+        of them, as for the modes full and frames.
     apex: position of the apex; None stands for the midpoint (SMIC has no apex annotation).
     key: names the sequence, in messages and as part of the random mode's seed.
     Raises InputError if no frame follows the onset or the apex is outside 1..length-1.
@@ -72,7 +84,7 @@ def sample(length: int, apex: int | None, sampling: Sampling, key: str) -> list[
         return [apex]
     first, last = {"onset_to_apex": (1, apex), "apex_to_offset": (apex, after)}.get(sampling.mode, (1, after))
     count = last - first + 1
-    if sampling.mode == "full" or count <= sampling.instances:
+    if sampling.mode in ("full", "frames") or count <= sampling.instances:
         return list(range(first, last + 1))
     if sampling.mode in ("uniform", "onset_to_apex", "apex_to_offset"):
         return [first - 1 + position for position in _uniform(count, sampling.instances)]

@@ -1,4 +1,4 @@
-"""Face crops to flow files, subject by subject: the instance sets of MIR (Eqs. 1-2)."""
+"""Face crops to flow files, subject by subject: the instance sets of MIR (Eqs. 1-2), or frames in place of flow."""
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -11,9 +11,10 @@ import pandas as pd
 from ra_icl import files
 from ra_icl.errors import InputError
 from ra_icl.flow.depth import depth_change
-from ra_icl.flow.maps import backend_of, flow_maps
+from ra_icl.flow.maps import backend_of, flow_maps, grey
 from ra_icl.flow.options import FlowOptions
 from ra_icl.flow.sampling import Sampling, used_frames
+from ra_icl.flow.tim import interpolate
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,10 @@ def flow_subject(
     crops: file of `faces.crop_subject`. index: the subject's rows; each needs its crops.
     out: a float16 tensor (N, 3, H, W) per sequence, channels u, v (pixels) and strain; with `sampling.depth`
     (N, 4, H, W), the fourth being `depth_change` (mm). Metadata: sampling, options, backend and version, and per
-    sequence `positions`, `frames` (their numbers) and `apex` (position, or null). progress: called with the number of
-    sequences just done. depth: file of `faces.depth.crop_depth`, which a sampling with depth needs.
+    sequence `positions`, `frames` (their numbers) and `apex` (position, or null). Of sampling mode frames instead: a
+    float16 tensor (N, 1, H, W) of whole grey levels 0..255, interpolated from all frames, the onset among them; the
+    flow's options are not used and not noted. progress: called with the number of sequences just done. depth: file of
+    `faces.depth.crop_depth`, which a sampling with depth needs.
     Raises InputError if the crops or the depth lack a sequence of the index or are damaged.
     """
     if index.empty:
@@ -53,9 +56,11 @@ def flow_subject(
     if sampling.depth and depth is None:
         raise InputError(f"{out}: sampling.depth needs the subject's depth; give the file that `ra-icl depth` writes")
     tensors, sequences = {}, {}
+    frames = sampling.mode == "frames"
+    pairs_at_once = 1 if frames else backend_of(options.backend).PAIRS_AT_ONCE
     sampled = _sampled(crops, index, sampling, depth if sampling.depth else None)
-    for batch in _batches(sampled, backend_of(options.backend).PAIRS_AT_ONCE):
-        tensors |= _maps_of(batch, options)
+    for batch in _batches(sampled, pairs_at_once):
+        tensors |= _frames_of(batch, sampling.instances) if frames else _maps_of(batch, options)
         sequences |= {one.name: one.used for one in batch}
         progress(len(batch))
     files.save_tensors(out, tensors, _metadata(sampling, options) | {"sequences": sequences})
@@ -95,6 +100,16 @@ def _with_depth(one: _Sampled, maps: np.ndarray) -> np.ndarray:
     return np.concatenate([maps, change[:, None].astype(maps.dtype)], axis=1)
 
 
+def _frames_of(batch: list[_Sampled], count: int) -> dict[str, np.ndarray]:
+    """`count` grey frames (N, 1, H, W) float16 of each sequence, from its onset to its last frame."""
+    found = {}
+    for one in batch:
+        clip = grey(np.concatenate([one.onset[None], one.frames]), colour=one.frames.ndim == 4)
+        levels = np.rint(interpolate(clip, count)).clip(0, 255)  # the curve may leave the range between two frames
+        found[one.name] = levels[:, None].astype("f2")
+    return found
+
+
 def _sampled(crops: Path, index: pd.DataFrame, sampling: Sampling, depth: Path | None) -> Iterator[_Sampled]:
     """The subject's sequences in the index's order, read one by one."""
     with files.open_tensors(crops) as source, files.open_tensors(depth) if depth else nullcontext() as measured:
@@ -122,8 +137,10 @@ def _depth_of(
 
 
 def _metadata(sampling: Sampling, options: FlowOptions) -> dict:
-    return {
-        "sampling": asdict(sampling) | {"name": sampling.name},
+    chosen = {"sampling": asdict(sampling) | {"name": sampling.name}}
+    if sampling.mode == "frames":
+        return chosen | {"units": "grey levels 0..255"}
+    return chosen | {
         "options": asdict(options),
         "backend": options.backend,
         "version": backend_of(options.backend).VERSION,

@@ -3,7 +3,7 @@
 A file `ra_icl/peers/{name}.py` defines
 
 - FED = "flow" or "frames": what its folds read. Flow maps (S, C, H, W), the middle instance of each sequence, C being
-  u, v, strain and, with `sampling.depth`, depth; or grey frames (S, N, 1, H, W) of sampling mode "frames".
+  u, v, strain and, with `sampling.depth`, depth; or grey frames (S, N, 1, H, W), float16, of sampling mode "frames".
 - class Settings(Options), a frozen dataclass whose fields are declared with `settings.paper`, `code` or `choice`; a
   network's is a `NetworkSettings`. It may use nothing but Python's `dataclasses` and `typing`, `ra_icl.options` and
   `ra_icl.peers.settings`, because the plan of a run reads the class alone, without PyTorch.

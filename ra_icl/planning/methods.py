@@ -21,6 +21,7 @@ MIR_MARKS = {
     "onset_to_apex": "→Onset to Apex",
     "apex_to_offset": "→Apex to Offset",
     "published": "published",
+    "frames": "frames",
 }
 
 

@@ -63,7 +63,10 @@ def settings_of(options: MethodOptions) -> dict[str, Any]:
 
 
 def fed(peer: Peer, sets: InstanceSets) -> torch.Tensor:
-    """What a peer reads of S sequences, float32: the middle map (S, C, H, W), or all frames (S, N, 1, H, W)."""
+    """What a peer reads of S sequences: the middle map (S, C, H, W), float32, or all frames (S, N, 1, H, W), float16.
+
+    Frames stay as small as they are stored, because there are many.
+    """
     frames = sets.maps.shape[1] == 1
     if frames != (peer.module.FED == "frames"):
         raise InputError(
@@ -74,7 +77,7 @@ def fed(peer: Peer, sets: InstanceSets) -> torch.Tensor:
         return sets.maps[sets.middle_instances()[0]].float()
     if len(set(sets.count.tolist())) > 1:
         raise InputError(f"peer {peer.name}: sequences of different numbers of frames; delete their flow and run again")
-    return sets.maps[sets.all_instances()[0]].unflatten(0, (len(sets), -1)).float()
+    return sets.maps[sets.all_instances()[0]].unflatten(0, (len(sets), -1))
 
 
 class NetworkTraining:

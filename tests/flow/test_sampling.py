@@ -33,7 +33,7 @@ PARTS = {
 }
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "frames"])
 @pytest.mark.parametrize("length", [2, 3, 7, 16, 17, 18, 33, 68, 277])
 def test_every_mode_gives_distinct_ascending_frames_after_the_onset(mode, length):
     for count in (1, 4, 16, 32):
@@ -46,6 +46,12 @@ def test_every_mode_gives_distinct_ascending_frames_after_the_onset(mode, length
         assert positions == sorted(set(positions))
         assert positions[0] >= 1
         assert positions[-1] <= length - 1
+
+
+@pytest.mark.parametrize("length", [2, 9, 60])
+def test_frames_are_made_from_the_whole_sequence_and_are_always_n(length):
+    assert sample(length, None, Sampling("frames", 10), "s") == list(range(1, length))
+    assert Sampling("frames", 10).pairs(length - 1) == 10
 
 
 def test_apex_is_one_frame_and_ignores_the_number_of_instances():
@@ -139,6 +145,7 @@ def test_random_is_the_same_in_another_process():
         (Sampling("uniform", 4), "uniform-4"),
         (Sampling("onset_to_apex"), "onset_to_apex-16"),
         (Sampling("apex_to_offset", 4), "apex_to_offset-4"),
+        (Sampling("frames", 10), "frames-10"),
     ],
 )
 def test_name(sampling, name):

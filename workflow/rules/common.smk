@@ -216,6 +216,15 @@ def confusion_figures():
     return {name: found for name, found in protocols.items() if found}
 
 
+def qc_sampling():
+    """The flow that quality control looks at: of the confusion matrices' method, or of the first method that has flow.
+
+    None where there are no crops to look at, or where all methods are fed frames.
+    """
+    methods = [*plan.trained(config["confusion"]), *plan.methods] if plan.source != "public_flow" else []
+    return next((plan.sampling(name) for name in methods if plan.methods[name]["sampling"]["mode"] != "frames"), None)
+
+
 def sweep_figures():
     """{figure: its sweep} of Figures 6-10, under the CDE protocol."""
     return {f"figure{sweep['figure']}": sweep for sweep in plan.sweeps.values() if cde()}

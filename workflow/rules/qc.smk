@@ -1,8 +1,8 @@
 # What happened to every sequence, for a person to look at: `snakemake --cores all qc`.
 
-if plan.source != "public_flow":  # which comes without frames
+QC_SAMPLING = qc_sampling()
 
-    QC_SAMPLING = plan.sampling(config["confusion"])
+if QC_SAMPLING:
 
     rule qc_subject:
         input:
