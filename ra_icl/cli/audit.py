@@ -11,7 +11,7 @@ from ra_icl.cli import app
 @app.command()
 def audit(
     scores: Annotated[Path, typer.Argument(help="CSV of printed scores in %, in the layout of config/published.csv")],
-    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex, .notes.md and .html")],
     counts: Annotated[
         str, typer.Option(help="JSON object: sequences of each class by dataset; if empty, those of Tables 4 and 5")
     ] = "{}",
@@ -29,7 +29,7 @@ def audit(
 @app.command()
 def power(
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files of two methods or more, same sequences")],
-    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex, .notes.md and .html")],
     published: Annotated[Path, typer.Option(help="CSV of published rows")] = Path("config/published.csv"),
     simulations: Annotated[int, typer.Option(help="simulated experiments per question", min=1)] = 1000,
 ) -> None:

@@ -69,7 +69,7 @@ def choose(
 def table(
     name: Annotated[str, typer.Argument(help="1, 2, 3, 3_controls, ensembles or own")],
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
-    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex, .notes.md and .html")],
     methods: Annotated[str, typer.Option(help="JSON object: title and marks by method name")],
     published: Annotated[
         Path | None, typer.Option(help="CSV of published rows; config/published.csv of the clone by default")
@@ -90,7 +90,7 @@ def table(
 @app.command()
 def differences(
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files, one per method")],
-    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex, .notes.md and .html")],
     reference: Annotated[str, typer.Option(help="method that the others are compared with")] = "m6",
     methods: Annotated[str, typer.Option(help="JSON object: title by method name")] = "{}",
 ) -> None:
@@ -129,7 +129,9 @@ def combine(
 def leak(
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files, one per method listed under keep_epochs")],
     folds: Annotated[Path, typer.Option(help="folder folds/ of the run")],
-    out: Annotated[Path, typer.Option(help="path of the table without suffix; writes .csv, .md, .tex and .notes.md")],
+    out: Annotated[
+        Path, typer.Option(help="path of the table without suffix; writes .csv, .md, .tex, .notes.md and .html")
+    ],
     figure: Annotated[Path, typer.Option(help="path of the figure without suffix; writes .pdf and .png")],
     methods: Annotated[str, typer.Option(help="JSON object: {method: {title: ...}}")] = "{}",
 ) -> None:
@@ -147,7 +149,7 @@ def leak(
 def cost(
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files, one per method")],
     methods: Annotated[str, typer.Option(help="JSON object: {method: {title, options, size, instances}}")],
-    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex, .notes.md and .html")],
     device: Annotated[str, typer.Option(help="on which the prediction of a clip is timed: auto, cuda or cpu")] = "auto",
 ) -> None:
     """Count what each method costs: parameters, operations, seconds, memory and flow maps.
@@ -165,7 +167,7 @@ def cost(
 def counts(
     number: Annotated[str, typer.Argument(help="4 (CDE) or 5 (CAS(ME)³)")],
     index: Annotated[list[Path], typer.Argument(help="index CSV of each dataset of the table")],
-    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex, .notes.md and .html")],
     data_source: DataSource = "datasets",
     left_out: LeftOut = "{}",
 ) -> None:

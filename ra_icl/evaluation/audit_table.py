@@ -64,7 +64,7 @@ NOTES = (
 
 
 def write_audit(scores: Path, out_stem: Path, counts: Mapping[str, Sequence[int]]) -> None:
-    """Audit every row of a CSV and write `out_stem`.csv, .md, .tex and .notes.md; see `read_scores`, `build_audit`."""
+    """Audit every row of a CSV and write `out_stem`.csv, .md, .tex, .notes.md and .html; see `build_audit`."""
     write_formats(build_audit(read_scores(scores, counts)), out_stem)
 
 

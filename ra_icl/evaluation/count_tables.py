@@ -29,7 +29,7 @@ Counts = dict[str, dict[str, int]]  # column -> row -> count
 def write_counts(
     number: str, index: pd.DataFrame, out_stem: Path, data_source: str, left_out: Mapping[str, int] | None = None
 ) -> None:
-    """Write Table 4 or 5 of an index (all datasets of the table) as `out_stem`.csv, .md, .tex and .notes.md.
+    """Write Table 4 or 5 of an index (all datasets of the table) as `out_stem`.csv, .md, .tex, .notes.md and .html.
 
     data_source: datasets, twins or public_flow; twins are not compared with the paper. left_out: how many sequences
     `data.exclude` took out of each dataset, for the notes.

@@ -28,7 +28,7 @@ def write_differences(
     reference: str = REFERENCE,
     methods: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
-    """Write the table of differences as `out_stem`.csv, .md, .tex and .notes.md; see `build_differences`."""
+    """Write the table of differences as `out_stem`.csv, .md, .tex, .notes.md and .html; see `build_differences`."""
     metrics = [read_metrics(path) for path in metrics_jsons]
     write_formats(build_differences(metrics, reference, methods or {}), out_stem)
 

@@ -1,29 +1,23 @@
 """Confusion matrices (Figures 4 and 11), as PDF and PNG."""
 
-import logging
 from collections.abc import Mapping, Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ra_icl import files
 from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.protocols import CDE
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import caveats
 from ra_icl.evaluation.records import read_metrics
+from ra_icl.evaluation.style import MAP, PAGE, TEXT, TINY, data_of, pyplot, save_figure
 
 Panel = tuple[str, Sequence[Sequence[int]], Sequence[str]]  # title, matrix (C, C), class names
-CELL = 0.72  # inches: one cell of every matrix, so that panels of 3 and 7 classes read alike
-MARGIN = 1.25  # inches: class names and title beside a matrix
-BAR = 0.9  # inches: the colour bar
-LEAST_WIDTH = 6.0  # inches: what the longest title needs
-# No creation date and no version in the file: the same metrics give the same bytes.
-METADATA = {
-    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
-    "png": {"Software": None},
-}
+CELL = 0.53  # inches: one cell of every matrix, so that panels of 3 and 7 classes read alike
+BESIDE, ABOVE = 0.85, 1.2  # inches: class names and titles beside and above a matrix
+LEAST_WIDTH = 5.0  # inches: what the longest title needs
 
 
 def figure4(metrics_json: Path, out_stem: Path) -> None:
@@ -35,7 +29,7 @@ def figure4(metrics_json: Path, out_stem: Path) -> None:
     titles = {"composite": "Composite", **TITLES}
     found = [name for name in titles if name in metrics["confusion"]]
     panels = [_panel(titles[name], name, metrics) for name in found]
-    confusion_figure(panels, out_stem, _suptitle("CDE", [metrics]))
+    confusion_figure(panels, out_stem, _suptitle("CDE", [metrics]), data_of([metrics]))
 
 
 def figure11(metrics_jsons: Sequence[Path], out_stem: Path) -> None:
@@ -48,38 +42,45 @@ def figure11(metrics_jsons: Sequence[Path], out_stem: Path) -> None:
     found = [metrics_of(path, "casme3_3", "casme3_4", "casme3_7") for path in metrics_jsons]
     found.sort(key=lambda metrics: len(metrics["classes"]))
     panels = [_panel(f"{len(m['classes'])} classes", "composite", m) for m in found]
-    confusion_figure(panels, out_stem, _suptitle(TITLES["casme3"], found))
+    confusion_figure(panels, out_stem, _suptitle(TITLES["casme3"], found), data_of(found))
 
 
 def figure_own(metrics_json: Path, out_stem: Path) -> None:
     """Confusion matrix of own data. Writes `out_stem`.pdf and .png; raises InputError for another protocol."""
     metrics = metrics_of(metrics_json, "own")
-    confusion_figure([_panel(TITLES["own"], "composite", metrics)], out_stem, _suptitle(TITLES["own"], [metrics]))
+    panels = [_panel(TITLES["own"], "composite", metrics)]
+    confusion_figure(panels, out_stem, _suptitle(TITLES["own"], [metrics]), data_of([metrics]))
 
 
-def confusion_figure(panels: Sequence[Panel], out_stem: Path, suptitle: str) -> None:
-    """Draw confusion matrices side by side; write `out_stem`.pdf and .png.
+def confusion_figure(panels: Sequence[Panel], out_stem: Path, suptitle: str, data: str) -> None:
+    """Draw confusion matrices in rows that fit a page; write `out_stem`.pdf and .png.
 
     A panel is (title, matrix (C, C) of counts with true classes as rows, C class names). Colour and
-    first line of a cell: % of the true class's samples; second line: the count.
+    first line of a cell: % of the true class's samples; second line: the count. data: what they are of, printed below.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib.figure import Figure
-
-    sides = [len(classes) * CELL for _, _, classes in panels]
-    width = sum(sides) + MARGIN * len(sides) + BAR
-    figure = Figure(figsize=(max(width, LEAST_WIDTH), max(sides) + 2.2), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False, width_ratios=sides)[0]
-    for axis, panel in zip(axes, panels, strict=True):
-        _draw(axis, *panel)
-    axes[0].set_ylabel("true class")
-    bar = figure.colorbar(axes[0].collections[0], ax=list(axes), pad=0.02, fraction=0.05, panchor=False)
-    bar.set_label("% of the true class")
-    bar.outline.set_visible(False)
-    figure.suptitle(suptitle, fontsize=11)
+    plt = pyplot()
+    lines = rows_of(panels)
+    widths = [sum(len(classes) * CELL + BESIDE for _, _, classes in line) for line in lines]
+    heights = [max(len(classes) for _, _, classes in line) * CELL + ABOVE for line in lines]
+    size = (max(LEAST_WIDTH, *widths), sum(heights) + 0.4)
+    figure = plt.figure(figsize=size, layout="constrained")
+    for part, line in zip(np.ravel(figure.subfigures(len(lines), 1, height_ratios=heights)), lines, strict=True):
+        sides = [len(classes) for _, _, classes in line]
+        axes = part.subplots(1, len(line), squeeze=False, width_ratios=sides)[0]
+        for axis, panel in zip(axes, line, strict=True):
+            _draw(axis, *panel)
+        axes[0].set_ylabel("true class")
+    figure.suptitle(suptitle)
+    figure.supxlabel(data, fontsize=TINY, color="0.35")
     save_figure(figure, out_stem)
+    plt.close(figure)
+
+
+def rows_of(panels: Sequence[Panel]) -> list[Sequence[Panel]]:
+    """Panels in as few rows as fit a page, about as many in each."""
+    width = sum(len(classes) * CELL + BESIDE for _, _, classes in panels)
+    each = ceil(len(panels) / ceil(width / PAGE))
+    return [panels[start : start + each] for start in range(0, len(panels), each)]
 
 
 def row_percent(matrix: np.ndarray) -> np.ndarray:
@@ -100,21 +101,21 @@ def _draw(axis: Any, title: str, matrix: Sequence[Sequence[int]], classes: Seque
         ax=axis,
         vmin=0,
         vmax=100,
-        cmap="Blues",
+        cmap=MAP,
         square=True,
         cbar=False,
         annot=_cell_texts(share, counts),
         fmt="",
-        annot_kws={"fontsize": 8.5},
+        annot_kws={"fontsize": TINY},
         linewidths=0.8,
         linecolor="white",
         xticklabels=names,
         yticklabels=names,
     )
     axis.set_anchor("N")
-    axis.set_title(title, fontsize=10)
-    axis.set_xlabel("predicted class")
-    axis.tick_params(length=0, labelsize=9)
+    axis.set_title(title, fontsize=TEXT)
+    axis.set_xlabel("predicted class", fontsize=TEXT)
+    axis.tick_params(length=0, labelsize=TINY)
     axis.tick_params(axis="x", rotation=35 if len(names) > 4 else 0)
     axis.tick_params(axis="y", rotation=0)
 
@@ -148,14 +149,3 @@ def _suptitle(setting: str, metrics: Sequence[Mapping[str, Any]]) -> str:
     title = f"{', '.join(methods)}, {setting}: % of the true class (count)"
     notes = [note for content in metrics for note in caveats(content)]
     return "\n".join([title, *dict.fromkeys(notes)])
-
-
-def save_figure(figure: Any, out_stem: Path) -> None:
-    """Write the figure as PDF (text stays text) and PNG (150 dpi), atomically."""
-    import matplotlib
-
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every font table that it leaves out
-    with matplotlib.rc_context({"pdf.fonttype": 42}):
-        for suffix, metadata in METADATA.items():
-            with files.atomic(f"{out_stem}.{suffix}") as temporary:
-                figure.savefig(temporary, dpi=150, metadata=metadata)

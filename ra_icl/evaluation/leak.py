@@ -209,7 +209,7 @@ def _notes(contents: Sequence[Mapping[str, Any]], methods: Mapping[str, Mapping[
 
 
 def write_leak(metrics_jsons: Sequence[Path], folds: Path, out_stem: Path, figure_stem: Path, methods: Mapping) -> None:
-    """Write the table as `out_stem`.csv, .md, .tex and .notes.md, and the chosen epochs as `figure_stem`.pdf and .png.
+    """Write the table as `out_stem`.csv, .md, .tex, .notes.md and .html, the chosen epochs as `figure_stem`.pdf, .png.
 
     folds: the folder folds/ of the run that the metrics come from. methods: as for `build_leak`.
     """

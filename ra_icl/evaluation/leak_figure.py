@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ra_icl.evaluation.caveats import caveats
-from ra_icl.evaluation.figures import save_figure
+from ra_icl.evaluation.style import BLUE, TEXT, TINY, pyplot, save_figure, say_data
 
 TITLES = {
     "subject": "best for each held-out subject",
@@ -23,27 +23,25 @@ def draw_epochs(
 
     found: of `leak.read_method`, for each method. A held-out subject counts once per seed.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+    plt = pyplot()
     rules = [rule for rule in TITLES if any(rule in chosen for _, _, chosen in found)]
     longest = max(int(epochs.lengths.max()) for _, epochs, _ in found)
-    size = (3.2 * len(rules) + 0.8, 1.9 * len(found) + 1.1)
+    size = (2.2 * len(rules) + 0.4, 1.5 * len(found) + 1.1)
     figure, axes = plt.subplots(len(found), len(rules), figsize=size, sharex=True, squeeze=False, layout="constrained")
     bins = np.arange(0.5, longest + 1, max(1, longest // 20))
     for row, (metrics, _, chosen) in zip(axes, found, strict=True):
-        row[0].set_ylabel(f"{titles.get(metrics['method'], metrics['method'].upper())}\nheld-out subjects", fontsize=8)
+        row[0].set_ylabel(
+            f"{titles.get(metrics['method'], metrics['method'].upper())}\nheld-out subjects", fontsize=TINY
+        )
         for axis, rule in zip(row, rules, strict=True):
             if rule in chosen:
-                axis.hist(chosen[rule].ravel(), bins=bins, color="#0072b2", edgecolor="white", linewidth=0.4)
-            axis.tick_params(labelsize=8)
+                axis.hist(chosen[rule].ravel(), bins=bins, color=BLUE, edgecolor="white", linewidth=0.4)
     for axis, rule in zip(axes[0], rules, strict=True):
-        axis.set_title(TITLES[rule], fontsize=9)
+        axis.set_title(TITLES[rule], fontsize=TEXT)
     for axis in axes[-1]:
-        axis.set_xlabel("epoch", fontsize=8)
+        axis.set_xlabel("epoch")
     said = dict.fromkeys(caveat for metrics, _, _ in found for caveat in caveats(metrics))
-    figure.suptitle("\n".join(["Chosen epochs", *said]), fontsize=10)
+    figure.suptitle("\n".join(["Chosen epochs", *said]))
+    say_data(figure, [metrics for metrics, _, _ in found])
     save_figure(figure, out_stem)
     plt.close(figure)

@@ -55,7 +55,7 @@ MEASURED, SEEDS = "two methods", "two seeds"
 
 
 def write_power(metrics_jsons: Sequence[Path], published: Path, out_stem: Path, simulations: int = SIMULATIONS) -> None:
-    """Write the table of power as `out_stem`.csv, .md, .tex and .notes.md; see `build_power`."""
+    """Write the table of power as `out_stem`.csv, .md, .tex, .notes.md and .html; see `build_power`."""
     metrics = {Path(path): read_metrics(path) for path in metrics_jsons}
     write_formats(build_power(metrics, published, simulations), out_stem)
 

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from ra_icl import files
+from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.names import original
 from ra_icl.errors import InputError
+from ra_icl.evaluation import pages
 from ra_icl.evaluation.caveats import DATA, data_caveats
 
 # A jump between neighbouring crops gets a remark above this share of the crop's width: about a pixel at 224 px,
@@ -22,6 +24,20 @@ QUIET = 0.5
 STILL = 0.1
 # What was noticed when the frames were read (damage, a jump, a frozen run) counts more than what merely looks odd.
 SEEN = 5
+
+# {column of the list: its title on the page}.
+PRINTED = {
+    **{"subject": "Person", "sequence": "Sequence", "emotion": "Emotion", "oddness": "Oddness", "remarks": "Remarks"},
+    **{"found": "Aligned by", "attempt": "Try", "missing": "Frames missing"},
+    **{"window_energy": "Window's energy", "liveliest": "Liveliest, px", "jump": "Jump"},
+}
+FORMATS = {"oddness": "{:.2f}", "window_energy": "{:.2f}", "liveliest": "{:.2f}", "jump": "{:.2%}"}
+NOTES = (
+    "Oddness: 0 if there is no remark; each adds at least 1",
+    "Window's energy: the most that a sampled frame differs from the onset, as a share of the sequence's peak",
+    "Liveliest: motion of the liveliest places in the window; jump: the largest shift between neighbouring crops, as a "
+    "share of their width",
+)
 
 
 def motion_energy(clip: np.ndarray) -> np.ndarray:
@@ -133,9 +149,8 @@ def measure_subject(index: pd.DataFrame, crops: Path, flow: Path, out: Path) -> 
 def rank(measures: Sequence[Path], out_stem: Path, data_source: str) -> pd.DataFrame:
     """List all sequences, the oddest first, as `out_stem`.csv and .html; returns the list.
 
-    A column `data` (real or synthetic) and the heading of the page say what the sequences are.
+    A column `data` (real or synthetic) and the title of the page say what the sequences are.
     """
-    heading = "".join(f"<p>{caveat}</p>\n" for caveat in data_caveats(data_source))
     shown = ["dataset", "subject", "sequence", "emotion", "oddness", "remarks", "found", "attempt", "missing"]
     shown += ["window_energy", "liveliest", "jump"]
     table = pd.DataFrame([row for path in measures for row in _read_measures(path, shown)])[shown]
@@ -144,9 +159,11 @@ def rank(measures: Sequence[Path], out_stem: Path, data_source: str) -> pd.DataF
     table = table.round({"window_energy": 3, "liveliest": 3, "jump": 5})
     table.insert(0, "data", DATA[data_source])
     files.write_csv(f"{out_stem}.csv", table)
-    page = table.assign(subject=table["subject"].map(original)).to_html(index=False, border=0, na_rep="")
-    with files.atomic(f"{out_stem}.html") as temporary:
-        temporary.write_text(f'<meta charset="utf-8">\n{heading}{page}', encoding="utf-8")
+    title = f"{', '.join(TITLES[name] for name in table['dataset'].unique())}: all sequences, the oddest first"
+    shown = {name: table[name].map(form.format) for name, form in FORMATS.items()}
+    printed = table.assign(subject=table["subject"].map(original), **shown)[list(PRINTED)].rename(columns=PRINTED)
+    body = [pages.rows(printed.astype(str)), pages.bullets(NOTES), pages.downloads([f"{out_stem}.csv"])]
+    pages.write_page(f"{out_stem}.html", "; ".join([title, *data_caveats(data_source)]), body)
     return table
 
 

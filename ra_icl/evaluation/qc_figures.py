@@ -13,6 +13,7 @@ from ra_icl import files
 from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.names import original
 from ra_icl.evaluation.caveats import data_caveats
+from ra_icl.evaluation.style import BLUE, ORANGE, RED
 
 COLUMNS = 4  # curves side by side
 LINE = 64  # characters of a remark that fit above one
@@ -82,20 +83,20 @@ def _sheet(tiles: Sequence[np.ndarray]) -> tuple[np.ndarray, list[tuple[int, int
 def _draw_curve(axis: Any, measured: Mapping[str, Any]) -> None:
     numbers = [number - measured["frames"][0] for number in measured["frames"]]
     sampled = [numbers[position] for position in measured["window"]]
-    axis.axvspan(sampled[0] - 0.5, sampled[-1] + 0.5, color="tab:blue", alpha=0.15, linewidth=0)
-    axis.plot(numbers, measured["energy"], color="tab:blue", linewidth=1.2)
+    axis.axvspan(sampled[0] - 0.5, sampled[-1] + 0.5, color=BLUE, alpha=0.15, linewidth=0)
+    axis.plot(numbers, measured["energy"], color=BLUE, linewidth=1.2)
     axis.set_ylim(bottom=0)
     if measured["apex"] is not None:
         axis.axvline(numbers[measured["apex"]], color="black", linestyle="--", linewidth=0.9)
     right = axis.twinx()
-    right.plot(sampled, measured["motion"], ".", color="tab:orange", markersize=3)
+    right.plot(sampled, measured["motion"], ".", color=ORANGE, markersize=3)
     right.set_ylim(0, 1.2 * max(*measured["motion"], 1e-3))
     for one in (axis, right):
         one.tick_params(labelsize=6)
     title = f"{measured['sequence']} ({measured['emotion']})"
     text = "\n".join([title, *(fill(remark, LINE) for remark in measured["remarks"])])
     # Names are no formulas, whatever they hold between two $.
-    axis.set_title(text, fontsize=7, parse_math=False, color="tab:red" if measured["remarks"] else "black")
+    axis.set_title(text, fontsize=7, parse_math=False, color=RED if measured["remarks"] else "black")
 
 
 def _onset_crops(path: Path) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""A table as CSV for programs, as Markdown and LaTeX for people, and its notes."""
+"""A table as CSV for programs, as Markdown, LaTeX and a page of the report for people, and its notes."""
 
 import re
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ra_icl import files
+from ra_icl.evaluation import pages
 
 EMPTY = "–"
 BLOCKS = {"published": "Published", "real": "This run", "synthetic": "This run"}
@@ -53,12 +54,23 @@ class Table:
 
 
 def write_formats(table: Table, out_stem: Path) -> None:
-    """Write a table as `out_stem`.csv, .md, .tex and .notes.md, each atomically."""
+    """Write a table as `out_stem`.csv, .md, .tex, .notes.md and .html, which holds the first three, each atomically."""
     files.write_csv(f"{out_stem}.csv", table.data)
     texts = {"md": markdown_text(table), "tex": latex_text(table, Path(out_stem).name), "notes.md": notes_text(table)}
     for suffix, text in texts.items():
         with files.atomic(f"{out_stem}.{suffix}") as temporary:
             temporary.write_text(text, encoding="utf-8")
+    pages.write_page(f"{out_stem}.html", table.title, _page(table, out_stem))
+
+
+def _page(table: Table, out_stem: Path) -> list[str]:
+    """The parts of the page: rows, notes, what each row was computed from, the other files."""
+    notes = [*table.notes, *([STRONG_NOTE] if _emphasised(table) else [])]
+    parts = [pages.rows(table.printed, table.strong), pages.bullets(notes)]
+    if table.record is not None:
+        record = pages.rows(table.record) + pages.bullets([RECORD_NOTE])
+        parts.append(pages.folded("What each row of this run was computed from", record))
+    return [*parts, pages.downloads(f"{out_stem}.{suffix}" for suffix in ("csv", "md", "tex"))]
 
 
 def markdown_text(table: Table) -> str:
@@ -180,9 +192,12 @@ def _latex_header(columns: list[str]) -> list[str]:
     return [" & ".join(above) + r" \\", "".join(rf"\cmidrule(lr){{{s}-{s + 1}}}" for s in starts), below]
 
 
+def _emphasised(table: Table) -> bool:
+    return table.strong is not None and bool((table.strong != "").any(axis=None))
+
+
 def _latex_notes(table: Table) -> list[str]:
     """The notes below the rows, as wide as the float; none if there are none."""
-    emphasised = table.strong is not None and (table.strong != "").any(axis=None)
-    text = " ".join(f"{latex(note)}." for note in (*table.notes, *([STRONG_NOTE] if emphasised else [])))
+    text = " ".join(f"{latex(note)}." for note in (*table.notes, *([STRONG_NOTE] if _emphasised(table) else [])))
     below = rf"\par\smallskip\begin{{minipage}}{{\linewidth}}\footnotesize {text}\end{{minipage}}"
     return [below] if text else []

@@ -54,7 +54,7 @@ def write_table(
     out_stem: Path,
     methods: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    """Write table `number`, a key of CAPTIONS, as `out_stem`.csv, .md, .tex and .notes.md.
+    """Write table `number`, a key of CAPTIONS, as `out_stem`.csv, .md, .tex, .notes.md and .html.
 
     See `build_table` for `methods` and for what raises InputError.
     """

@@ -39,7 +39,7 @@ NOTES = (
 def write_costs(
     methods: Mapping[str, Mapping[str, Any]], metrics_jsons: Sequence[Path], out_stem: Path, device: str = "auto"
 ) -> None:
-    """Write the table of costs as `out_stem`.csv, .md, .tex and .notes.md.
+    """Write the table of costs as `out_stem`.csv, .md, .tex, .notes.md and .html.
 
     methods: of `cost_inputs`. metrics_jsons: of the same methods, for the seconds that their folds took and the score.
     device: on which the prediction of a clip is timed.

@@ -97,7 +97,7 @@ def test_table_5_counts_each_number_of_classes(tmp_path):
         **{"surprise": 2, "others": 1, "happiness": 7, "sadness": 3, "disgust": 5, "fear": 6, "anger": 4},
         **{"total": 28, "subjects": 5},
     }
-    for suffix in ("md", "tex", "notes.md"):
+    for suffix in ("md", "tex", "notes.md", "html"):
         assert "SYNTHETIC TWINS" in (tmp_path / f"table5.{suffix}").read_text()
 
 

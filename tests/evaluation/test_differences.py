@@ -102,7 +102,7 @@ def test_a_method_without_a_title_is_called_by_its_name(tmp_path):
     assert pd.read_csv(tmp_path / "differences.csv")["title"].tolist() == ["M2"]
     assert (tmp_path / "differences.md").read_text().startswith("**M6 minus each other method")
     assert {path.name for path in tmp_path.glob("differences.*")} == {
-        *("differences.csv", "differences.md", "differences.tex", "differences.notes.md")
+        *("differences.csv", "differences.html", "differences.md", "differences.tex", "differences.notes.md")
     }
 
 

@@ -40,7 +40,8 @@ def test_cells_show_percent_and_count_and_mark_a_class_without_samples():
 
 def test_figure4_draws_the_composite_and_each_dataset_with_its_own_counts(tmp_path, drawn):
     figures.figure4(write_metrics(tmp_path / "m.json", seeds=(0, 1)), tmp_path / "figure4")
-    panels, _, suptitle = drawn[0]
+    panels, _, suptitle, data = drawn[0]
+    assert data == "Data: CASME II, SAMM and SMIC-HS, 100 sequences, 2 seeds"
     # 10 + 11 + ... + 18 = 126 counts of the composite, over two seeds; 90 more on each further subset
     assert [title for title, _, _ in panels] == [
         *("Composite\n63 sequences × 2 seeds", "CASME II\n108 sequences × 2 seeds"),
@@ -53,7 +54,8 @@ def test_figure4_draws_the_composite_and_each_dataset_with_its_own_counts(tmp_pa
 
 def test_figure4_leaves_out_a_dataset_that_was_not_run_and_says_so(tmp_path, drawn):
     figures.figure4(write_metrics(tmp_path / "m.json", datasets=("samm",)), tmp_path / "figure4")
-    panels, _, suptitle = drawn[0]
+    panels, _, suptitle, data = drawn[0]
+    assert data == "Data: SAMM, 100 sequences"
     assert [title for title, _, _ in panels] == ["Composite\n126 sequences", "SAMM\n216 sequences"]
     assert [counts for _, counts, _ in panels] == [matrix(3, 0), matrix(3, 1)]
     assert suptitle.endswith("\nCDE without CASME II and SMIC-HS")
@@ -68,15 +70,27 @@ def test_figure4_says_that_groups_are_not_loso(tmp_path, drawn):
 def test_figure11_orders_its_panels_by_the_number_of_classes(tmp_path, drawn):
     paths = [write_metrics(tmp_path / f"{number}.json", f"casme3_{number}") for number in (7, 3, 4)]
     figures.figure11(paths, tmp_path / "figure11")
-    panels, _, suptitle = drawn[0]
+    panels, _, suptitle, _ = drawn[0]
     assert [counts for _, counts, _ in panels] == [matrix(number, 0) for number in (3, 4, 7)]
     assert [names[-1] for _, _, names in panels] == ["surprise", "others", "others"]
     assert suptitle.startswith("M6, CAS(ME)³")
 
 
+def test_panels_stand_in_rows_that_fit_a_page():
+    def numbers(*sides):
+        return [
+            [len(classes) for _, _, classes in line] for line in figures.rows_of([("", [], "x" * n) for n in sides])
+        ]
+
+    assert numbers(3) == [[3]]
+    assert numbers(3, 3) == [[3, 3]]
+    assert numbers(3, 3, 3, 3) == [[3, 3], [3, 3]]
+    assert numbers(3, 4, 7) == [[3, 4], [7]]
+
+
 def test_own_data_are_one_panel(tmp_path, drawn):
     figures.figure_own(write_metrics(tmp_path / "m.json", "own"), tmp_path / "figure_own")
-    panels, _, suptitle = drawn[0]
+    panels, _, suptitle, _ = drawn[0]
     assert panels == [("Own data\n46 sequences", matrix(2, 0), ["one", "two"])]
     assert suptitle.startswith("M6, Own data")
 

@@ -156,7 +156,7 @@ def test_the_page_shows_names_as_people_wrote_them_and_says_its_encoding(subject
     qc.measure_subject(index, root / "crops/s01.safetensors", root / "flow.safetensors", root / "s01.json")
     qc.rank([root / "s01.json"], root / "own", "datasets")
     page = (root / "own.html").read_text(encoding="utf-8")
-    assert page.startswith('<meta charset="utf-8">')
+    assert '<meta charset="utf-8">' in page[:100]
     assert "<td>高_1</td>" in page
     assert pd.read_csv(root / "own.csv")["subject"].tolist() == ["=E9=AB=98_1"] * 2  # as files are named
 

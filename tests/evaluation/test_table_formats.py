@@ -1,5 +1,7 @@
-"""A table in its four files: the same cells everywhere, notes where they belong, LaTeX that compiles."""
+"""A table in its files: the same cells everywhere, notes where they belong, LaTeX that compiles."""
 
+import base64
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from metrics_content import metrics, people
+from page_tables import tables_of
 
 from ra_icl.datasets.index import index_frame
 from ra_icl.evaluation import table_formats as formats
@@ -88,17 +91,32 @@ def test_the_notes_hold_title_notes_and_record():
     assert "0123456789ab" in rows[2]
 
 
-def test_every_table_writes_its_four_files_and_a_csv_that_opens_without_options(tmp_path):
+def test_every_table_writes_its_files_and_a_csv_that_opens_without_options(tmp_path):
     for stem, table in every_kind().items():
         formats.write_formats(table, tmp_path / stem)
-        names = {f"{stem}.{suffix}" for suffix in ("csv", "md", "tex", "notes.md")}
+        names = {f"{stem}.{suffix}" for suffix in ("csv", "md", "tex", "notes.md", "html")}
         assert names == {path.name for path in tmp_path.glob(f"{stem}.*")}
         read = pd.read_csv(tmp_path / f"{stem}.csv")
         assert list(read.columns) == list(table.data.columns)
         assert set(read["data"]) <= {"real", "synthetic", "published"}
-        for suffix in ("md", "tex", "notes.md"):
+        for suffix in ("md", "tex", "notes.md", "html"):
             twins = "SYNTHETIC TWINS" in (tmp_path / f"{stem}.{suffix}").read_text()
             assert twins == ("synthetic" in set(read["data"]))
+
+
+def test_the_page_holds_the_printed_cells_the_notes_and_the_other_files(tmp_path):
+    table = scores("3", metrics("m1", source="twins", seeds=(0, 1)), metrics("m6", source="twins"))
+    formats.write_formats(table, tmp_path / "table3")
+    text = (tmp_path / "table3.html").read_text()
+    for shown, frame in zip(tables_of(text), (table.printed, table.record), strict=True):
+        assert shown == [list(frame.columns), *frame.to_numpy().tolist()]
+    assert "<strong>61.25</strong>" in text  # the better of the two
+    assert "<h1>Table 3. Ablation of the components of Ra-ICL under the CDE setting, UF1 and UAR in %</h1>" in text
+    assert '<p class="caveat">SYNTHETIC TWINS: not comparable with any published number</p>' in text
+    assert "<li>±: sample standard deviation over 2 seeds.</li>" in text
+    for suffix in ("csv", "md", "tex"):
+        (data,) = re.findall(rf'download="table3.{suffix}" href="data:[^;]+;base64,([^"]+)"', text)
+        assert base64.b64decode(data) == (tmp_path / f"table3.{suffix}").read_bytes()
 
 
 def test_latex_holds_the_printed_cells_with_the_source_behind_the_name():

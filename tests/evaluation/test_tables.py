@@ -74,7 +74,7 @@ def test_the_csv_opens_without_options_and_its_numbers_are_numbers(tmp_path):
         assert read[column].dtype == float
         assert read[column].tolist() == pytest.approx(built[column].tolist(), nan_ok=True)
     assert sorted(path.name for path in tmp_path.glob("table3*")) == [
-        *("table3.csv", "table3.md", "table3.notes.md", "table3.tex")
+        *("table3.csv", "table3.html", "table3.md", "table3.notes.md", "table3.tex")
     ]
 
 
@@ -155,7 +155,7 @@ def test_synthetic_tables_hold_no_published_number(tmp_path, number):
     protocol = "casme3_7" if number == "2" else "cde"
     files.write_json(tmp_path / "m6.json", metrics("m6", protocol, source="twins"))
     tables.write_table(number, [tmp_path / "m6.json"], PUBLISHED, tmp_path / "table", METHODS)
-    for suffix in ("csv", "md", "tex", "notes.md"):
+    for suffix in ("csv", "md", "tex", "notes.md", "html"):
         text = (tmp_path / f"table.{suffix}").read_text()
         assert suffix == "csv" or "SYNTHETIC TWINS: not comparable with any published number" in text
         for number_in_paper in ("88.05", "86.03", "44.32", "HTNet"):

@@ -5,7 +5,7 @@ rule audit:
     input:
         lambda wildcards: files_for_snakemake([PUBLISHED]),
     output:
-        multiext("<results>/tables/audit", ".csv", ".md", ".tex", ".notes.md"),
+        table_files("<results>/tables/audit", "Leak", "Published scores: can they exist?", "audit"),
     log:
         "<logs>/tables/audit.log",
     params:
@@ -26,7 +26,7 @@ rule power:
     input:
         lambda wildcards: files_for_snakemake([PUBLISHED, *POWER_RUNS]),
     output:
-        multiext("<results>/tables/power", ".csv", ".md", ".tex", ".notes.md"),
+        table_files("<results>/tables/power", "Leak", "Which differences could be seen at all?", "power"),
     log:
         "<logs>/tables/power.log",
     params:

@@ -8,16 +8,8 @@ rule epochs:
     input:
         metrics=lambda wildcards: metrics_of(cde(), LEAK_TABLES[wildcards.table]),
     output:
-        table=report(
-            multiext("<results>/tables/{table}", ".csv", ".md", ".tex", ".notes.md"),
-            caption="../report/leak.rst",
-            category="Tables",
-        ),
-        figure=report(
-            multiext("<results>/figures/{table}", ".pdf", ".png"),
-            caption="../report/leak.rst",
-            category="Figures",
-        ),
+        table=table_files("<results>/tables/{table}", heading("Leak"), table_title, "leak"),
+        figure=figure_files("<results>/figures/{table}", heading("Leak"), "Chosen epochs", "leak"),
     log:
         "<logs>/tables/{table}.log",
     wildcard_constraints:
@@ -40,11 +32,7 @@ rule costs:
     input:
         lambda wildcards: metrics_of(cde(), COST_TABLES[wildcards.table]),
     output:
-        report(
-            multiext("<results>/tables/{table}", ".csv", ".md", ".tex", ".notes.md"),
-            caption="../report/cost.rst",
-            category="Tables",
-        ),
+        table_files("<results>/tables/{table}", heading("Cost"), table_title, "cost"),
     log:
         "<logs>/tables/{table}.log",
     wildcard_constraints:

@@ -14,7 +14,7 @@ from ra_icl.planning.code import code_digest as code
 from ra_icl.planning.config import prepare, refuse_twice, slice_of
 from ra_icl.planning.figures import apex_inputs, default_of, trained_methods
 from ra_icl.planning.instances import cost_inputs
-from ra_icl.planning.peers import takes_depth, training_modules
+from ra_icl.planning.peers import draws, takes_depth, training_modules
 from ra_icl.planning.plan import make_plan
 from ra_icl.planning.selection import Selection
 from ra_icl.training.gpus import visible_gpus

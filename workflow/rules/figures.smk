@@ -6,13 +6,7 @@ rule sweep_figure:
     input:
         metrics=lambda wildcards: metrics_of(cde(), sweep_figures()[wildcards.figure]["methods"].values()),
     output:
-        pdf="<results>/figures/{figure}.pdf",
-        png=report(
-            "<results>/figures/{figure}.png",
-            caption="../report/sweep.rst",
-            category="Sweeps",
-            labels={"Result": "{figure}"},
-        ),
+        figure_files("<results>/figures/{figure}", "Sweeps", figure_title, "sweep"),
     log:
         "<logs>/figures/{figure}.log",
     wildcard_constraints:
@@ -35,13 +29,7 @@ rule curves_figure:
     input:
         lambda wildcards: [f"<results>/folds/{path}" for path in plan.fold_files(wildcards.protocol, wildcards.method)],
     output:
-        pdf="<results>/figures/curves/{protocol}/{method}.pdf",
-        png=report(
-            "<results>/figures/curves/{protocol}/{method}.png",
-            caption="../report/curves.rst",
-            category="Training",
-            labels={"Result": "{method}, {protocol}"},
-        ),
+        figure_files("<results>/figures/curves/{protocol}/{method}", "Training", method_title, "curves"),
     log:
         "<logs>/figures/curves/{protocol}/{method}.log",
     wildcard_constraints:
@@ -58,7 +46,11 @@ rule curves_figure:
 
 rule curves:
     input:
-        [f"<results>/figures/curves/{protocol}/{method}.png" for protocol, method in plan.runs()],
+        [
+            f"<results>/figures/curves/{protocol}/{method}.png"
+            for protocol, method in plan.runs()
+            if draws(plan.methods[method])  # what draws nothing has no epochs
+        ],
     message:
         "Training curves of everything that is trained"
 
@@ -73,13 +65,7 @@ if APEX:
             index=[f"<results>/index/{name}.csv" for name in plan.datasets(cde()[0])],
             sweep=metrics_of(cde(), APEX.sweep.values()),
         output:
-            pdf="<results>/figures/apex.pdf",
-            png=report(
-                "<results>/figures/apex.png",
-                caption="../report/apex.rst",
-                category="Sweeps",
-                labels={"Result": "Distance of the sampled window from the apex"},
-            ),
+            figure_files("<results>/figures/apex", "Sweeps", "Distance of the sampled window from the apex", "apex"),
         log:
             "<logs>/figures/apex.log",
         params:

@@ -11,12 +11,12 @@ if QC_SAMPLING:
             flow=f"<results>/flow/{QC_SAMPLING}/{{dataset}}/{{subject}}.safetensors",
         output:
             json="<results>/qc/{dataset}/{subject}.json",
-            png=report(
+            png=in_report(
                 "<results>/qc/{dataset}/{subject}.png",
-                caption="../report/qc_subject.rst",
-                category="Quality control",
-                subcategory="{dataset}",
-                labels={"what": "motion energy", "subject": "{subject}"},
+                "Quality control",
+                qc_subject_title,
+                "qc_subject",
+                dataset_title,
             ),
         log:
             "<logs>/qc/{dataset}/{subject}.log",
@@ -41,20 +41,14 @@ if QC_SAMPLING:
             ],
         output:
             csv="<results>/qc/{dataset}.csv",
-            html=report(
+            html=in_report(
                 "<results>/qc/{dataset}.html",
-                caption="../report/qc_list.rst",
-                category="Quality control",
-                subcategory="{dataset}",
-                labels={"what": "sequences by oddness", "subject": "all"},
+                "Quality control",
+                "All sequences, oddest first",
+                "qc_list",
+                dataset_title,
             ),
-            png=report(
-                "<results>/qc/{dataset}.png",
-                caption="../report/qc_sheet.rst",
-                category="Quality control",
-                subcategory="{dataset}",
-                labels={"what": "onset crops", "subject": "all"},
-            ),
+            png=in_report("<results>/qc/{dataset}.png", "Quality control", "Contact sheet", "qc_sheet", dataset_title),
         log:
             "<logs>/qc/{dataset}.log",
         params:
@@ -70,9 +64,4 @@ if QC_SAMPLING:
 
     rule qc:
         input:
-            [f"<results>/qc/{dataset}.{suffix}" for dataset in plan.all_datasets() for suffix in ("csv", "html", "png")],
-            [
-                f"<results>/qc/{dataset}/{subject}.png"
-                for dataset in plan.all_datasets()
-                for subject in plan.subjects(dataset)
-            ],
+            qc_files(),

@@ -40,11 +40,7 @@ rule scores:
         metrics=lambda wildcards: metrics_of(*SCORE_TABLES[wildcards.table]),
         published=lambda wildcards: files_for_snakemake([PUBLISHED, *AUDITED]),
     output:
-        report(
-            multiext("<results>/tables/{table}", ".csv", ".md", ".tex", ".notes.md"),
-            caption="../report/scores.rst",
-            category="Tables",
-        ),
+        table_files("<results>/tables/{table}", heading("Scores"), table_title, "scores"),
     log:
         "<logs>/tables/{table}.log",
     wildcard_constraints:
@@ -66,11 +62,7 @@ rule compare:
     input:
         metrics=lambda wildcards: metrics_of(*DIFFERENCE_TABLES[wildcards.table]),
     output:
-        report(
-            multiext("<results>/tables/{table}", ".csv", ".md", ".tex", ".notes.md"),
-            caption="../report/differences.rst",
-            category="Tables",
-        ),
+        table_files("<results>/tables/{table}", heading("Differences"), table_title, "differences"),
     log:
         "<logs>/tables/{table}.log",
     wildcard_constraints:
@@ -91,11 +83,7 @@ rule counts:
     input:
         index=lambda wildcards: [f"<results>/index/{dataset}.csv" for dataset in count_tables()[wildcards.table]],
     output:
-        report(
-            multiext("<results>/tables/{table}", ".csv", ".md", ".tex", ".notes.md"),
-            caption="../report/counts.rst",
-            category="Tables",
-        ),
+        table_files("<results>/tables/{table}", "Data", table_title, "counts"),
     log:
         "<logs>/tables/{table}.log",
     wildcard_constraints:
@@ -117,11 +105,7 @@ rule confusion_figure:
     input:
         metrics=lambda wildcards: metrics_of(confusion_figures()[wildcards.figure], [config["confusion"]]),
     output:
-        report(
-            multiext("<results>/figures/{figure}", ".pdf", ".png"),
-            caption="../report/confusion.rst",
-            category="Confusion matrices",
-        ),
+        figure_files("<results>/figures/{figure}", "Confusion matrices", figure_title, "confusion"),
     log:
         "<logs>/figures/{figure}.log",
     wildcard_constraints:
