@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 CONFIG ?= config/demo.yaml
 REPORT ?= results/report-$(basename $(notdir $(CONFIG))).html
 
-STUDY := table3 table3_controls differences differences_controls
+STUDY := table3 table3_controls differences differences_controls attention
 
 .PHONY: demo report study test test-long test-slurm lint clean
 .DEFAULT_GOAL := demo

@@ -4,12 +4,11 @@ Heatmaps are (I, N, H, W): I images, N queries, their sum over the queries 1. Ma
 face is active. Correlations are Pearson's, over the pixels of two pictures; one without a pattern has none.
 """
 
-from collections.abc import Iterable
-
 import numpy as np
 
+from ra_icl.attention.measures import FLAT, correlation, finite_means, standard
+
 DRAWS = 20  # of masks moved at random
-FLAT = 1e-6  # a heatmap whose standard deviation is less has no pattern to correlate
 
 
 def grid(count: int, height: int, width: int) -> np.ndarray:
@@ -17,11 +16,6 @@ def grid(count: int, height: int, width: int) -> np.ndarray:
     rows = max(row for row in range(1, int(count**0.5) + 1) if count % row == 0)
     row, column = np.arange(height) * rows // height, np.arange(width) * (count // rows) // width
     return (row[:, None] * (count // rows) + column == np.arange(count)[:, None, None]).astype(float)
-
-
-def shares(heatmaps: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Share of each heatmap that lies inside the mask: (I, N)."""
-    return np.einsum("inhw,ihw->in", heatmaps, masks) / heatmaps.sum(axis=(2, 3))
 
 
 def winners(heatmaps: np.ndarray) -> np.ndarray:
@@ -63,14 +57,14 @@ def agreement(heatmaps: np.ndarray, subjects: np.ndarray) -> dict[str, np.ndarra
     queries, in images of two subjects (`other_query`).
     """
     count, queries = heatmaps.shape[:2]
-    maps = _standard(heatmaps.reshape(count, queries, -1))
+    maps = standard(heatmaps.reshape(count, queries, -1))
     found = np.einsum("inx,jmx->nmij", maps, maps, optimize=True)
     own = subjects[:, None] == subjects
     apart = ~np.eye(queries, dtype=bool)
     return {
-        "same_subject": _mean([found[n, n][own & ~np.eye(count, dtype=bool)] for n in range(queries)]),
-        "other_subject": _mean([found[n, n][~own] for n in range(queries)]),
-        "other_query": _mean([found[n, apart[n]][:, ~own] for n in range(queries)]),
+        "same_subject": finite_means([found[n, n][own & ~np.eye(count, dtype=bool)] for n in range(queries)]),
+        "other_subject": finite_means([found[n, n][~own] for n in range(queries)]),
+        "other_query": finite_means([found[n, apart[n]][:, ~own] for n in range(queries)]),
     }
 
 
@@ -97,22 +91,4 @@ def following(before: np.ndarray, after: np.ndarray, columns: int) -> dict[str, 
     """
     here, moved, now = before[..., columns:], before[..., :-columns], after[..., columns:]
     pairs = {"stayed": (now, here), "followed": (now, moved), "itself": (here, moved)}
-    return {name: _mean(_correlation(*pair).T) for name, pair in pairs.items()}
-
-
-def _standard(maps: np.ndarray) -> np.ndarray:
-    """Maps (..., X) with mean 0 and length 1; NaN where a map is flat."""
-    centred = maps - maps.mean(axis=-1, keepdims=True)
-    length = np.linalg.norm(centred, axis=-1, keepdims=True)
-    return centred / np.where(length > FLAT * maps.shape[-1] ** 0.5, length, np.nan)
-
-
-def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(I, N) from two (I, N, H, W)."""
-    return (_standard(first.reshape(*first.shape[:2], -1)) * _standard(second.reshape(*second.shape[:2], -1))).sum(-1)
-
-
-def _mean(groups: Iterable[np.ndarray]) -> np.ndarray:
-    """The mean of each group without its NaNs; NaN for a group that has nothing else."""
-    found = [np.asarray(group)[np.isfinite(group)] for group in groups]
-    return np.array([group.mean() if group.size else np.nan for group in found])
+    return {name: finite_means(correlation(*pair).T) for name, pair in pairs.items()}

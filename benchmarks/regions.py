@@ -29,24 +29,22 @@ from region_measures import (
     grid,
     information,
     others,
-    shares,
     subject_means,
     winners,
 )
 from scipy.stats import entropy
 from torch.nn import functional
 
+from ra_icl.attention.measures import shares
+from ra_icl.attention.sequences import kept_network, known_motion, rows_of, sampled
 from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.errors import InputError
-from ra_icl.files import open_tensors, write_json
+from ra_icl.files import write_json
 from ra_icl.flow.sampling import middle_instance
 from ra_icl.model.regions import region_heatmaps
 from ra_icl.model.siamese import Branch
-from ra_icl.training.fold import Fold, fold_rows, read_rows
 from ra_icl.training.instances import load_instances
-from ra_icl.training.method import InputOptions
-from ra_icl.training.network import load_network
-from ra_icl.twins.truth import read_truth, truth_file
+from ra_icl.twins.truth import truth_file
 
 # Column -> where `_region` keeps it.
 SHARE_COLUMNS = {
@@ -97,15 +95,12 @@ class HeldOut:
 
 def look(path: Path, results: Path, sampling: str) -> HeldOut:
     """Show a kept network the held-out sequences of its fold. Raises InputError if something is missing or unfit."""
-    network = load_network(path)
-    with open_tensors(path) as file:
-        fold, options = Fold(**file.metadata["fold"]), file.metadata["options"]
+    kept = kept_network(path)
+    network, fold = kept.network, kept.fold
     if network.regions is None:
         raise InputError(f"{path}: has no region discovery (loss.regions: 0); name methods that have it")
-    table = read_rows(fold, [results / "index" / f"{name}.csv" for name in PROTOCOLS[fold.protocol].datasets])
-    table, held_out = fold_rows(table, fold)
-    table = table[held_out].reset_index(drop=True)
-    sets = load_instances(table, results / "flow" / sampling, InputOptions(**options["input"]), "cpu")
+    table, _ = rows_of(fold, tuple(results / "index" / f"{name}.csv" for name in PROTOCOLS[fold.protocol].datasets))
+    sets = load_instances(table, results / "flow" / sampling, kept.input, "cpu")
     maps = sets.maps[sets.middle_instances()[0]].float()  # (I, 3, H, W)
     similarity, heatmaps = _heatmaps(network, maps)
     width = similarity.shape[-1]
@@ -128,21 +123,13 @@ def _masks(table: Any, results: Path, sampling: str, size: int) -> dict[str, np.
     """{region: (I, size, size)}, where the regions of every sequence are active in the frame of its middle instance."""
     found: dict[str, list[np.ndarray]] = {name: [] for name in REGIONS}
     for row in table.itertuples():
-        place = Path(row.dataset, f"{row.subject}.safetensors")
-        with (
-            open_tensors(results / "flow" / sampling / place) as flow,
-            open_tensors(results / "crops" / place) as crops,
-        ):
-            frames, crop = (file.metadata["sequences"][row.sequence] for file in (flow, crops))
-        frames = frames["frames"]
-        path = truth_file(results / "twins" / row.dataset, row.subject, row.sequence)
-        truth = read_truth(path)
+        truth, transform = known_motion(results / "twins", results / "crops", row)
         if not truth.parts:
+            path = truth_file(results / "twins" / row.dataset, row.subject, row.sequence)
             raise InputError(f"{path}: does not tell the regions apart; give a run of twins.census: study")
-        if "head" in crop:
-            raise InputError(f"{results}: {row.sequence} is stabilised, its truth is not; run with stabilise: none")
+        frames = sampled(results / "flow" / sampling, row).numbers
         position = frames[middle_instance(len(frames))] - truth.onset
-        roles = {role: truth.crop_region(role, crop["transform"], size, position) for role in ("first", "second")}
+        roles = {role: truth.crop_region(role, transform, size, position) for role in ("first", "second")}
         for name, parts in REGIONS.items():
             found[name].append(np.any([roles[role] for role in parts], axis=0))
     return {name: np.stack(masks).astype(float) for name, masks in found.items()}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mutual_info_score
 
+from ra_icl.attention.measures import shares
 from ra_icl.datasets.index import index_frame
 from ra_icl.errors import InputError
 from ra_icl.files import read_json, save_tensors, write_csv
@@ -64,7 +65,7 @@ def test_a_grid_of_eight_is_two_rows_of_four():
 
 
 def test_heatmaps_that_are_the_mask_lie_inside_it_and_tell_all_of_it(seeing, masks):
-    assert measures.shares(seeing, masks) == pytest.approx(np.tile([1.0, 0.0], (9, 1)))
+    assert shares(seeing, masks) == pytest.approx(np.tile([1.0, 0.0], (9, 1)))
     area = 1 / 9
     whole = -area * np.log2(area) - (1 - area) * np.log2(1 - area)
     assert measures.information(measures.winners(seeing), masks) == pytest.approx(whole)
@@ -74,7 +75,7 @@ def test_heatmaps_that_are_the_mask_lie_inside_it_and_tell_all_of_it(seeing, mas
 def test_masks_of_other_images_show_what_was_seen_in_the_image(seeing, masks):
     other = measures.others(masks)
     assert other[0] == pytest.approx(masks[1:].mean(axis=0))
-    assert measures.shares(seeing, other)[:, 0] == pytest.approx(np.zeros(9))
+    assert shares(seeing, other)[:, 0] == pytest.approx(np.zeros(9))
     assert measures.information(measures.winners(seeing), other) < 0.05
 
 
@@ -85,7 +86,7 @@ def test_masks_moved_at_random_show_the_bias(seeing, masks):
 
 def test_uniform_heatmaps_have_the_area_inside_and_tell_nothing(masks):
     uniform = np.full((9, 4, SIZE, SIZE), 0.25)
-    assert measures.shares(uniform, masks) == pytest.approx(np.full((9, 4), 1 / 9))
+    assert shares(uniform, masks) == pytest.approx(np.full((9, 4), 1 / 9))
     assert measures.information(measures.winners(uniform), masks) == pytest.approx(0)
     assert measures.information(uniform, masks) == pytest.approx(0)
     assert np.isnan(measures.fixed_share(uniform)).all()
@@ -175,7 +176,7 @@ def run(tmp_path, small_method):
             rows.append(row | {"apex": 12, "offset": 14, "fps": 200, "emotion": emotion})
             place, name = Path(dataset, f"{subject}.safetensors"), row["sequence"]
             maps = rng.normal(size=(4, 3, SIZE, SIZE)).astype(np.float16)
-            frames = {"sequences": {name: {"frames": [11, 12, 13, 14]}}}
+            frames = {"sequences": {name: {"positions": [1, 2, 3, 4], "frames": [11, 12, 13, 14]}}}
             save_tensors(tmp_path / "flow/middle-4" / place, {name: maps}, frames)
             save_tensors(tmp_path / "crops" / place, {name: maps[:, 0] > 0}, {"sequences": {name: still}})
             write_truth(truth_file(tmp_path / "twins" / dataset, subject, name), motion, onset=10)

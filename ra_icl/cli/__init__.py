@@ -62,7 +62,7 @@ def _report(error: InputError) -> int:
 
 
 # Each module adds its commands to `app`.
-from ra_icl.cli import audit, data, figures, inspection, report, results, status, training  # noqa: E402, F401
+from ra_icl.cli import attention, audit, data, figures, inspection, report, results, status, training  # noqa: E402, F401
 
 for command in app.registered_commands:
     command.cls = Command

@@ -1,4 +1,4 @@
-"""Sequences that the config leaves out: `data.exclude`, a list of subject/sequence per dataset."""
+"""Sequences that the config names, a list of subject/sequence per dataset: those that `data.exclude` leaves out."""
 
 import json
 import re
@@ -28,31 +28,39 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 def leave_out(rows: pd.DataFrame, entries: Sequence[str], faults: Faults) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Part the index of one dataset into what is used and what `entries` leave out, both with their row labels.
 
-    entries: subject/sequence as the index has them. Also understood are the dataset's name before it, as messages have
-    it, another case or Unicode form, a subject as its row spells it, slashes in a sequence's name (spNO.1/a/355 for
-    spNO.1/a_355), and a sequence's name alone if one subject has it.
-    An entry that names no sequence, and a list that leaves none, are added to `faults`.
+    entries: of `named`. An entry that names no sequence, and a list that leaves none, are added to `faults`.
     """
     if rows.empty or not entries:
         return rows, rows[:0]
     where = f"data.exclude.{rows['dataset'].iloc[0]}"
+    mask = named(rows, entries, where, faults)
+    if mask.all():
+        faults.append(NOTHING_LEFT.at(where, number=len(rows)))
+    return rows[~mask], rows[mask]
+
+
+def named(rows: pd.DataFrame, entries: Sequence[str], where: str, faults: Faults) -> pd.Series:
+    """Which rows of one dataset's index the entries of a list in the config name, bool.
+
+    entries: subject/sequence as the index has them. Also understood are the dataset's name before it, as messages have
+    it, another case or Unicode form, a subject as its row spells it, slashes in a sequence's name (spNO.1/a/355 for
+    spNO.1/a_355), and a sequence's name alone if one subject has it. where: the key of the list.
+    An entry that names no sequence is added to `faults`.
+    """
     names, sequences = _names(rows), list(rows["sequence"])
     plain = [_plain(name) for name in names]
     plain_sequences = [_plain(f"/{name}") for name in sequences]
-    unused = [False] * len(names)
+    chosen = [False] * len(names)
     for entry in entries:
         short = _without_dataset(entry, rows)
         found = _matches(entry, names) or _matches(_plain(short), plain)
         found = found or _matches(entry, sequences) or _matches(_plain(f"/{short}"), plain_sequences)
         if len(found) == 1:
-            unused[found[0]] = True
+            chosen[found[0]] = True
         else:
             near = [names[place] for place in found] or get_close_matches(short, names, 3)
             faults.append(UNKNOWN.at(where, entry=entry, near=f" (near: {', '.join(near)})" if near else ""))
-    mask = pd.Series(unused, rows.index)
-    if mask.all():
-        faults.append(NOTHING_LEFT.at(where, number=len(rows)))
-    return rows[~mask], rows[mask]
+    return pd.Series(chosen, rows.index)
 
 
 def exclusion(dataset: str, name: str) -> str:

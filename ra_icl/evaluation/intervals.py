@@ -43,8 +43,7 @@ class Subjects:
 
     def strata(self) -> list[np.ndarray]:
         """The rows of each dataset's subjects."""
-        datasets = np.array([dataset for dataset, _ in self.names])
-        return [np.flatnonzero(datasets == name) for name in np.unique(datasets)]
+        return strata_of([dataset for dataset, _ in self.names])
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,11 @@ class Difference:
     low: float
     high: float
     p: float
+
+
+def strata_of(datasets: Sequence[str]) -> list[np.ndarray]:
+    """The rows of each dataset's subjects, of the dataset of every subject."""
+    return [np.flatnonzero(np.array(datasets) == name) for name in np.unique(datasets)]
 
 
 def subjects_of(metrics: Mapping[str, Any]) -> Subjects:
@@ -84,8 +88,19 @@ def score_intervals(subjects: Subjects) -> dict[str, tuple[float, float]]:
     """
     if len(subjects) < LEAST_SUBJECTS:
         return {}
-    ends = _bootstrap(subjects, lambda rows: _scores(subjects.matrices[rows].sum(-4)))
+    ends = _bootstrap(subjects.strata(), lambda rows: _scores(subjects.matrices[rows].sum(-4)))
     return dict(zip(SCORES, ends.tolist(), strict=True))
+
+
+def mean_interval(datasets: Sequence[str], values: np.ndarray) -> tuple[float, float] | None:
+    """The 95 % interval of the mean over subjects of a value that each has, by the bootstrap of `score_intervals`.
+
+    datasets: the dataset of every subject. values: (subjects,). None with fewer than 10 subjects.
+    """
+    if len(values) < LEAST_SUBJECTS:
+        return None
+    low, high = _bootstrap(strata_of(datasets), lambda rows: values[rows].mean(-1)[None])[0]
+    return float(low), float(high)
 
 
 def compare(subjects: Subjects, others: Subjects) -> dict[str, Difference]:
@@ -102,7 +117,8 @@ def compare(subjects: Subjects, others: Subjects) -> dict[str, Difference]:
     observed = _difference(subjects.matrices, others.matrices)
     ends = np.full((len(SCORES), 2), nan)
     if len(subjects) >= LEAST_SUBJECTS:
-        ends = _bootstrap(subjects, lambda rows: _difference(subjects.matrices[rows], others.matrices[rows]))
+        matrices = subjects.matrices
+        ends = _bootstrap(subjects.strata(), lambda rows: _difference(matrices[rows], others.matrices[rows]))
     p_values = _permutation(subjects.matrices, others.matrices)
     found = zip(observed, *ends.T, p_values, strict=True)
     return {name: Difference(*map(float, values)) for name, values in zip(SCORES, found, strict=True)}
@@ -149,11 +165,10 @@ def _difference(matrices: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.round(difference, 12)  # equal differences have to compare as equal
 
 
-def _bootstrap(subjects: Subjects, statistic: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def _bootstrap(strata: list[np.ndarray], statistic: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """The ends (scores, 2) of the interval of `statistic`, which takes rows (..., subjects) to (scores, ...)."""
     from scipy import stats  # here, as its import takes longer than a table without intervals
 
-    strata = subjects.strata()
     # A dataset with one subject has nothing to draw from; scipy refuses it.
     alone = np.concatenate([rows for rows in strata if len(rows) == 1] or [np.array([], dtype=int)])
 

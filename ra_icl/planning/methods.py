@@ -49,6 +49,7 @@ def _check_uses(config: Mapping[str, Any], methods: Mapping[str, Any], ensembles
         if name in methods:
             raise InputError(f"config: ensembles.{name}: is a method, too; choose another name")
     of_methods = {f"ensembles.{name}.members": ensemble["members"] for name, ensemble in ensembles.items()}
+    of_methods |= {f"attention.{key}": config["attention"][key] for key in ("figures", "table")}
     of_methods |= {key: config[key] for key in ("keep_networks", "keep_epochs")} | {"reference": [config["reference"]]}
     of_both = {f"tables.{table}": names for table, names in config["tables"].items()}
     of_both |= {"confusion": [config["confusion"]]}

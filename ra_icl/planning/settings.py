@@ -156,6 +156,24 @@ class Ensemble(Options):
 
 
 @dataclass(frozen=True)
+class AttentionOptions(Options):
+    """What the target `attention` shows and measures."""
+
+    figures: Annotated[
+        Names,
+        Help("methods side by side in Figures 5 and 12, of one sampling; the last one finds the surest sequences"),
+    ]
+    table: Annotated[Names, Help("methods of the table of attention in numbers")]
+    sequences: Annotated[
+        dict[DatasetName, Annotated[tuple[Text, ...], Distinct]],
+        Help(
+            "sequences to show, per dataset, as subject/sequence; empty: the surest right and the surest wrong one of "
+            "each dataset and class"
+        ),
+    ]
+
+
+@dataclass(frozen=True)
 class TableMethods(Options):
     """The methods that each table shows."""
 
@@ -206,6 +224,7 @@ class Config(Options):
     keep_epochs: Annotated[
         Names, Help("methods whose held-out predictions after each epoch are kept, which the table of the leak needs")
     ]
+    attention: Annotated[AttentionOptions, Help("what networks look at; their methods belong in keep_networks, too")]
     base: Annotated[Method, Help("what every method starts from")]
     methods: Annotated[
         dict[Name, dict[str, Any] | None], min_length(1), Help("overrides of base per method; null removes a method")

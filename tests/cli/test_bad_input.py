@@ -27,6 +27,7 @@ PATHS = [*FILES, "missing", ".", "", "x" * 300]
 TEXTS = ["{", "[1]", "null", "5", '"x"', "[[1]]", '{"x": [1]}', '{"mode": 3}', '{"size": NaN}', "[" * 20_000, "\udcff"]
 # What an option that is neither a file nor JSON is given; of the choices the last is none of them.
 WORDS = {"dataset": "own", "protocol": "own", "subject": "s", "method": "m6", "number": "4", "figure": "4", "name": "1"}
+WORDS |= {"grid": "maps", "label": "0"}
 COMMANDS = {command.name or command.callback.__name__: command.callback for command in cli.app.registered_commands}
 
 

@@ -31,12 +31,12 @@ def drawn(monkeypatch):
     """The rows (resamples, subjects) that the bootstraps of a test draw, in a list that fills itself."""
     rows, bootstrap = [], intervals._bootstrap
 
-    def recording(found, statistic):
+    def recording(strata, statistic):
         def of_rows(given):
-            rows.extend(given.reshape(-1, len(found)).tolist())
+            rows.extend(given.reshape(-1, sum(map(len, strata))).tolist())
             return statistic(given)
 
-        return bootstrap(found, of_rows)
+        return bootstrap(strata, of_rows)
 
     monkeypatch.setattr(intervals, "_bootstrap", recording)
     monkeypatch.setattr(intervals, "RESAMPLES", 600)
@@ -69,6 +69,20 @@ def test_an_interval_is_that_of_a_plain_loop_over_the_same_draws(drawn):
         low, high = intervals_found[name]
         assert (low, high) == pytest.approx(np.quantile(scores[:, number], [0.025, 0.975]), abs=1e-3)
         assert low < naive_scores(found.matrices)[number] < high
+
+
+def test_the_interval_of_a_mean_is_over_subjects_drawn_within_their_dataset(drawn):
+    datasets = ["smic"] * 2 + ["casme2"] * 7 + ["samm"] * 4
+    values = np.random.default_rng(3).normal(size=13) + 5 * np.arange(13)
+    low, high = intervals.mean_interval(datasets, values)
+    rows = resampled(drawn)
+    assert len(rows) >= 590
+    for row in rows[:50]:
+        assert sorted(datasets[number] for number in row) == sorted(datasets)
+    means = [sum(values[number] for number in row) / 13 for row in rows]
+    assert (low, high) == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.05)
+    assert low < values.mean() < high
+    assert intervals.mean_interval(datasets[:9], values[:9]) is None
 
 
 def test_the_interval_of_a_difference_scores_each_draw_for_both_methods(drawn):
