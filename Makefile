@@ -1,7 +1,8 @@
-# make demo: the whole benchmark on synthetic twins. make report: its report in one HTML file; CONFIG=mine.yaml names another
-# run. make study: M1 to M6 and their controls on twins that can tell them apart, hours; the same command continues an
-# interrupted one. make test: every test except those of the cluster profile, which make test-slurm runs (root, Debian's
-# Slurm). make test-long: the fuzz tests on 25 times as many inputs. All make their own environment in .venv.
+# make demo: the whole benchmark on synthetic twins, and a model to try. make report: its report in one HTML file;
+# CONFIG=mine.yaml names another run. make study: M1 to M6 and their controls on twins that can tell them apart, hours; the
+# same command continues an interrupted one. make test: every test except those of the cluster profile, which make test-slurm
+# runs (root, Debian's Slurm). make test-long: the fuzz tests on 25 times as many inputs. All make their own environment in
+# .venv.
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
   $$python $(NEW_ENOUGH) 2>/dev/null && echo $$python && break; done)
@@ -18,7 +19,7 @@ STUDY := table3 table3_controls differences differences_controls attention
 .DEFAULT_GOAL := demo
 
 demo: .venv/installed
-	snakemake --cores $(CORES) --configfile config/demo.yaml
+	snakemake --cores $(CORES) --configfile config/demo.yaml -- all final_model
 
 report: .venv/installed
 	snakemake --cores $(CORES) report --report $(REPORT) --report-after-run \

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "evaluation": BASE | {"datasets", "flow", "model"},
     "attention": BASE | {"datasets", "flow", "model", "twins", "training", "evaluation"},
     "planning": BASE | {"datasets", "flow", "model", "peers", "faces", "twins", "training", "evaluation"},
+    "recognition": BASE | {"datasets", "flow", "model", "faces", "training", "evaluation", "planning"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -11,10 +11,9 @@ from ra_icl.attention.grids import BRIGHT, MethodView, Shown
 from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.evaluation.caveats import caveats
-from ra_icl.evaluation.style import save_figure
+from ra_icl.evaluation.style import PAGE, pyplot, save_figure
 from ra_icl.flow.wheel import flow_colours, wheel
 
-PAGE = 7.0  # inches: as wide as a page, on which the figure is printed at its own size
 CELL = 1.1  # inches: a picture's side at most
 HEAD = 0.9  # inches above the grid
 HEADING = 0.7  # inches above the pictures of each sequence
@@ -88,16 +87,12 @@ def regions_figure(shown: Sequence[Shown], dataset: str, facts: Mapping[str, Any
 
 def _grid(shown: Sequence[Shown], groups: Sequence[Sequence[str]]) -> tuple[Any, list[np.ndarray]]:
     """A figure, and the axes of each sequence as rows of columns; a gap parts groups of columns."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib.figure import Figure
-
+    plt = pyplot()
     widths = [len(group) for group in groups]
     counts = [len(sequence.labels) for sequence in shown]
     cell = min(CELL, (PAGE - LEFT - GAP * len(groups)) / sum(widths))
     height = cell * sum(counts) + (HEADING + GAP) * len(shown) + HEAD
-    figure = Figure(figsize=(PAGE, height))
+    figure = plt.figure(figsize=(PAGE, height))
     starts = LEFT + np.cumsum([0, *(cell * count + GAP for count in widths[:-1])])
     lefts = [start + cell * number for start, count in zip(starts, widths, strict=True) for number in range(count)]
     found, top, side = [], HEAD, 0.96 * cell
@@ -204,6 +199,7 @@ def _finish(
     below = 0.16 + 0.15 * (1 + len(said))
     figure.text(0.05 / PAGE, 1 - below / height, fill(" ".join(notes), LINE), fontsize=SMALL, **style)
     save_figure(figure, out_stem)
+    pyplot().close(figure)
 
 
 def _draw_key(figure: Any) -> None:

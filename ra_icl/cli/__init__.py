@@ -62,7 +62,18 @@ def _report(error: InputError) -> int:
 
 
 # Each module adds its commands to `app`.
-from ra_icl.cli import attention, audit, data, figures, inspection, report, results, status, training  # noqa: E402, F401
+from ra_icl.cli import (  # noqa: E402
+    attention,  # noqa: F401
+    audit,  # noqa: F401
+    data,  # noqa: F401
+    figures,  # noqa: F401
+    inspection,  # noqa: F401
+    predict,  # noqa: F401
+    report,  # noqa: F401
+    results,  # noqa: F401
+    status,  # noqa: F401
+    training,  # noqa: F401
+)
 
 for command in app.registered_commands:
     command.cls = Command

@@ -1,7 +1,7 @@
 """Face crops: the face of the onset frame, eyes levelled, cut from every frame with the same transform."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,10 +33,16 @@ NO_SEQUENCE = FaultKind(
 log = logging.getLogger(__name__)
 
 
-def crop_sequence(frames: Sequence[Frame], options: FaceOptions, name: str) -> tuple[np.ndarray, dict]:
+def crop_sequence(
+    frames: Sequence[Frame],
+    options: FaceOptions,
+    name: str,
+    find: Callable[[np.ndarray, FaceOptions, str], dict] = find_face,
+) -> tuple[np.ndarray, dict]:
     """Cut the face out of a sequence, using the onset frame's transform for every frame.
 
-    frames: image files or frames of a video, the onset first. name: of the sequence, for messages.
+    frames: image files or frames of a video, the onset first. name: of the sequence, for messages. find: what finds
+    the face on the onset frame and says so if there is none, as `find_face` does in the words of a dataset.
     Returns uint8 crops (T, size, size[, 3]) and how they were made: `found` (eyes, box or whole_frame), `attempt` (the
     number of the try that found the face, from 1), `box` and `eyes` (frame pixels, or null), `others` (the boxes of the
     faces that were not taken), `transform` (2x3, frame to crop pixels, both measured from the image's corner), `bits`
@@ -49,7 +55,7 @@ def crop_sequence(frames: Sequence[Frame], options: FaceOptions, name: str) -> t
     bits, inspection = sequence_bits(frames, options.bits), Inspection()
     images = read_frames(frames, options.grey, bits, inspection.see)
     onset = next(images)
-    info = find_face(onset, options, name)
+    info = find(onset, options, name)
     crops = np.empty((len(frames), options.size, options.size, *onset.shape[2:]), np.uint8)
     crops[0] = cut(onset, info["transform"], options.size)
     if options.stabilise == "rigid":

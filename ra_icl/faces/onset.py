@@ -48,9 +48,17 @@ def find_face(image: np.ndarray, options: FaceOptions, name: str) -> dict:
     faults.raise_any()
     for warning in faults:
         log.warning("%s", warning)
+    return face_info(found, image.shape[:2], options, name)
+
+
+def face_info(found: Found, shape: tuple[int, int], options: FaceOptions, name: str) -> dict:
+    """`crop_sequence`'s info about the face that `find` found, or about the whole frame if it found none.
+
+    shape: height and width of the frame.
+    """
     info = {"attempt": found.attempt, "others": [list(box) for box, _ in found.others]}
     if found.box is None:
-        transform = whole_frame(image.shape[:2], options.size)
+        transform = whole_frame(shape, options.size)
         return info | {"found": "whole_frame", "box": None, "eyes": None, "transform": transform}
     if found.eyes is None:
         log.warning("%s: no plausible pair of eyes, the face box is used upright", name)

@@ -28,7 +28,7 @@ class _Sampled:
     onset: np.ndarray
     frames: np.ndarray
     used: dict
-    depth: np.ndarray | None
+    depth: np.ndarray | None = None
 
 
 def flow_subject(
@@ -64,6 +64,20 @@ def flow_subject(
         sequences |= {one.name: one.used for one in batch}
         progress(len(batch))
     files.save_tensors(out, tensors, _metadata(sampling, options) | {"sequences": sequences})
+
+
+def sequence_maps(
+    clip: np.ndarray, numbers: list[int], apex: int | None, sampling: Sampling, options: FlowOptions, key: str
+) -> tuple[np.ndarray, dict]:
+    """The flow maps (N, 3, H, W) float16 of one sequence, as `flow_subject` computes them, and which frames they show.
+
+    clip: crops (T, H, W[, 3]) uint8 of the frames numbered `numbers`, the onset first. apex: number of the apex frame,
+    or None. key: names the sequence, see `sampling.sample`. Returns the maps with `positions`, `frames` and `apex`.
+    Raises InputError if no frame follows the onset.
+    """
+    used = used_frames(numbers, apex, sampling, key)
+    one = _Sampled(key, clip[0], clip[used["positions"]], used)
+    return _maps_of([one], options)[key], used
 
 
 def _batches(sequences: Iterator[_Sampled], pairs: int) -> Iterator[list[_Sampled]]:

@@ -51,6 +51,10 @@ def _check_uses(config: Mapping[str, Any], methods: Mapping[str, Any], ensembles
     of_methods = {f"ensembles.{name}.members": ensemble["members"] for name, ensemble in ensembles.items()}
     of_methods |= {f"attention.{key}": config["attention"][key] for key in ("figures", "table")}
     of_methods |= {key: config[key] for key in ("keep_networks", "keep_epochs")} | {"reference": [config["reference"]]}
+    if config["data"]["source"] != "public_flow":  # which has no frames, so that no clip could be prepared alike
+        of_methods |= {"final_model.method": [config["final_model"]["method"]]}
+    if config["final_model"].get("protocol") is not None:
+        require_known(config["final_model"]["protocol"], config["protocols"], "final_model.protocol")
     of_both = {f"tables.{table}": names for table, names in config["tables"].items()}
     of_both |= {"confusion": [config["confusion"]]}
     for uses, known in ((of_methods, methods), (of_both, {**methods, **ensembles})):
@@ -61,12 +65,14 @@ def _check_uses(config: Mapping[str, Any], methods: Mapping[str, Any], ensembles
 
 
 def _check_peers(config: Mapping[str, Any], methods: Mapping[str, Any], uses: Mapping[str, Sequence[str]]) -> None:
-    """Raise InputError where a peer is named for what it has not: views, candidates or epochs."""
+    """Raise InputError where a peer is named for what it has not: attention, views, candidates, epochs."""
     peers = {name for name, method in methods.items() if method.get("peer")}
     selecting = present(config["selection"]["methods"])
     uses = dict(uses) | {"selection.methods": [name for pair in selecting.items() for name in (pair[0], *pair[1])]}
     for key, names in uses.items():
         for name in sorted(peers.intersection(names)):
+            if key.startswith(("attention", "final_model")):
+                raise InputError(f"config: {key}: {name} is a peer; name a method of Ra-ICL's")
             if key.startswith(("ensembles", "selection")):
                 raise InputError(f"config: {key}: {name} is a peer, whose settings are fixed; take it out")
             if key.startswith("keep_") and not draws(methods[name]):

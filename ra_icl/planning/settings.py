@@ -174,6 +174,18 @@ class AttentionOptions(Options):
 
 
 @dataclass(frozen=True)
+class FinalModel(Options):
+    """What the target `final_model` trains on all subjects, for use on other clips."""
+
+    method: Annotated[str, Help("the method")]
+    protocol: Annotated[
+        Literal["cde", "groups5", "casme3_3", "casme3_4", "casme3_7", "own"] | None,
+        Help("the protocol, whose sequences and classes it takes; null: the first of `protocols`"),
+    ] = None
+    seed: Annotated[int, at_least(0), Help("of the training")] = 0
+
+
+@dataclass(frozen=True)
 class TableMethods(Options):
     """The methods that each table shows."""
 
@@ -233,5 +245,6 @@ class Config(Options):
     ensembles: Annotated[dict[Name, Ensemble | None], Help("means of several trainings; null removes one")]
     selection: Annotated[SelectionOptions, Help("nested selection of options, on training subjects only")]
     tables: Annotated[TableMethods, Help("the methods that each table shows")]
+    final_model: Annotated[FinalModel, Help("the model to use on other clips, a target of its own")]
     confusion: Annotated[str, Help("the method of the confusion matrices, Figures 4 and 11")]
     reference: Annotated[str, Help("the method that the tables of differences compare with every other")]

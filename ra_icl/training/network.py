@@ -14,13 +14,22 @@ from ra_icl.training.method import MethodOptions
 
 
 def save_network(
-    path: Path, network: Branch, classes: Sequence[str], options: MethodOptions, fold: Mapping[str, Any]
+    path: Path,
+    network: Branch,
+    classes: Sequence[str],
+    options: MethodOptions,
+    fold: Mapping[str, Any],
+    about: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a branch's weights and buffers as float16 (integers unchanged), with classes, options and fold."""
+    """Write a branch's weights and buffers as float16 (integers unchanged), with classes, options and fold.
+
+    about: further metadata.
+    """
     tensors = {
         name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in network.state_dict().items()
     }
-    save_tensors(path, tensors, {"classes": list(classes), "options": asdict(options), "fold": dict(fold)})
+    metadata = {"classes": list(classes), "options": asdict(options), "fold": dict(fold)}
+    save_tensors(path, tensors, metadata | dict(about or {}))
 
 
 def load_network(path: Path) -> Branch:

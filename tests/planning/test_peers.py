@@ -70,6 +70,8 @@ def test_a_peer_or_setting_that_does_not_fit_is_named(tmp_path, method, fault):
             "ensembles: {both: {title: B, members: [m6, peer_ststnet]}}",
             "ensembles.both.members: peer_ststnet is a peer",
         ),
+        ("final_model: {method: peer_ststnet}", "final_model.method: peer_ststnet is a peer"),
+        ("attention: {table: [peer_ststnet]}", "attention.table: peer_ststnet is a peer"),
         (
             "selection: {candidates: {a: {}, b: {}}, methods: {m6: [peer_ststnet]}}",
             "selection.methods: peer_ststnet is a",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from snakemake.pathvars import Pathvars
 
-from ra_icl.datasets.protocols import CASME3, CDE, PROTOCOLS
+from ra_icl.datasets.protocols import CASME3, CDE, CROSS, PROTOCOLS
 from ra_icl.errors import InputError
 from ra_icl.files import speaks_utf8, unusable, use_utf8
 from ra_icl.planning.attention import (
@@ -220,6 +220,13 @@ def count_protocols(table):
     return cde() if table == "table4" else casme3()
 
 
+def final_models():
+    """(protocol, method) of what the target `final_model` trains; none for published flow, which comes without frames."""
+    wanted, method = config["final_model"]["protocol"], config["final_model"]["method"]
+    found = [(name, method) for name in plan.selected if name not in CROSS and wanted in (None, name)]
+    return [] if plan.source == "public_flow" else found[:1]
+
+
 def confusion_figures():
     """{figure: its protocols} of the figures of confusion matrices that this run can draw."""
     protocols = {"figure4": cde(), "figure11": casme3(), "figure_own": own()}
@@ -324,6 +331,7 @@ def shown_folds():
 def announce_results():
     tables = [path.with_suffix(".md") for path in sorted(RESULTS.glob("tables/*.csv"))]
     figures = sorted(RESULTS.glob("figures/*.png"))
-    for title, found in {"Tables": tables, "Figures": figures}.items():
+    models = sorted(RESULTS.glob("models/*/*.safetensors"))
+    for title, found in {"Tables": tables, "Figures": figures, "Models": models}.items():
         if found:
             print(f"{title}: " + "  ".join(map(str, found)))

@@ -1,0 +1,94 @@
+"""Clips as people type them: frames or seconds, one by one or in a CSV."""
+
+from pathlib import Path
+
+import pytest
+from recognition_world import write_video
+
+from ra_icl.errors import InputError
+from ra_icl.recognition.clips import Clip
+from ra_icl.recognition.typed import TypedClip, read_list, typed_clips
+
+
+@pytest.fixture
+def video(tmp_path):
+    """20 frames at 25 per second."""
+    return write_video(tmp_path / "clip.mkv", range(10, 210, 10))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Empty frames img7 to img20."""
+    (tmp_path / "frames").mkdir()
+    for number in range(7, 21):
+        (tmp_path / f"frames/img{number}.jpg").touch()
+    return tmp_path / "frames"
+
+
+def test_a_time_stands_for_the_frame_that_is_shown_then(video, folder):
+    assert TypedClip(video).clip() == Clip(video)
+    assert TypedClip(video, onset=" 12 ").clip() == Clip(video, onset=12)
+    assert TypedClip(video, "0s", "0.2s", "0.41s").clip() == Clip(video, 1, 6, 11)
+    assert TypedClip(folder, "0.1s", offset="0.5s", fps="10").clip() == Clip(folder, 8, offset=12, fps=10)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"onset": "soon"}, "--onset soon: give the number of a frame"),
+        ({"onset": "1.5"}, "--onset 1.5: give the number of a frame"),
+        ({"apex": "nans"}, "--apex nans: give the number of a frame"),
+        ({"offset": "infs", "fps": "10"}, "--offset infs: give the number of a frame"),
+        ({"offset": "0.5s"}, "--offset 0.5s: a folder of frames has no times; give fps"),
+        ({"fps": "0"}, "--fps 0: is no frame rate"),
+        ({"fps": "fast"}, "--fps fast: is no frame rate"),
+    ],
+)
+def test_times_that_cannot_be_read_are_one_line(folder, values, words):
+    with pytest.raises(InputError) as caught:
+        TypedClip(folder, **values).clip()
+    assert str(caught.value).startswith(words)
+
+
+def test_a_time_outside_a_video_is_one_line(video):
+    with pytest.raises(InputError, match=r"4\.2 s is outside the video, which has 0\.800 s"):
+        TypedClip(video, onset="4.2s").clip()
+
+
+def test_a_list_has_a_row_per_expression_in_frames_or_seconds(video, folder):
+    path = video.parent / "clips.csv"
+    path.write_text("who;clip;onset;offset\nZoë;clip.mkv;3;9\nZoë;clip.mkv;12;\nZoë;frames;-;/\n", encoding="utf-8")
+    found = [typed.clip() for typed in read_list(path)]
+    assert found == [Clip(video, 3, offset=9), Clip(video, 12), Clip(folder)]
+    path.write_text("clip,onset_s,offset_s,fps\nclip.mkv,0.2,0.41,\nframes,0.1,0.5,10\n")
+    found = [typed.clip() for typed in read_list(path)]
+    assert found == [Clip(video, 6, offset=11), Clip(folder, 8, offset=12, fps=10)]
+
+
+def test_what_is_wrong_with_a_row_names_it(video):
+    path = video.parent / "clips.csv"
+    path.write_text("clip,onset\nclip.mkv,3\nclip.mkv,early\n")
+    first, second = read_list(path)
+    assert first.clip().onset == 3
+    with pytest.raises(InputError, match=r"clips\.csv, row 3: onset early: give the number of a frame"):
+        second.clip()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("onset,offset\n3,4\n", "no column 'clip'"), ("clip,onset\n", "lists no clip"), ("", "it is empty")],
+)
+def test_a_list_without_clips_is_one_line(tmp_path, text, words):
+    (tmp_path / "clips.csv").write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_list(tmp_path / "clips.csv")
+
+
+def test_times_on_the_command_line_belong_to_one_clip(video):
+    (video.parent / "clips.csv").write_text("clip\nclip.mkv\n")
+    assert typed_clips([video], "3", "", "9", "") == [TypedClip(video, "3", "", "9")]
+    assert len(typed_clips([video, video, video.parent / "clips.csv"], "", "", "", "")) == 3
+    assert [one.fps for one in typed_clips([video.parent / "clips.csv"], "", "", "", "200")] == ["200"]
+    for several in ([video, video], [video.parent / "clips.csv"]):
+        with pytest.raises(InputError, match="belong to one clip; list several in a CSV"):
+            typed_clips(map(Path, several), "3", "", "", "")
