@@ -137,7 +137,10 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Any], metadata: Mapping
     kept = json.loads(json.dumps({"metadata": metadata, "sha256": checksums}))
     text = json.dumps(kept | {_METADATA_CHECKSUM: _checksum_of_metadata(kept)}, sort_keys=True)
     with atomic(path) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # as every other file: safetensors' own is closed to colleagues
         save_file(plain, temporary, metadata={"ra_icl": text})
+        temporary.chmod(mode)
 
 
 def _checksum_of_metadata(kept: Mapping[str, Any]) -> str:

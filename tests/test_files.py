@@ -189,3 +189,11 @@ def _is_text(call):
     module = getattr(getattr(call.func, "value", None), "id", "")
     binary = any(getattr(argument, "value", "") in ("rb", "wb", "ab") for argument in call.args)
     return name in ("read_text", "write_text") or (name == "open" and module not in ("os", "av") and not binary)
+
+
+def test_a_file_of_tensors_is_as_open_to_others_as_any_file(tmp_path):
+    """So that colleagues can read a shared results folder."""
+    (tmp_path / "plain").touch()
+    files.save_tensors(tmp_path / "tensors.safetensors", {"a": values(3)}, {})
+    modes = [(tmp_path / name).stat().st_mode for name in ("plain", "tensors.safetensors")]
+    assert modes[0] == modes[1]

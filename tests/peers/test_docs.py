@@ -44,7 +44,7 @@ def test_the_example_of_a_new_peer_trains_a_fold(tmp_path, tiny):
     config = load_config([ROOT / "config" / "config.yaml", ROOT / "config" / "demo.yaml", tmp_path / "mine.yaml"])
     config["methods"] = {name: value for name, value in config["methods"].items() if name in ("m6", "peer_tiny")}
     config["tables"] |= {"table3": ["m6"], "table3_controls": [], "cross": [], "peers_casme3": []}
-    config |= {"sweeps": {}, "keep_networks": []}
+    config |= {"sweeps": {}, "keep_networks": [], "attention": {"figures": [], "table": [], "sequences": {}}}
     options = make_plan(config).training_slice("peer_tiny")
 
     rng = np.random.default_rng(0)
