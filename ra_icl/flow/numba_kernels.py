@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from ra_icl.flow.compiled import compiled
+from ra_icl.flow.compiled import compiled, inlined
 
 BLOCK = 32  # rows: fewer spend their time on starting loops
 VERSION = f"numba {numba.__version__}"
@@ -26,7 +26,7 @@ def resize(image, height, width, step_x, step_y=0.0):
     return out
 
 
-@compiled
+@inlined
 def _between(source, count, step):
     """The two source pixels that each of `count` pixels lies between, and the second one's share."""
     first, second, share = np.empty(count, np.uintp), np.empty(count, np.uintp), np.empty(count, np.float32)
@@ -38,7 +38,7 @@ def _between(source, count, step):
     return first, second, share
 
 
-@compiled
+@inlined
 def _blend(first, second, share, out):
     """One row between two others."""
     for x in range(len(out)):
@@ -74,7 +74,7 @@ def inner_loop(warped, field, dual, height, width, limit, theta, taut, stop, ite
     return False
 
 
-@compiled
+@inlined
 def _primal(warped, field, dual, first, last, row, limit, theta):
     """Thresholding, then u = v + theta div p, in place from first to last; returns the sum of squared changes.
 
@@ -97,7 +97,7 @@ def _primal(warped, field, dual, first, last, row, limit, theta):
     return change
 
 
-@compiled
+@inlined
 def _dual(field, across, down, first, last, row, taut):
     """The dual step of one component, in place from first to last."""
     u, u_right, u_below = field[first:last], field[first + 1 : last + 1], field[first + row : last + row]
@@ -110,14 +110,14 @@ def _dual(field, across, down, first, last, row, taut):
         pa[x] = (pa[x] + taut * below) * scale
 
 
-@compiled
+@inlined
 def _repeat_last(u, first, last, row, width):
     """Continue each row by its last pixel."""
     for beyond in range(first + width, last, row):
         u[beyond] = u[beyond - 1]
 
 
-@compiled
+@inlined
 def _clear_beyond(p, first, last, row, width):
     """Set what the dual step left beyond the image to 0."""
     for beyond in range(first + width, last, row):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ra_icl.flow.compiled import compiled
+from ra_icl.flow.compiled import compiled, inlined
 
 RING = 4  # pixels of zeros around a frame; taps that lie outside the frame are moved into the ring
 
@@ -46,7 +46,7 @@ def warp(onset, planes, field, warped):
             warped[3, i] = level - gx * u - gy * v - onset[y, x]
 
 
-@compiled
+@inlined
 def _sample(planes, x, y, u, v):
     """The three planes at x + u, y + v, from 4 x 4 taps."""
     height, width, _ = planes.shape
@@ -64,7 +64,7 @@ def _sample(planes, x, y, u, v):
     return level, gx, gy
 
 
-@compiled
+@inlined
 def _cubic(t):
     """Weights of the four taps of cubic convolution with A = -0.75, OpenCV's, at the offset t from the second."""
     a, one = np.float32(-0.75), np.float32(1)
