@@ -71,7 +71,7 @@ def read_finished(fold: Path, benchmark: Path) -> Finished | None:
 def _job_seconds(benchmark: Path) -> float:
     """The seconds of the whole job, with its start; 0 if Snakemake has not measured it."""
     try:
-        header, values = benchmark.with_name(f"{benchmark.name}.tsv").read_text().splitlines()[:2]
+        header, values = benchmark.with_name(f"{benchmark.name}.tsv").read_text(encoding="utf-8").splitlines()[:2]
         return float(dict(zip(header.split("\t"), values.split("\t"), strict=True))["s"])
     except (OSError, ValueError, KeyError):
         return 0.0

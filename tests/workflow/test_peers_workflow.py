@@ -1,0 +1,50 @@
+"""Peers through the workflow: a network, a descriptor of flow and one of frames, in five folds beside M6, from frames to tables."""
+
+import pandas as pd
+import pytest
+from workflow_runs import branch, run
+
+from ra_icl.files import read_json
+
+PEERS = ["peer_ststnet", "peer_bi_woof", "peer_lbp_top"]
+VALUES = {
+    "protocols": ["groups5"],
+    "seeds": [0, 1],
+    "tables": {"peers": ["m6", *PEERS], "table3": ["m6"]},
+    "keep_epochs": ["m6", "peer_ststnet"],
+    "methods": {"peer_ststnet": {"peer": {"epochs": 2}}},
+}
+
+
+@pytest.mark.workflow
+def test_peers_run_on_the_folds_of_m6_and_fill_their_tables(clone, results):
+    folder, configs = branch(clone, results, "peers", **VALUES)
+    run(clone, "peers", "differences_peers", "leak_peers", "cost_peers", configs=configs)
+
+    table = pd.read_csv(folder / "tables" / "peers.csv").set_index("method")
+    assert list(table.index) == ["m6", *PEERS]
+    assert table["data"].eq("synthetic").all()
+    assert table["seeds"].to_dict() == {"m6": 2, "peer_ststnet": 2, "peer_bi_woof": 1, "peer_lbp_top": 1}
+    metrics = {name: read_json(folder / "metrics" / "groups5" / f"{name}.json") for name in table.index}
+    for name, content in metrics.items():
+        assert table.loc[name, "composite_uf1"] == pytest.approx(
+            100 * content["scores"]["composite"]["uf1"]["mean"], abs=1e-3
+        )
+    sequences = {name: [one["subject"] for one in content["subjects"]] for name, content in metrics.items()}
+    assert sequences["m6"] == sequences["peer_lbp_top"] == sequences["peer_ststnet"]
+
+    differences = pd.read_csv(folder / "tables" / "differences_peers.csv").set_index("method")
+    for name in PEERS:
+        gap = table.loc["m6", "composite_uf1"] - table.loc[name, "composite_uf1"]
+        assert differences.loc[name, "uf1_difference"] == pytest.approx(gap, abs=1e-3)
+    costs = pd.read_csv(folder / "tables" / "cost_peers.csv").set_index("method")
+    assert costs.loc["peer_ststnet", "parameters_trained"] == 1683
+    assert costs.loc[["peer_bi_woof", "peer_lbp_top"], "parameters_trained"].isna().all()
+    assert (costs["seconds_clip"] > 0).all()
+    leak = pd.read_csv(folder / "tables" / "leak_peers.csv")
+    assert set(leak["method"]) == {"peer_ststnet"}
+
+    record = read_json(folder / "folds" / "groups5" / "peer_lbp_top" / "seed0" / "group1.json")
+    assert {one["from"] for one in record["settings"].values()} <= {"paper", "code", "choice", "config"}
+    assert record["data"]["all"].keys() == {"grey"}
+    assert not (folder / "folds" / "groups5" / "peer_lbp_top" / "seed1").exists()
