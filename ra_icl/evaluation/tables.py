@@ -201,7 +201,8 @@ def _strong(number: str, data: pd.DataFrame) -> pd.DataFrame:
 
 def record(metrics: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """A row for each metrics JSON's content with what it was computed from, all text: `Table.record`."""
-    return pd.DataFrame([_record_row(content) for content in metrics])
+    rows = pd.DataFrame([_record_row(content) for content in metrics])
+    return rows.fillna(EMPTY)  # methods may be fed other channels
 
 
 def _record_row(metrics: Mapping[str, Any]) -> dict[str, str]:

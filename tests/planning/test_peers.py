@@ -83,6 +83,12 @@ def test_a_peer_is_refused_where_it_cannot_be(tmp_path, text, fault):
         plan_of(tmp_path, text)
 
 
+def test_what_draws_nothing_runs_with_the_first_seed_alone(tmp_path):
+    plan = plan_of(tmp_path, "seeds: [3, 4]")
+    seeds = {name: plan.seeds(name) for name in ("m6", "peer_ststnet", "peer_svm", "peer_lbp_top")}
+    assert seeds == {"m6": [3, 4], "peer_ststnet": [3, 4], "peer_svm": [3], "peer_lbp_top": [3]}
+
+
 def test_folds_of_a_peer_depend_on_its_settings_and_code_alone(tmp_path):
     text = "methods: {peer_ststnet: {peer: {batch: 8}}}\nbase: {model: {target_decay: 0.9}, training: {epochs: 7}}"
     plan, other = plan_of(tmp_path, text), plan_of(tmp_path, "seeds: [0]")
