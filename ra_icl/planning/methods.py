@@ -115,12 +115,13 @@ def check_method(config: Mapping[str, Any], method: Mapping[str, Any], where: st
 
 
 def row_marks(method: Mapping[str, Any]) -> dict[str, Any]:
-    """Title and Table 3's marks of a method, derived from its options."""
+    """Title and Table 3's marks of a method, derived from its options; a peer has no loss of Ra-ICL's."""
+    ours = not method["peer"]
     return {
         "title": method["title"],
         "mir": MIR_MARKS[method["sampling"]["mode"]],
-        "irc": method["loss"]["attention"] > 0,
-        "mrd": method["loss"]["regions"] > 0,
+        "irc": ours and method["loss"]["attention"] > 0,
+        "mrd": ours and method["loss"]["regions"] > 0,
     }
 
 
