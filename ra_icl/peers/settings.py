@@ -49,7 +49,10 @@ class NetworkSettings(Options):
 
 
 def origins(settings: Options) -> dict[str, dict[str, Any]]:
-    """{setting: {"value", "from"}}: from is an `Origin`, or "config" if the value is not the peer's default."""
+    """{setting: {"value", "from"}}: from is an `Origin`, or "config" if the value is not the peer's default.
+
+    Raises TypeError for a setting that was declared without an origin.
+    """
     return {name: {"value": value, "from": origin} for name, value, origin in _each(settings)}
 
 
@@ -57,5 +60,7 @@ def _each(settings: Options) -> Iterator[tuple[str, Any, str]]:
     hints = get_type_hints(type(settings), include_extras=True)
     for field in fields(settings):
         value = getattr(settings, field.name)
-        stated = next(one.origin for one in hints[field.name].__metadata__ if isinstance(one, Setting))
-        yield field.name, value, stated if value == field.default else "config"
+        stated = [one.origin for one in getattr(hints[field.name], "__metadata__", ()) if isinstance(one, Setting)]
+        if not stated:
+            raise TypeError(f"{field.name} is declared without paper(..), code(..) or choice(..)")
+        yield field.name, value, stated[0] if value == field.default else "config"

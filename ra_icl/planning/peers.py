@@ -30,7 +30,7 @@ class Declared:
 
 @cache
 def declared_peers() -> dict[str, Declared]:
-    """{name: what its file declares} of every peer."""
+    """{name: what its file declares} of every peer. Raises InputError, naming the file, for one that is not whole."""
     found = {path.stem: _declared(path) for folder in peers.__path__ for path in sorted(Path(folder).glob("*.py"))}
     return {name: declared for name, declared in found.items() if declared}
 
@@ -110,7 +110,8 @@ def training_modules(chosen: Mapping[str, Any]) -> list[str]:
 def _declared(path: Path) -> Declared | None:
     """What the file of a peer declares; None if it is none, having no class Settings.
 
-    Runs nothing of the file but that class, for which the modules that it may use are given.
+    Runs nothing of the file but that class, for which the modules that it may use are given. Raises InputError if FED
+    is not one of `FED`, if the class cannot be made, or if one of its settings does not say where it comes from.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     bodies = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
@@ -121,8 +122,10 @@ def _declared(path: Path) -> Declared | None:
         and isinstance(node.targets[0], ast.Name)
         and isinstance(node.value, ast.Constant)
     }
-    if "Settings" not in bodies or constants.get("FED") not in FED:
+    if "Settings" not in bodies:
         return None
+    if constants.get("FED") not in FED:
+        raise InputError(f'{path}: FED is {constants.get("FED")!r}; write FED = "flow" or FED = "frames"')
     names = {
         **vars(options),
         **vars(dataclasses),
@@ -130,5 +133,9 @@ def _declared(path: Path) -> Declared | None:
         **vars(settings),
         "__name__": f"ra_icl.peers.{path.stem}",
     }
-    exec(compile(ast.Module([bodies["Settings"]], []), str(path), "exec"), names)
+    try:
+        exec(compile(ast.Module([bodies["Settings"]], []), str(path), "exec"), names)
+        settings.origins(names["Settings"]())
+    except (NameError, TypeError) as error:
+        raise InputError(f"{path}: class Settings: {error}; see ra_icl/peers/registry.py") from None
     return Declared(names["Settings"], constants["FED"], "network" in bodies)

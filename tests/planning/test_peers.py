@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from ra_icl import peers
 from ra_icl.errors import InputError
 from ra_icl.planning.config import load_config
 from ra_icl.planning.options import from_mapping
@@ -100,3 +102,51 @@ def test_folds_of_a_peer_depend_on_its_settings_and_code_alone(tmp_path):
     assert training_modules(found["peer"]) == ["ra_icl.training.fold", "ra_icl.peers.ststnet"]
     assert training_modules({}) == ["ra_icl.training.fold"]
     assert from_mapping(Method, plan.methods["peer_ststnet"]).peer == {"name": "ststnet", "batch": 8}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "fault"),
+    [
+        ('FED = "flow"', 'FED = "flows"', 'FED is \'flows\'; write FED = "flow" or FED = "frames"'),
+        ('FED = "flow"', "", "FED is None; write"),
+        ("= 8", "= COUNT", "class Settings: name 'COUNT' is not defined"),
+        (', choice("filters")', "", r"class Settings: filters is declared without paper\(..\), code\(..\) or choice\("),
+        ("filters: Annotated", "filters: int\n    other: Annotated", "class Settings: .*filters"),
+    ],
+)
+def test_a_peer_whose_file_is_not_whole_is_named_before_anything_runs(tmp_path, monkeypatch, right, wrong, fault):
+    source = (
+        'FED = "flow"\n@dataclass(frozen=True)\nclass Settings(Options):\n'
+        '    filters: Annotated[int, at_least(1), choice("filters")] = 8\n'
+    )
+    (tmp_path / "whole.py").write_text(source)
+    monkeypatch.setattr(peers, "__path__", [*peers.__path__, str(tmp_path)])
+    declared_peers.cache_clear()
+    try:
+        assert declared_peers()["whole"].settings().filters == 8
+        (tmp_path / "whole.py").write_text(source.replace(right, wrong))
+        declared_peers.cache_clear()
+        with pytest.raises(InputError, match=f"whole.py: {fault}"):
+            declared_peers()
+    finally:
+        declared_peers.cache_clear()
+
+
+def test_the_marks_of_ra_icl_are_not_those_of_a_peer(tmp_path):
+    marks = json.loads(plan_of(tmp_path, "tables: {table3: [m6, peer_ststnet]}").row_slice(["m6", "peer_ststnet"]))
+    assert marks["m6"] == {"title": "M6 (ours)", "mir": "✓", "irc": True, "mrd": True}
+    assert marks["peer_ststnet"] == {"title": "STSTNet", "mir": "→Apex*", "irc": False, "mrd": False}
+
+
+def test_the_training_of_a_classifier_is_estimated_by_the_sequences_that_it_describes():
+    from ra_icl.peers.registry import load_peer
+    from ra_icl.planning.peer_costs import FITTED, PeerCosts, steps_of_training
+
+    network = load_peer({"name": "ststnet", "epochs": 5, "batch": 8})
+    assert steps_of_training(network, 17) == 5 * 3
+    costs = PeerCosts(load_peer({"name": "bi_woof"}), 3, 16, 3, 1)
+    start = time.perf_counter()
+    per_sequence = costs.seconds_of_step("cpu")
+    measured = time.perf_counter() - start
+    assert steps_of_training(costs.peer, 17) == 17
+    assert 0 < per_sequence * FITTED < measured  # of several trainings, one
