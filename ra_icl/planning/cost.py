@@ -53,7 +53,8 @@ def write_costs(
     caption = "; ".join(["What each method costs", *said])
     size = "Maps of " + " and ".join(f"{size} px" for size in sorted(set(data["size"])))
     batches = " or ".join(f"{batch:.0f}" for batch in sorted(set(data["batch"].dropna())))
-    timed = f"{size}, batches of {batches}; a clip is predicted on {device_name(where)}"
+    sizes = size + (f", batches of {batches}" if batches else "")
+    timed = f"{sizes}; a clip is predicted on {device_name(where)}"
     write_formats(Table("cost", caption, (*NOTES, timed), data, _printed(data)), out_stem)
 
 

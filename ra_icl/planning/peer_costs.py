@@ -63,11 +63,12 @@ class PeerCosts:
         return _median_seconds(predict)
 
     def seconds_of_step(self, device: str) -> float:
-        """Seconds of one step of the optimiser with the peer's batch; of a classifier, of all its training."""
+        """Seconds of one optimiser step with the peer's batch; of a classifier, of one sequence of its training."""
         torch.set_num_threads(1)
         if not self.peer.trains_network:
             maps, labels = self._maps(FITTED, "cpu"), self._labels(FITTED).numpy()
-            return _median_seconds(ClassifierTraining(self.peer, maps, maps[:1], labels, self.classes).fit)
+            training = ClassifierTraining(self.peer, maps, maps[:1], labels, self.classes)
+            return _median_seconds(training.fit) / FITTED
         training = self._training(self.peer.settings.batch, 1, device)
         rows = torch.arange(self.peer.settings.batch, device=device)
         return _median_seconds(lambda: training.step(rows).tolist())
@@ -85,8 +86,8 @@ class PeerCosts:
 
 
 def steps_of_training(peer: Peer, sequences: int) -> int:
-    """Steps of a training on so many sequences; 1 for a classifier of descriptors."""
-    return peer.settings.epochs * math.ceil(sequences / peer.settings.batch) if peer.trains_network else 1
+    """Steps, as `PeerCosts.seconds_of_step` counts them, of a training on so many sequences."""
+    return peer.settings.epochs * math.ceil(sequences / peer.settings.batch) if peer.trains_network else sequences
 
 
 def _flops(act: Callable[[], object]) -> int:
