@@ -84,9 +84,8 @@ class Attention(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         projected = self.project(tokens)  # (B, 3 heads d, H, W)
-        blocks = projected.movedim(1, -1).unflatten(
-            -1, (3, self.heads, 1, -1)
-        )  # a block is a token: (..., heads, 1, d)
+        # A block is a token: (B, H, W, 3, heads, 1, d).
+        blocks = projected.movedim(1, -1).unflatten(-1, (3, self.heads, 1, -1))
         found = functional.scaled_dot_product_attention(*blocks.unbind(dim=3))
         return self.out(found.flatten(3).movedim(-1, 1))
 

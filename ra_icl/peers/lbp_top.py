@@ -23,7 +23,11 @@ CODES = 16  # patterns of four neighbours; those that are not uniform are kept a
 
 @dataclass(frozen=True)
 class Settings(Options):
-    """LBP-TOP's settings; 4 neighbours in each plane and 10 frames are the paper's, too (`sampling.instances`)."""
+    """LBP-TOP's settings. "paper" is the challenge's guideline, whose are the 4 neighbours and 10 frames, too.
+
+    It lists "RXY, RXT, RYT = {1, 1, 4}", which is read here as the usual radii along X, Y and T. Frames are chosen by
+    the method's sampling.
+    """
 
     size: Annotated[int, at_least(5), choice("side of the frames in pixels; the size of the crops is not stated")] = 112
     radius_x: Annotated[int, at_least(1), paper("distance of the neighbours to the left and right, in pixels")] = 1

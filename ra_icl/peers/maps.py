@@ -5,9 +5,9 @@ from torch.nn import functional
 
 
 def resize(maps: torch.Tensor, size: int) -> torch.Tensor:
-    """Maps (S, C, H, W) at `size` x `size` pixels: area-weighted when they shrink, bilinear when they grow.
+    """Maps (S, C, H, W) at `size` x `size` pixels: bilinear, averaged over the area of a pixel when they shrink.
 
-    Values keep their unit, pixels of the original image.
+    Values keep their unit: motion in pixels of the original map, for example.
     """
     if maps.shape[-2:] == (size, size):
         return maps

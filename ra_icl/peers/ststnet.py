@@ -1,12 +1,12 @@
 """STSTNet: shallow triple stream three-dimensional CNN (Liong, Gan, See, Khor, Huang, FG 2019).
 
 Flow and strain of onset and apex as one image of 28 x 28 pixels. Three convolutions of it, of 3, 5 and 8 maps, are each
-followed by the same layers and then concatenated, so that they are one convolution of 16 maps: the same function, the
-same initial weights, in fewer steps.
+followed by the same layers and then concatenated, so that they are one convolution of 16 maps: the same function, with
+initial weights drawn alike, in fewer steps.
 
 This layout has 1,683 weights and biases, as the authors' PyTorch code and their published weights have: 448 of the
-convolutions, 32 of batch normalisation, 1,203 of the classifier. The paper counts 1,670, which is what remains if each
-stream has one bias in place of one for each map.
+convolutions, 32 of batch normalisation, 1,203 of the classifier. The paper counts 1,670 and does not say how; one bias
+for each stream in place of one for each map would give that number.
 """
 
 from collections.abc import Mapping

@@ -19,7 +19,7 @@ class Settings(Options):
     """The SVM's settings."""
 
     size: Annotated[int, at_least(1), choice("side of the maps in pixels, that of the published ones")] = 28
-    c: Annotated[float, above(0), choice("C; that of our first trials, which separates the training sequences")] = 10.0
+    c: Annotated[float, above(0), choice("C of the SVM; large enough to separate the training sequences")] = 10.0
     gamma: Annotated[
         Literal["scale"] | Annotated[float, above(0)],
         choice("of the RBF kernel; scale: 1 / number of features, which all have variance 1; scikit-learn's default"),

@@ -27,7 +27,7 @@ def published(classes=3):
 def test_its_weights():
     counts = {name: value.numel() for name, value in network(3, Settings()).named_parameters()}
     assert sum(counts.values()) == 1683  # the authors' files hold as many
-    # The paper's 1,670: one bias for each stream.
+    # One bias for each stream would give the paper's 1,670, which it does not break down.
     assert sum(counts.values()) - counts["streams.0.bias"] + len(STREAMS) == 1670
 
 
