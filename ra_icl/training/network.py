@@ -1,4 +1,4 @@
-"""The file of a trained network: its online branch in half precision."""
+"""The file of a trained network: its online branch, or that of a peer, in half precision."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -6,22 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from ra_icl.files import load_tensors, save_tensors
 from ra_icl.model.options import BackboneOptions, ModelOptions, RegionOptions
 from ra_icl.model.siamese import Branch
+from ra_icl.peers.registry import load_peer
 from ra_icl.training.method import MethodOptions
 
 
 def save_network(
     path: Path,
-    network: Branch,
+    network: Branch | nn.Module,
     classes: Sequence[str],
     options: MethodOptions,
     fold: Mapping[str, Any],
     about: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a branch's weights and buffers as float16 (integers unchanged), with classes, options and fold.
+    """Write a network's weights and buffers as float16 (integers unchanged), with classes, options and fold.
 
     about: further metadata.
     """
@@ -32,12 +34,22 @@ def save_network(
     save_tensors(path, tensors, metadata | dict(about or {}))
 
 
-def load_network(path: Path) -> Branch:
-    """Read a file of `save_network` as a float32 branch in evaluation mode. Raises InputError if it is damaged."""
+def load_network(path: Path) -> Branch | nn.Module:
+    """Read a file of `save_network`, a branch or a peer's network, as float32 in evaluation mode.
+
+    Raises InputError if it is damaged.
+    """
     tensors, metadata = load_tensors(path, verify=True)
-    model = metadata["options"]["model"]
-    backbone = BackboneOptions(**model["backbone"] | {"blocks": tuple(model["backbone"]["blocks"])})
-    options = ModelOptions(**model | {"backbone": backbone, "regions": RegionOptions(**model["regions"])})
-    network = Branch(len(metadata["classes"]), options, discover=metadata["options"]["loss"]["regions"] > 0)
+    network = _network(len(metadata["classes"]), metadata["options"])
     network.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
     return network.eval()
+
+
+def _network(classes: int, options: Mapping[str, Any]) -> Branch | nn.Module:
+    if options.get("peer"):  # networks of older versions have no such option
+        peer = load_peer(options["peer"])
+        return peer.module.network(classes, peer.settings)
+    model = options["model"]
+    backbone = BackboneOptions(**model["backbone"] | {"blocks": tuple(model["backbone"]["blocks"])})
+    chosen = ModelOptions(**model | {"backbone": backbone, "regions": RegionOptions(**model["regions"])})
+    return Branch(classes, chosen, discover=options["loss"]["regions"] > 0)

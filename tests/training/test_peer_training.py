@@ -14,6 +14,7 @@ from ra_icl.planning.candidates import training_options
 from ra_icl.planning.options import from_mapping
 from ra_icl.training.checkpoint import Stopped
 from ra_icl.training.method import MethodOptions
+from ra_icl.training.network import load_network
 from ra_icl.training.peers import NetworkTraining
 
 
@@ -94,10 +95,7 @@ def test_a_peer_resumes_from_its_checkpoint_bit_for_bit(tmp_path, monkeypatch, o
 def test_a_kept_network_of_a_peer_is_the_one_that_predicted(tmp_path, ststnet):
     maps = write_workspace(tmp_path, instances=1, size=10)
     out = train_fold(tmp_path, ststnet, keep_network=True)
-    tensors, metadata = load_tensors(out.with_suffix(".safetensors"), verify=True)
-    peer = load_peer(metadata["options"]["peer"])
-    network = peer.module.network(3, peer.settings).eval()
-    network.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
+    network, peer = load_network(out.with_suffix(".safetensors")), load_peer(ststnet.peer)
     inputs = torch.stack([torch.from_numpy(maps["sub01", f"EP0{n}"][0]).float() for n in range(3)])
     found = network(peer.module.prepare(inputs, peer.settings)).softmax(dim=1).detach()
     np.testing.assert_allclose(pd.read_csv(out)[["p0", "p1", "p2"]], found, atol=0.01)  # weights in half precision
