@@ -7,6 +7,7 @@ from typing import Any
 from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.errors import InputError
 from ra_icl.planning.methods import Methods, check_method, merge, present, require_known
+from ra_icl.planning.peers import draws
 from ra_icl.training.method import MethodOptions
 
 TRAINING_KEYS = tuple(field.name for field in fields(MethodOptions))
@@ -15,11 +16,12 @@ TRAINING_KEYS = tuple(field.name for field in fields(MethodOptions))
 def training_options(method: Mapping[str, Any]) -> dict[str, Any]:
     """All options of a resolved method that its folds depend on; its sampling is part of the flow's path.
 
-    Of a peer, which has settings of its own and prepares its input itself, in fp32: those, and the device.
+    Of a peer, which has settings of its own and prepares its input itself, in fp32: those, and the device; a classifier
+    of descriptors runs on a CPU.
     """
     if not method["peer"]:
         return {key: method[key] for key in TRAINING_KEYS}
-    training = {"device": method["training"]["device"], "precision": "fp32"}
+    training = {"device": method["training"]["device"] if draws(method) else "cpu", "precision": "fp32"}
     return {"peer": method["peer"], "input": {"normalise": "none"}, "training": training}
 
 

@@ -119,7 +119,7 @@ def measured_step(options: MethodOptions, classes: int, size: int) -> tuple[floa
 def measured_peer_step(plan: Plan, protocol: str, method: str, options: MethodOptions) -> tuple[float, int, str]:
     """`measured_step` of a method that is a peer; of a classifier of descriptors, on a CPU, of one sequence."""
     wanted, fed = cost_inputs(plan, protocol, [method])[method], load_peer(options.peer)
-    device = resolve_device(options.training.device) if fed.trains_network else "cpu"
+    device = resolve_device(options.training.device)
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     costs = PeerCosts(

@@ -205,7 +205,7 @@ class Plan:
 
     def device(self, method: str) -> str:
         """What a method is trained on: auto, cuda or cpu."""
-        return self.methods[method]["training"]["device"]
+        return training_options(self.methods[method])["training"]["device"]
 
     def row_slice(self, methods: list[str]) -> str:
         """Titles and MIR, IRC and MRD marks of table rows, as JSON; an ensemble has its first member's marks."""

@@ -99,6 +99,8 @@ def test_folds_of_a_peer_depend_on_its_settings_and_code_alone(tmp_path):
     assert found.keys() == {"peer", "input", "training"}
     assert found["training"].keys() == {"device", "precision"}
     assert json.loads(other.training_slice("peer_ststnet")) == found | {"peer": {"name": "ststnet"}}
+    assert (plan.device("peer_ststnet"), plan.device("peer_svm")) == ("auto", "cpu")  # no share of a GPU for an SVM
+    assert json.loads(plan.training_slice("peer_svm"))["training"]["device"] == "cpu"
     assert training_modules(found["peer"]) == ["ra_icl.training.fold", "ra_icl.peers.ststnet"]
     assert training_modules({}) == ["ra_icl.training.fold"]
     assert from_mapping(Method, plan.methods["peer_ststnet"]).peer == {"name": "ststnet", "batch": 8}
