@@ -1,7 +1,7 @@
 """The baseline of CAS(ME)³ (Li et al., TPAMI 2022): AlexNet on flow, with or without depth.
 
 The text gives neither its network nor its training. The same laboratory's later code builds on AlexNet (Krizhevsky,
-Sutskever, Hinton, 2012), here in the layout that PyTorch's users know, with random weights. Its depth-flow is
+Sutskever, Hinton, 2012), here in torchvision's layout, with random weights. Its depth-flow is
 three-dimensional Lucas-Kanade; here the change of depth from onset to apex is a fourth channel beside TV-L1 flow.
 """
 

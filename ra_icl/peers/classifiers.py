@@ -6,7 +6,7 @@ from typing import Literal
 def support_vectors(
     kernel: Literal["linear", "rbf"], c: float, gamma: float | str = "scale", standardise: bool = False
 ):
-    """An estimator of scikit-learn: an SVM of one class against one, without class weights.
+    """An estimator of scikit-learn: a one-against-one SVM without class weights.
 
     gamma: of kernel rbf; "scale" is 1 / (features x their variance). standardise: every feature less its mean, divided
     by its standard deviation, both of the sequences that it is fitted to.

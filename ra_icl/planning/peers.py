@@ -36,7 +36,7 @@ def declared_peers() -> dict[str, Declared]:
 
 
 def check_peer(method: Mapping[str, Any], where: str) -> None:
-    """Raise InputError, naming the key below `where`, for a peer or one of its settings that is not known or fits not.
+    """Raise InputError, naming the key below `where`, for a peer or one of its settings that is unknown or does not fit.
 
     Also for a sampling that only peers take, and for one that does not give what the peer is fed.
     """
@@ -88,7 +88,7 @@ def takes_depth(method: Mapping[str, Any] | None) -> bool:
 def require_peer(chosen: Mapping[str, Any], where: str) -> Declared:
     """What the peer of a method's options `peer` declares.
 
-    Raises InputError, naming the key below `where`, for a peer or one of its settings that is not known or fits not.
+    Raises InputError, naming the key below `where`, for a peer or one of its settings that is unknown or does not fit.
     """
     known, name = declared_peers(), chosen.get("name")
     if name not in known:

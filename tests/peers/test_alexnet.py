@@ -10,7 +10,7 @@ from ra_icl.peers.alexnet import AlexNet, Settings, network, prepare
 def test_its_weights():
     with torch.device("meta"):
         usual = AlexNet(3, 1000, hidden=4096, dropout=0.5)
-        assert sum(value.numel() for value in usual.parameters()) == 61_100_840  # as PyTorch's users know it
+        assert sum(value.numel() for value in usual.parameters()) == 61_100_840  # as torchvision's
         flow, depth = network(7, Settings()), network(7, Settings(depth=True))
     weights = [sum(value.numel() for value in one.parameters()) for one in (flow, depth)]
     assert weights[1] - weights[0] == 64 * 11 * 11
