@@ -67,13 +67,15 @@ def test_the_example_of_own_data_runs(clone, data):
     check = [Path(sys.executable).parent / "ra-icl", "check", "--no-estimate", "--configfile", "mine.yaml"]
     found = subprocess.run(check, cwd=clone, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout
-    done = snakemake(clone, configs=("mine.yaml", "own-small.yaml", "own-tiny.yaml"))
+    configs = ("mine.yaml", "own-small.yaml", "own-tiny.yaml")
+    done = snakemake(clone, configs=configs)
     assert done.returncode == 0, done.stderr[-3000:]
     table = pd.read_csv(clone / "results/mine/tables/table_own.csv")
     assert table["title"].tolist() == ["M1", "M6 (ours)"]
     folds = sorted(path.stem for path in (clone / "results/mine/folds/own/m6/seed0").glob("*.csv"))
     assert folds == ["own-p1", "own-p2", "own-p3"]
     assert (clone / "results/mine/figures/figure_own.png").exists()
+    assert planned(clone, "peer_svm", configs=configs)["fold"] == 3  # a peer has its own table of own data, too
     (data / "p1/smile.mp4").write_bytes(b"no video")
     found = subprocess.run(check, cwd=clone, capture_output=True, text=True, check=False)
     assert found.returncode == 1

@@ -148,10 +148,10 @@ def is_peer(method):
 
 
 def single_protocols(method):
-    """The protocols of a method's own table: CDE or, where there is none or the method takes depth, CAS(ME)³."""
+    """The protocols of a method's own table: CDE; of a peer without it, or with depth, CAS(ME)³; else own data."""
     if takes_depth(plan.methods[method]):
         return casme3()
-    return cde() or casme3() * is_peer(method)
+    return cde() or (casme3() or own()) * is_peer(method)
 
 
 def leak_tables():
@@ -178,7 +178,7 @@ def further_tables():
     """{table: (its protocols, its methods)} of the tables of scores that are made on request alone.
 
     `table3_controls`, `ensembles`, `peers`, and one method each: `ablation_m1` to `ablation_m10`, `peer_ststnet` and
-    whatever the config adds. `peers_casme3` is about CAS(ME)³, as a peer's own table is where there is no CDE.
+    whatever the config adds. `peers_casme3` is about CAS(ME)³.
     """
     single = {m if is_peer(m) else f"ablation_{m}": [m] for m in plan.config["methods"]}
     tables = {table: (single_protocols(m), [m]) for table, (m,) in single.items()}
@@ -250,7 +250,8 @@ def sweep_figures():
 def short(name):
     """What the command line calls a table or figure: "table1" is 1, "table_own" is own, an ablation is a Table 3."""
     if name in plan.methods:  # the table of a peer
-        return "peers" if single_protocols(name) == cde() else "peers_casme3"
+        tables = {"peers": cde(), "peers_casme3": casme3(), "own": own()}
+        return next(table for table, protocols in tables.items() if protocols == single_protocols(name))
     return "3" if name.startswith("ablation_") else re.sub("^(table|figure)_?", "", name)
 
 
