@@ -36,7 +36,7 @@ def declared_peers() -> dict[str, Declared]:
 
 
 def check_peer(method: Mapping[str, Any], where: str) -> None:
-    """Raise InputError, naming the key below `where`, for a peer or one of its settings that is unknown or does not fit.
+    """Raise InputError, naming the key below `where`, for a peer or a setting of it that is unknown or does not fit.
 
     Also for a sampling that only peers take, and for one that does not give what the peer is fed.
     """
