@@ -14,6 +14,7 @@ from ra_icl.training.peers import ClassifierTraining, NetworkTraining
 
 COUNTED = 4  # sequences of the step whose FLOPs are counted; they grow with the batch
 TIMED = 7  # predictions of a clip, or steps; their median counts
+MEASURED, STEPS = 32, 3  # sequences of a step that is measured on a CPU, from where on time grows with the batch; steps
 FITTED = 60  # random sequences that a classifier is fitted to before its prediction is timed
 
 
@@ -69,9 +70,10 @@ class PeerCosts:
             maps, labels = self._maps(FITTED, "cpu"), self._labels(FITTED).numpy()
             training = ClassifierTraining(self.peer, maps, maps[:1], labels, self.classes)
             return _median_seconds(training.fit) / FITTED
-        training = self._training(self.peer.settings.batch, 1, device)
-        rows = torch.arange(self.peer.settings.batch, device=device)
-        return _median_seconds(lambda: training.step(rows).tolist())
+        batch = self.peer.settings.batch
+        measured = batch if device == "cuda" else min(batch, MEASURED)
+        training, rows = self._training(measured, 1, device), torch.arange(measured, device=device)
+        return _median_seconds(lambda: training.step(rows).tolist(), times=STEPS) * batch / measured
 
     def _training(self, sequences: int, held_out: int, device: str) -> NetworkTraining:
         maps = (self._maps(number, device) for number in (sequences, held_out))
@@ -96,9 +98,9 @@ def _flops(act: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def _median_seconds(act: Callable[[], object]) -> float:
+def _median_seconds(act: Callable[[], object], times: int = TIMED) -> float:
     seconds = []
-    for _ in range(TIMED):
+    for _ in range(times):
         start = time.perf_counter()
         act()
         seconds.append(time.perf_counter() - start)

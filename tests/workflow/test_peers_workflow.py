@@ -1,4 +1,4 @@
-"""Peers through the workflow, from frames to tables: a network, a descriptor of flow and one of frames, beside M6."""
+"""Peers through the workflow, from frames to tables: a network and a descriptor of frames, beside M6."""
 
 import pandas as pd
 import pytest
@@ -6,7 +6,7 @@ from workflow_runs import branch, run
 
 from ra_icl.files import read_json
 
-PEERS = ["peer_ststnet", "peer_bi_woof", "peer_lbp_top"]
+PEERS = ["peer_ststnet", "peer_lbp_top"]
 VALUES = {
     "protocols": ["groups5"],
     "tables": {"peers": ["m6", *PEERS], "table3": ["m6"]},
@@ -37,7 +37,7 @@ def test_peers_run_on_the_folds_of_m6_and_fill_their_tables(clone, results):
         assert differences.loc[name, "uf1_difference"] == pytest.approx(gap, abs=1e-3)
     costs = pd.read_csv(folder / "tables" / "cost_peers.csv").set_index("method")
     assert costs.loc["peer_ststnet", "parameters_trained"] == 1683
-    assert costs.loc[["peer_bi_woof", "peer_lbp_top"], "parameters_trained"].isna().all()
+    assert costs.loc[["peer_lbp_top"], "parameters_trained"].isna().all()
     assert (costs["seconds_clip"] > 0).all()
     leak = pd.read_csv(folder / "tables" / "leak_peers.csv")
     assert set(leak["method"]) == {"peer_ststnet"}
