@@ -1,4 +1,4 @@
-"""Commands of a model to use: train it on all subjects, and predict clips with it."""
+"""Commands of a model to use: train it on all subjects, write its card, and predict clips with it."""
 
 import json
 import logging
@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from ra_icl.recognition.recognise import Recognition
     from ra_icl.recognition.typed import TypedClip
 
+DetectorModel = Annotated[
+    str | None, typer.Option(help="the face detector's model file, if the model was trained with one")
+]
+
 
 @app.command("final-model")
 def final_model(
-    out: Annotated[Path, typer.Option(help="file to write, .safetensors; the model card goes beside it as .md")],
+    out: Annotated[Path, typer.Option(help="file to write, .safetensors")],
     index: Annotated[list[Path], typer.Option(help="index CSV; repeat it for each dataset of the protocol")],
     flow: Annotated[Path, typer.Option(help="folder flow/{sampling}")],
     crops: Annotated[Path, typer.Option(help="folder of the crops, whose options the model keeps")],
@@ -40,7 +44,7 @@ def final_model(
         list[Path] | None, typer.Option(help="choice of nested selection; repeat it: most groups decide")
     ] = None,
 ) -> None:
-    """Train a method on all subjects of a protocol, for use on other clips, and write its model card.
+    """Train a method on all subjects of a protocol, for use on other clips. `ra-icl model-card` writes its card.
 
     Example: ra-icl final-model --out m6.safetensors --index casme2.csv --index samm.csv --index smic.csv
     --flow flow/middle-16 --crops crops --metrics metrics/cde/m6.json
@@ -57,8 +61,7 @@ def final_model(
     use_gpu(method_options.training.device)
     import torch
 
-    from ra_icl.recognition.card import write_card
-    from ra_icl.recognition.model import load_model, prediction_code
+    from ra_icl.recognition.model import prediction_code
     from ra_icl.recognition.score import held_out_score
     from ra_icl.training.final import ALL, Known, train_final
     from ra_icl.training.fold import Fold
@@ -68,7 +71,6 @@ def final_model(
     known = Known(title, score, code_digest("ra_icl.training.final"), prediction_code, chosen)
     fold = Fold(protocol, method, ALL, seed, data_source, tuple(map(str, json_list(classes, "classes"))))
     train_final(out, fold, index, flow, crops, method_options, known, checkpoints=checkpoints)
-    write_card(load_model(out), out.with_suffix(".md"))
 
 
 def most_chosen(choices: list[Path], options: str) -> tuple[str, str]:
@@ -87,6 +89,22 @@ def most_chosen(choices: list[Path], options: str) -> tuple[str, str]:
     overrides = next(one["overrides"] for one in found if one["candidate"] == name)
     words = f"candidate {name}, which {count} of {len(found)} groups of subjects chose"
     return words, json.dumps(merge(json_object(options, "options"), overrides))
+
+
+@app.command("model-card")
+def model_card(
+    model: Annotated[Path, typer.Argument(help="model to use, as the target final_model leaves it")],
+    out: Annotated[Path, typer.Option(help="path without suffix; writes .md and .html")],
+    detector_model: DetectorModel = None,
+) -> None:
+    """Write the card of a model: its data and counts, its score on held-out people, what it must not be used for.
+
+    Example: ra-icl model-card results/demo/models/cde/m6.safetensors --out m6
+    """
+    from ra_icl.recognition.card import write_card
+    from ra_icl.recognition.model import load_model
+
+    write_card(load_model(model, detector_model), out)
 
 
 @app.command()
@@ -112,9 +130,7 @@ def predict(
     picture: Annotated[
         Path | None, typer.Option(help="also draw frames, motion and attention; of several clips out-1.png, out-2.png")
     ] = None,
-    detector_model: Annotated[
-        str | None, typer.Option(help="the face detector's model file, if the model was trained with one")
-    ] = None,
+    detector_model: DetectorModel = None,
 ) -> None:
     """Say how probable each class is for clips of your own.
 

@@ -21,7 +21,8 @@ STYLE = """
 .page ul { padding-left: 1.2rem; list-style: disc; }
 .page li { margin: .15rem 0; }
 .page a { color: #0369a1; text-decoration: underline; }
-.page .caveat { background: #fef3c7; border-left: 4px solid #d97706; padding: .3rem .8rem; width: fit-content; }
+.page .caveat, .page blockquote { background: #fef3c7; border-left: 4px solid #d97706; }
+.page .caveat, .page blockquote { padding: .3rem .8rem; width: fit-content; }
 .page .wide { overflow-x: auto; margin: .8rem 0; }
 .page table { border-collapse: collapse; font-size: .9em; margin: 0; width: auto; font-variant-numeric: tabular-nums; }
 .page th, .page td { padding: .3rem .7rem; border-bottom: 1px solid #e2e8f0; text-align: left; vertical-align: top; }

@@ -1,13 +1,15 @@
-"""The model card: what a model is, was trained on, is worth and must not be used for, as Markdown from its own file."""
+"""The model card: what a model is, was trained on, is worth and must not be used for, as its own file tells it."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from markdown_it import MarkdownIt
 from tabulate import tabulate
 
 from ra_icl import files
 from ra_icl.datasets.index import TITLES
+from ra_icl.evaluation import pages
 from ra_icl.recognition.model import Model
 from ra_icl.recognition.score import percent, recalls
 
@@ -54,10 +56,15 @@ _OF_DATA = {
 }
 
 
-def write_card(model: Model, out: Path) -> None:
-    """Write the card of a model as Markdown."""
-    with files.atomic(out) as temporary:
-        temporary.write_text(card(model), encoding="utf-8")
+def write_card(model: Model, out_stem: Path) -> None:
+    """Write the card of a model as `out_stem`.md and, a page of the report, as `out_stem`.html."""
+    text = card(model)
+    with files.atomic(f"{out_stem}.md") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    heading, _, body = text.partition("\n\n")
+    # Titles come from the config: what looks like HTML in them is text.
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(body)
+    pages.write_page(Path(f"{out_stem}.html"), heading.removeprefix("# "), [html])
 
 
 def card(model: Model) -> str:

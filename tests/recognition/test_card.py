@@ -80,7 +80,7 @@ def test_the_card_tells_data_score_and_limits(world, score):
 
 
 def test_a_model_of_twins_says_so_loudly_in_card_and_output(world, tmp_path):
-    write_card(world.model(), tmp_path / "m6.md")
+    write_card(world.model(), tmp_path / "m6")
     text = (tmp_path / "m6.md").read_text()
     assert "**TRAINED ON SYNTHETIC FACES" in text.split("\n\n")[1]
     assert "synthetic twin of CASME II" in text
@@ -89,6 +89,18 @@ def test_a_model_of_twins_says_so_loudly_in_card_and_output(world, tmp_path):
     assert "TRAINED ON SYNTHETIC FACES" in first
     assert second.startswith("On made-up people")
     assert "no lie detector" in third
+
+
+def test_the_page_holds_the_card_and_takes_titles_for_text(world, score, tmp_path):
+    model = real(world, score)
+    write_card(replace(model, about=model.about | {"title": "M6 <b>bold</b>"}), tmp_path / "m6")
+    text = (tmp_path / "m6.html").read_text(encoding="utf-8")
+    assert "<h1>Model card: M6 &lt;b&gt;bold&lt;/b&gt;, protocol cde</h1>" in text
+    assert text.count("<b>") == 0
+    assert re.findall("<h2>(.*)</h2>", text) == ["Trained on", "How good it is", "Limits", "Details"]
+    cells = [re.findall("<t[hd].*?>(.*)</t[hd]>", row) for row in text.split("<tr>")]
+    assert ["surprise", "4", "0", "8", "67 %"] in cells
+    assert "<strong>This is no lie detector." in text
 
 
 def test_the_output_of_a_real_model_tells_its_people_and_score(world, score):

@@ -35,7 +35,7 @@ def rows(world):
     return list(merged.itertuples())[:2]
 
 
-def test_final_model_writes_the_model_and_its_card(world, tmp_path):
+def test_final_model_writes_the_model_and_model_card_its_card(world, tmp_path):
     out, parts = tmp_path / "m6.safetensors", ["--flow", world.folder / "flow/middle-4"]
     parts += ["--crops", world.folder / "crops", "--metrics", world.folder / "metrics/cde/m6.json"]
     parts += ["--index", world.folder / "index/casme2.csv", "--data-source", "twins", "--title", "M6 (ours)"]
@@ -45,7 +45,9 @@ def test_final_model_writes_the_model_and_its_card(world, tmp_path):
     assert found.keys() == wanted.keys()
     assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
     assert made["model"]["score"] == before["model"]["score"]
-    assert "TRAINED ON SYNTHETIC FACES" in out.with_suffix(".md").read_text()
+    assert run("model-card", out, "--out", tmp_path / "m6").exit_code == 0
+    for suffix in (".md", ".html"):
+        assert "TRAINED ON SYNTHETIC FACES" in out.with_suffix(suffix).read_text()
     with pytest.raises(InputError, match=r"a model is a \.safetensors file"):
         run("final-model", "--out", tmp_path / "m6.pt", *parts)
 

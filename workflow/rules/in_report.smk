@@ -131,6 +131,6 @@ def report_files():
         *shown_figures(),
         *qc_files(),
     ]
-    folders = [RESULTS / name for name in ("tables", "figures", "pages")]
+    folders = [RESULTS / name for name in ("tables", "figures", "pages", "models")]
     seen = [path for folder in folders for suffix in ("html", "png") for path in folder.rglob(f"[!.]*.{suffix}")]
     return list(dict.fromkeys([*made, *sorted(f"<results>/{path.relative_to(RESULTS)}" for path in seen)]))

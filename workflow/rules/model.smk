@@ -13,8 +13,7 @@ if final_models():
                 f"<results>/selection/{path}" for path in selection.choices_of(wildcards.protocol, wildcards.method)
             ],
         output:
-            model="<results>/models/{protocol}/{method}.safetensors",
-            card="<results>/models/{protocol}/{method}.md",
+            "<results>/models/{protocol}/{method}.safetensors",
         log:
             "<logs>/models/{protocol}/{method}.log",
         wildcard_constraints:
@@ -25,7 +24,7 @@ if final_models():
         params:
             code=code("ra_icl.training.final"),
             prediction=code("ra_icl.recognition.recognise", f"ra_icl.flow.tvl1_{config['flow']['backend']}"),
-            card=code("ra_icl.recognition.card", "ra_icl.recognition.score"),
+            score=code("ra_icl.recognition.score"),
             options=lambda wildcards: plan.training_slice(wildcards.method),
             classes=lambda wildcards: plan.classes(wildcards.protocol),
             source=plan.source,
@@ -40,16 +39,35 @@ if final_models():
             "Training {wildcards.method} on all subjects of {wildcards.protocol}"
         # exec: a signal reaches the training itself, which saves its state before it ends.
         shell:
-            "exec ra-icl final-model --out {output.model:q} {params.index:q} --flow {params.flow:q} "
+            "exec ra-icl final-model --out {output:q} {params.index:q} --flow {params.flow:q} "
             "--crops {params.crops:q} --metrics {input.metrics:q} --protocol {wildcards.protocol:q} "
             "--classes {params.classes:q} --method {wildcards.method:q} --title {params.title:q} "
             "--seed {params.seed:q} --data-source {params.source:q} --threads {threads:q} "
             "--checkpoints {params.checkpoints:q} {params.choices:q} --options {params.options:q} 2> {log:q}"
+
+    # Apart from the training, which other words on the card do not repeat.
+    rule model_card:
+        input:
+            "<results>/models/{protocol}/{method}.safetensors",
+        output:
+            "<results>/models/{protocol}/{method}.md",
+            in_report("<results>/models/{protocol}/{method}.html", "Model", method_title, "model"),
+        log:
+            "<logs>/models/{protocol}/{method}.card.log",
+        wildcard_constraints:
+            method=one_of(plan.methods),
+        params:
+            code=code("ra_icl.recognition.card"),
+            out=stem,
+        message:
+            "Card of the model {wildcards.method} of {wildcards.protocol}"
+        shell:
+            "ra-icl model-card {input:q} --out {params.out:q} 2> {log:q}"
 
     rule final_model:
         input:
             [
                 f"<results>/models/{protocol}/{method}.{suffix}"
                 for protocol, method in final_models()
-                for suffix in ("safetensors", "md")
+                for suffix in ("safetensors", "md", "html")
             ],
