@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ra_icl.attention.grids import BRIGHT, MethodView, Shown
+from ra_icl.attention.grids import MethodView, Shown
 from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.evaluation.caveats import caveats
+from ra_icl.evaluation.motion import draw_motion, full_colour
 from ra_icl.evaluation.style import PAGE, pyplot, save_figure
 from ra_icl.flow.wheel import flow_colours, wheel
 
@@ -130,19 +131,8 @@ def _draw_instance(row: Sequence[Any], sequence: Shown, number: int) -> None:
         axis = next(columns)
         axis.imshow(sequence.frames[number], cmap="gray", vmin=0, vmax=255)
         _outline(axis, sequence.active)
-    axis, field = next(columns), sequence.motion[number]
-    axis.imshow(flow_colours(field, sequence.speed))
-    size = field.shape[-1]
-    step = max(size // ARROWS, 1)
-    places = np.arange(step // 2, size, step)
-    u, v = field[:, places][:, :, places]
-    shorter = np.minimum(1, sequence.speed / np.maximum(np.hypot(u, v), 1e-9))  # as the colours are capped
-    scale = sequence.speed / (1.5 * step)
-    axis.quiver(
-        places, places, u * shorter, v * shorter, angles="xy", scale_units="xy", scale=scale, width=0.008, color="black"
-    )
-    axis.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5))
-    next(columns).imshow(sequence.strain[number], cmap="magma", vmin=0, vmax=np.percentile(sequence.strain, BRIGHT))
+    draw_motion(next(columns), sequence.motion[number], sequence.speed, ARROWS, width=0.008)
+    next(columns).imshow(sequence.strain[number], cmap="magma", vmin=0, vmax=full_colour(sequence.strain))
 
 
 def _draw_maps(row: Sequence[Any], view: MethodView, number: int, sequence: Shown) -> None:
@@ -152,8 +142,7 @@ def _draw_maps(row: Sequence[Any], view: MethodView, number: int, sequence: Show
     share = view.grad_cam[number] / max(float(view.grad_cam.max()), 1e-9)
     row[1].imshow(_ground(sequence, number), cmap="gray", vmin=0, vmax=255)
     row[1].imshow(share, cmap="inferno", vmin=0, vmax=1, alpha=0.8 * share.clip(0, 1))
-    bright = max(float(np.percentile(view.guided, BRIGHT)), 1e-12)
-    row[2].imshow(view.guided[number], cmap="inferno", vmin=0, vmax=bright)
+    row[2].imshow(view.guided[number], cmap="inferno", vmin=0, vmax=full_colour(view.guided))
     for axis in row:
         _outline(axis, sequence.active)
 

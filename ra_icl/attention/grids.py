@@ -13,11 +13,10 @@ from ra_icl.attention.sequences import Kept, Places, file_of, kept_network, know
 from ra_icl.datasets.names import original
 from ra_icl.errors import InputError
 from ra_icl.evaluation.folds import read_fold
+from ra_icl.evaluation.motion import full_colour
 from ra_icl.files import open_tensors
 from ra_icl.flow.sampling import middle_instance
 from ra_icl.training.instances import load_instances
-
-BRIGHT = 99.5  # percentile of a map's values that is fully bright: a few pixels outshine all others
 
 
 class MethodView(NamedTuple):
@@ -57,7 +56,7 @@ class Shown(NamedTuple):
     @property
     def speed(self) -> float:
         """The length of motion that has the full colour: of the few vectors at the border that are longer, none."""
-        return max(float(np.percentile(np.linalg.norm(self.motion, axis=1), BRIGHT)), 1e-9)
+        return full_colour(np.linalg.norm(self.motion, axis=1))
 
 
 def shown_sequences(

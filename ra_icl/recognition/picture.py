@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from ra_icl import files
 from ra_icl.errors import InputError
+from ra_icl.evaluation.motion import draw_motion, full_colour
 from ra_icl.flow.sampling import middle_instance
-from ra_icl.flow.wheel import flow_colours, wheel
+from ra_icl.flow.wheel import wheel
 from ra_icl.recognition.card import NO_LIE_DETECTOR, SYNTHETIC
 from ra_icl.recognition.model import Model
 from ra_icl.recognition.recognise import Recognition
@@ -20,7 +21,6 @@ SHOWN = 5  # instances at most
 ARROWS = 12  # along a side
 ROWS = ("frame", "motion", "strain", "attention")
 SIDE = 1.75  # inches of a panel
-FULL = 99.5  # percentile that has the full colour: a few pixels on the border would darken all others
 SUFFIXES = (".png", ".pdf", ".svg")
 
 
@@ -85,16 +85,10 @@ def _draw_frames(axes: Sequence[Any], found: Recognition, model: Model, shown: S
 def _draw_motion(axes: Sequence[Any], maps: np.ndarray, strain_axes: Sequence[Any]) -> None:
     """Flow and strain of the instances (n, 3, H, W); in the first column their scales."""
     maps = maps.astype(np.float32)
-    values = np.hypot(maps[:, 0], maps[:, 1]), maps[:, 2]
-    longest, strongest = (max(float(np.percentile(one, FULL)), 1e-6) for one in values)
-    side = maps.shape[-1]
-    step = max(1, side // ARROWS)
-    places = np.arange(step // 2, side, step)
-    for axis, (u, v, strain), below in zip(axes[1:], maps, strain_axes[1:], strict=True):
-        axis.imshow(flow_colours(np.stack([u, v]), longest))
-        arrows = (part[np.ix_(places, places)] for part in (u, v))
-        axis.quiver(places, places, *arrows, angles="xy", scale_units="xy", scale=longest / (1.5 * step), width=0.006)
-        below.imshow(strain, cmap="magma", vmin=0, vmax=strongest)
+    longest, strongest = full_colour(np.linalg.norm(maps[:, :2], axis=1)), full_colour(maps[:, 2])
+    for axis, one, below in zip(axes[1:], maps, strain_axes[1:], strict=True):
+        draw_motion(axis, one[:2], longest, ARROWS, width=0.006)
+        below.imshow(one[2], cmap="magma", vmin=0, vmax=strongest)
     axes[0].imshow(wheel(101), extent=(0.25, 0.75, 0.25, 0.75))
     axes[0].set(xlim=(0, 1), ylim=(0, 1))
     axes[0].text(0.5, 0.15, f"edge: {longest:.2g} px of\nthe crop, or more", ha="center", va="center", fontsize=7)
