@@ -176,7 +176,8 @@ def _finish(
     _, height = figure.get_size_inches()
     notes = ["Each network is from a fold that held the person out."]
     if any("surest" in one.title for one in shown):
-        notes.append(f"Surest: by {facts['chosen_by']}.")
+        kinds = [kind for kind in ("right", "wrong") if not any(f"surest {kind}" in one.title for one in shown)]
+        notes.append(f"Surest: by {facts['chosen_by']}{''.join(f', which gets none {kind}' for kind in kinds)}.")
     if any(one.active is not None for one in shown):
         notes.append("Green: where the expression moves the skin, known of synthetic twins.")
     if key:

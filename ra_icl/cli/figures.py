@@ -18,6 +18,7 @@ def sweep(
     title: Annotated[str, typer.Option(help="what is varied")],
     out: Stem,
     default: Annotated[str, typer.Option(help="JSON list: the one value to mark, that of the method itself")] = "[]",
+    method: Annotated[str, typer.Option(help="title of the method")] = "",
 ) -> None:
     """Draw UF1 and UAR over the values of one key: Figures 6-10.
 
@@ -26,8 +27,8 @@ def sweep(
     from ra_icl.evaluation.sweeps import sweep_figure
     from ra_icl.planning.options import json_list
 
-    marked = json_list(default, "default")
-    sweep_figure(json_list(values, "values"), metrics, title, out, *marked[:1])
+    marked = json_list(default, "default")[:1] or [None]
+    sweep_figure(json_list(values, "values"), metrics, title, out, *marked, method)
 
 
 @app.command()

@@ -189,6 +189,7 @@ def confusion(
     figure: Annotated[str, typer.Argument(help="4 (CDE), 11 (CAS(ME)³) or own")],
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .pdf and .png")],
+    title: Annotated[str, typer.Option(help="of the method; its name if empty")] = "",
 ) -> None:
     """Draw the confusion matrices of Figure 4, Figure 11 or your own data.
 
@@ -196,8 +197,8 @@ def confusion(
     """
     from ra_icl.evaluation.figures import figure4, figure11, figure_own
 
-    figures = {"4": lambda: figure4(metrics[0], out), "11": lambda: figure11(metrics, out)}
-    figures["own"] = lambda: figure_own(metrics[0], out)
+    figures = {"4": lambda: figure4(metrics[0], out, title), "11": lambda: figure11(metrics, out, title)}
+    figures["own"] = lambda: figure_own(metrics[0], out, title)
     if figure not in figures:
         raise InputError(f"figure {figure}: not a figure of confusion matrices; choose 4, 11 or own")
     figures[figure]()

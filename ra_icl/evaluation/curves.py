@@ -18,7 +18,10 @@ from ra_icl.evaluation.style import COLOURS, MAP, PAGE, RED, TINY, data_of, pypl
 
 ACROSS = 4  # panels side by side
 INNER, OUTER = (10, 90), (0, 100)  # percentiles over folds: the dark band, and the light one
-BANDS = "Lines: means over the trainings; dark bands: 80 % of them, light bands: all"
+BANDS = (
+    "Lines: means over the trainings; dark bands: 80 % of them, light bands: all; dashed: what guessing gives, or "
+    "where ra-icl explain begins to warn"
+)
 # {term: its name, in Matplotlib's spelling}
 LOSSES = {term: re.sub(r"L_(\w+)", r"$L_{\\mathrm{\1}}$", name) for term, name in ({"cls": "L_cls"} | TERMS).items()}
 
@@ -199,6 +202,8 @@ def _label(axes: np.ndarray, panels: Mapping[str, Any], epochs: bool) -> None:
             axis.set_axis_off()
         elif number + ACROSS >= len(panels):
             axis.tick_params(labelbottom=True)
+    if epochs:
+        axes[0, 0].locator_params(axis="x", integer=True, nbins=4)  # an axis that all share
     axes[-1, 0].set_xlabel("epoch" if epochs else "% of the training")
 
 

@@ -20,36 +20,42 @@ BESIDE, ABOVE = 0.85, 1.2  # inches: class names and titles beside and above a m
 LEAST_WIDTH = 5.0  # inches: what the longest title needs
 
 
-def figure4(metrics_json: Path, out_stem: Path) -> None:
+def figure4(metrics_json: Path, out_stem: Path, title: str = "") -> None:
     """Confusion matrices under the CDE setting: the composite, then each dataset that was run.
 
-    Writes `out_stem`.pdf and .png. Raises InputError for metrics of another protocol.
+    title: of the method; by default its name. Writes `out_stem`.pdf and .png. Raises InputError for metrics of another
+    protocol.
     """
     metrics = metrics_of(metrics_json, *CDE)
     titles = {"composite": "Composite", **TITLES}
     found = [name for name in titles if name in metrics["confusion"]]
     panels = [_panel(titles[name], name, metrics) for name in found]
-    confusion_figure(panels, out_stem, _suptitle("CDE", [metrics]), data_of([metrics]))
+    confusion_figure(panels, out_stem, _suptitle("CDE", [metrics], title), data_of([metrics]))
 
 
-def figure11(metrics_jsons: Sequence[Path], out_stem: Path) -> None:
+def figure11(metrics_jsons: Sequence[Path], out_stem: Path, title: str = "") -> None:
     """Confusion matrices on CAS(ME)³: 3, 4 and 7 classes, a panel for each metrics JSON given.
 
-    Writes `out_stem`.pdf and .png. Raises InputError for metrics of another protocol.
+    title: of the method; by default its name. Writes `out_stem`.pdf and .png. Raises InputError for metrics of another
+    protocol.
     """
     if not metrics_jsons:
         raise InputError(f"{out_stem}: no metrics given; name the JSON of casme3_3, casme3_4, casme3_7")
     found = [metrics_of(path, "casme3_3", "casme3_4", "casme3_7") for path in metrics_jsons]
     found.sort(key=lambda metrics: len(metrics["classes"]))
     panels = [_panel(f"{len(m['classes'])} classes", "composite", m) for m in found]
-    confusion_figure(panels, out_stem, _suptitle(TITLES["casme3"], found), data_of(found))
+    confusion_figure(panels, out_stem, _suptitle(TITLES["casme3"], found, title), data_of(found))
 
 
-def figure_own(metrics_json: Path, out_stem: Path) -> None:
-    """Confusion matrix of own data. Writes `out_stem`.pdf and .png; raises InputError for another protocol."""
+def figure_own(metrics_json: Path, out_stem: Path, title: str = "") -> None:
+    """Confusion matrix of own data.
+
+    title: of the method; by default its name. Writes `out_stem`.pdf and .png. Raises InputError for metrics of another
+    protocol.
+    """
     metrics = metrics_of(metrics_json, "own")
     panels = [_panel(TITLES["own"], "composite", metrics)]
-    confusion_figure(panels, out_stem, _suptitle(TITLES["own"], [metrics]), data_of([metrics]))
+    confusion_figure(panels, out_stem, _suptitle(TITLES["own"], [metrics], title), data_of([metrics]))
 
 
 def confusion_figure(panels: Sequence[Panel], out_stem: Path, suptitle: str, data: str) -> None:
@@ -143,9 +149,9 @@ def _panel(title: str, subset: str, metrics: Mapping[str, Any]) -> Panel:
     return f"{title}\n{sequences}", matrix, metrics["classes"]
 
 
-def _suptitle(setting: str, metrics: Sequence[Mapping[str, Any]]) -> str:
+def _suptitle(setting: str, metrics: Sequence[Mapping[str, Any]], title: str) -> str:
     """Method and setting; on further lines what must be said about data, missing datasets and selection."""
     methods = dict.fromkeys(content["method"].upper() for content in metrics)
-    title = f"{', '.join(methods)}, {setting}: % of the true class (count)"
+    first = f"{title or ', '.join(methods)}, {setting}: % of the true class (count)"
     notes = [note for content in metrics for note in caveats(content)]
-    return "\n".join([title, *dict.fromkeys(notes)])
+    return "\n".join([first, *dict.fromkeys(notes)])

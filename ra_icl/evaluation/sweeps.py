@@ -21,13 +21,18 @@ AXES = {
 
 
 def sweep_figure(
-    values: Sequence[Any], metrics_jsons: Sequence[Path], key: str, out_stem: Path, default: Any = None
+    values: Sequence[Any],
+    metrics_jsons: Sequence[Path],
+    key: str,
+    out_stem: Path,
+    default: Any = None,
+    method: str = "",
 ) -> None:
     """Composite UF1 and UAR in % over the values of one key, evenly spaced as in the paper.
 
     Error bars: the standard deviation over seeds. default: the value of the method itself, which is marked, or None.
-    Writes `out_stem`.pdf and .png. Raises InputError if values and metrics differ in number, and for metrics of another
-    protocol than CDE.
+    method: its title. Writes `out_stem`.pdf and .png. Raises InputError if values and metrics differ in number, and for
+    metrics of another protocol than CDE.
     """
     if len(values) != len(metrics_jsons):
         raise InputError(f"{out_stem}: {len(values)} values for {len(metrics_jsons)} metrics files; give one each")
@@ -39,7 +44,8 @@ def sweep_figure(
     draw_sweep(axis, values, found, default)
     axis.set_xlabel(AXES.get(key, key))
     notes = dict.fromkeys(note for content in found for note in caveats(content))
-    figure.suptitle("\n".join([f"CDE over {key}", *notes, *([] if _seeds(found) > 1 else ["one seed: no error bars"])]))
+    title = f"{method}, CDE over {key}" if method else f"CDE over {key}"
+    figure.suptitle("\n".join([title, *notes, *([] if _seeds(found) > 1 else ["one seed: no error bars"])]))
     say_data(figure, found)
     save_figure(figure, out_stem)
     plt.close(figure)

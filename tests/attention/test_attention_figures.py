@@ -79,6 +79,9 @@ def test_frames_motion_strain_and_the_maps_of_every_method_stand_side_by_side(dr
     assert "CASME II, class positive" in texts(figure)
     assert "SYNTHETIC TWINS: not comparable with any published number" in texts(figure)
     assert "surest wrong: sub02/EP03, happiness" in texts(figure)
+    assert "Surest: by M6." in texts(figure)
+    figures.attention_figure([wrong], "casme2", FACTS, "unused")
+    assert "Surest: by M6, which gets none right." in texts(drawn[1])
 
 
 def test_a_map_has_one_scale_over_the_instances_of_a_sequence(drawn):

@@ -69,11 +69,11 @@ def test_figure4_says_that_groups_are_not_loso(tmp_path, drawn):
 
 def test_figure11_orders_its_panels_by_the_number_of_classes(tmp_path, drawn):
     paths = [write_metrics(tmp_path / f"{number}.json", f"casme3_{number}") for number in (7, 3, 4)]
-    figures.figure11(paths, tmp_path / "figure11")
+    figures.figure11(paths, tmp_path / "figure11", "M6 (ours)")
     panels, _, suptitle, _ = drawn[0]
     assert [counts for _, counts, _ in panels] == [matrix(number, 0) for number in (3, 4, 7)]
     assert [names[-1] for _, _, names in panels] == ["surprise", "others", "others"]
-    assert suptitle.startswith("M6, CAS(ME)³")
+    assert suptitle.startswith("M6 (ours), CAS(ME)³")
 
 
 def test_panels_stand_in_rows_that_fit_a_page():

@@ -67,7 +67,8 @@ def test_one_seed_has_no_error_bars_and_says_so(tmp_path, saved):
 
 def test_groups_are_said_not_to_be_loso(tmp_path, saved):
     path = write_metrics(tmp_path / "m.json", protocol="groups5")
-    sweeps.sweep_figure([1], [path], "model.regions.queries", tmp_path / "figure7")
+    sweeps.sweep_figure([1], [path], "model.regions.queries", tmp_path / "figure7", 1, "M6 (ours)")
+    assert saved[0].get_suptitle().startswith("M6 (ours), CDE over model.regions.queries\n")
     assert "\nfive folds by subject, not LOSO" in saved[0].get_suptitle()
 
 

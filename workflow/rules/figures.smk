@@ -16,12 +16,13 @@ rule sweep_figure:
         values=lambda wildcards: slice_of(list(sweep_figures()[wildcards.figure]["methods"])),
         default=lambda wildcards: slice_of(default_of(plan, sweep_figures()[wildcards.figure])),
         title=lambda wildcards: sweep_figures()[wildcards.figure]["key"],
+        method=swept_title,
         out=stem,
     message:
         "Sweep: {wildcards.figure}"
     shell:
         "ra-icl sweep {input.metrics:q} --values {params.values:q} --title {params.title:q} "
-        "--default {params.default:q} --out {params.out:q} 2> {log:q}"
+        "--method {params.method:q} --default {params.default:q} --out {params.out:q} 2> {log:q}"
 
 
 # Losses, gradients and regions over the epochs of all folds of a method.

@@ -83,6 +83,12 @@ def title_of(method):
     return (plan.ensembles.get(method) or plan.methods[method])["title"]
 
 
+def swept_title(wildcards):
+    """The title of the method of which a figure varies a key."""
+    (name,) = [name for name, sweep in plan.sweeps.items() if f"figure{sweep['figure']}" == wildcards.figure]
+    return title_of(config["sweeps"][name]["method"])
+
+
 def entry_of(name):
     """What the config has under the name of a method or an ensemble; nothing for a value of a sweep."""
     return config["ensembles"].get(name) or config["methods"].get(name) or {}

@@ -113,11 +113,12 @@ rule confusion_figure:
     params:
         code=code("ra_icl.evaluation.figures"),
         number=lambda wildcards: short(wildcards.figure),
+        title=title_of(config["confusion"]),
         out=stem,
     message:
         "Confusion matrices: {wildcards.figure}"
     shell:
-        "ra-icl confusion {params.number:q} {input.metrics:q} --out {params.out:q} 2> {log:q}"
+        "ra-icl confusion {params.number:q} {input.metrics:q} --title {params.title:q} --out {params.out:q} 2> {log:q}"
 
 
 rule confusion:
