@@ -148,6 +148,10 @@ def predict(
     from ra_icl.recognition.typed import typed_clips
 
     typed = typed_clips(clips, onset, apex, offset, fps)
+    if picture:
+        from ra_icl.recognition.picture import require_picture
+
+        require_picture(picture)  # once, not of every clip
     used = load_model(model, detector_model)
     for line in unlike_here(used):
         logging.getLogger(__name__).warning("note: %s", line)

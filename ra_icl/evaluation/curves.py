@@ -19,8 +19,8 @@ from ra_icl.evaluation.style import COLOURS, MAP, PAGE, RED, TINY, data_of, pypl
 ACROSS = 4  # panels side by side
 INNER, OUTER = (10, 90), (0, 100)  # percentiles over folds: the dark band, and the light one
 BANDS = (
-    "Lines: means over the trainings; dark bands: 80 % of them, light bands: all; dashed: what guessing gives, or "
-    "where ra-icl explain begins to warn"
+    "Lines: means over the trainings; dark bands: 80 % of them, light bands: all\n"
+    "Dashed: what guessing gives, or where ra-icl explain begins to warn"
 )
 # {term: its name, in Matplotlib's spelling}
 LOSSES = {term: re.sub(r"L_(\w+)", r"$L_{\\mathrm{\1}}$", name) for term, name in ({"cls": "L_cls"} | TERMS).items()}

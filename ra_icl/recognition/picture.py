@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,16 @@ def attention_of(found: Recognition, model: Model) -> np.ndarray:
 
 
 def draw(found: Recognition, model: Model, out: Path) -> None:
-    """Write the picture of a prediction, see `picture_of`. Raises InputError for a suffix that is no picture's."""
-    if Path(out).suffix.lower() not in SUFFIXES:
-        raise InputError(f"{out}: is no kind of picture; end its name in {', '.join(SUFFIXES)}")
+    """Write the picture of a prediction, see `picture_of`. Raises InputError as `require_picture`."""
+    require_picture(out)
     with files.atomic(out) as temporary:
         picture_of(found, model).savefig(temporary, dpi=150)
+
+
+def require_picture(out: Path) -> None:
+    """Raise InputError for a suffix that is no picture's."""
+    if Path(out).suffix.lower() not in SUFFIXES:
+        raise InputError(f"{out}: is no kind of picture; end its name in {', '.join(SUFFIXES)}")
 
 
 def picture_of(found: Recognition, model: Model) -> Figure:
@@ -59,8 +65,9 @@ def picture_of(found: Recognition, model: Model) -> Figure:
     _draw_frames(axes[0], found, model, shown)
     _draw_motion(axes[1], found.maps[shown], axes[2])
     _draw_attention(axes[3], found, attention_of(found, model)[shown], shown)
-    figure.suptitle(_title(found, model), fontsize=10, parse_math=False)
-    figure.supxlabel(NO_LIE_DETECTOR, fontsize=7, color="0.35")
+    title = "\n".join(fill(line, int(10 * size[0])) for line in _title(found, model).splitlines())
+    figure.suptitle(title, fontsize=9, parse_math=False)
+    figure.supxlabel(fill(NO_LIE_DETECTOR, int(15 * size[0])), fontsize=7, color="0.35")
     return figure
 
 
@@ -105,6 +112,7 @@ def _draw_attention(axes: Sequence[Any], found: Recognition, attention: np.ndarr
         axis.imshow(found.crops[found.positions[instance]], cmap="gray", vmin=0, vmax=255)
         style = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest, "alpha": 0.55, "interpolation": "bilinear"}
         axis.imshow(values, extent=place, **style)
+    axes[0].set_aspect("equal")  # its label stands where the other rows have theirs
     axes[0].text(
         0.5, 0.5, f"red: speaks for\n{found.prediction}\n\nblue: against", ha="center", va="center", fontsize=7
     )
@@ -114,4 +122,4 @@ def _title(found: Recognition, model: Model) -> str:
     values = ", ".join(f"{name} {value:.2f}" for name, value in found.probabilities.items())
     name = Path(found.clip.path).name
     loud = f"{SYNTHETIC}: says nothing about people\n" if model.synthetic else ""
-    return f"{loud}{name}, frames {found.numbers[0]} to {found.numbers[-1]}: {values}\n{model.about['title']}"
+    return f"{loud}{name}, frames {found.numbers[0]} to {found.numbers[-1]}\n{values}\n{model.about['title']}"

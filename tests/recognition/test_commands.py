@@ -99,6 +99,7 @@ def test_pictures_of_several_clips_are_numbered(world, rows, tmp_path, monkeypat
     [
         (["--json", "--csv"], "give one of the two"),
         (["--onset", "3"], "belong to one clip"),
+        (["--picture", "out.txt"], "is no kind of picture"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(world, rows, arguments, words):
