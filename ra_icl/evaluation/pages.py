@@ -22,9 +22,10 @@ STYLE = """
 .page li { margin: .15rem 0; }
 .page a { color: #0369a1; text-decoration: underline; }
 .page .caveat, .page blockquote { background: #fef3c7; border-left: 4px solid #d97706; }
-.page .caveat, .page blockquote { padding: .3rem .8rem; width: fit-content; }
+.page .caveat, .page blockquote { padding: .3rem .8rem; width: fit-content; margin: .5rem 0; }
 .page .wide { overflow-x: auto; margin: .8rem 0; }
 .page table { border-collapse: collapse; font-size: .9em; margin: 0; width: auto; font-variant-numeric: tabular-nums; }
+.page > table { margin: .8rem 0; overflow-wrap: anywhere; }
 .page th, .page td { padding: .3rem .7rem; border-bottom: 1px solid #e2e8f0; text-align: left; vertical-align: top; }
 .page thead th { border-bottom: 2px solid #64748b; vertical-align: bottom; font-weight: 600; }
 .page tbody tr:hover { background: #f1f5f9; }

@@ -284,12 +284,19 @@ def folds_seen(panel):
     return [f"<results>/folds/{path}" for paths in attention_folds(plan, panel).values() for path in paths]
 
 
-def require_networks():
-    """End the run with one line if what the target `attention` looks at is not kept."""
+def attention_fault():
+    """Why the target `attention` cannot be made, in a line; nothing if it can."""
     try:
         require_attention(plan)
     except InputError as error:
-        sys.exit(f"ra-icl: error: {error}")
+        return str(error)
+    return ""
+
+
+def require_networks():
+    """End the run with one line if what the target `attention` looks at is not kept."""
+    if fault := attention_fault():
+        sys.exit(f"ra-icl: error: {fault}")
 
 
 def crops_of(datasets):

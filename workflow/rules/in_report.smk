@@ -127,7 +127,10 @@ def shown_methods():
 
 
 def report_files():
-    """What the report shows: of this config, and whatever was made on request and is still there."""
+    """What the report shows: of this config, and whatever was made on request and is still there.
+
+    Not what is left of attention if this config no longer keeps the networks that it needs.
+    """
     tables = [*plan.score_tables(), *difference_tables(plan.score_tables()), *count_tables()]
     tables += [name for name in ("cost", "leak") if name in (*COST_TABLES, *LEAK_TABLES)]
     made = [
@@ -139,4 +142,6 @@ def report_files():
     ]
     folders = [RESULTS / name for name in ("tables", "figures", "pages", "models")]
     seen = [path for folder in folders for suffix in ("html", "png") for path in folder.rglob(f"[!.]*.{suffix}")]
+    if attention_fault():
+        seen = [path for path in seen if "attention" not in (path.stem, path.parent.name)]
     return list(dict.fromkeys([*made, *sorted(f"<results>/{path.relative_to(RESULTS)}" for path in seen)]))
