@@ -41,12 +41,12 @@ def write_costs(
 ) -> None:
     """Write the table of costs as `out_stem`.csv, .md, .tex, .notes.md and .html.
 
-    methods: of `cost_inputs`. metrics_jsons: of the same methods, for the seconds that their folds took and the score.
-    device: on which the prediction of a clip is timed.
+    methods: of `cost_inputs`. metrics_jsons: of the same methods, for the seconds that their folds took and the score,
+    in the order of the rows. device: on which the prediction of a clip is timed.
     """
     scored = {content["method"]: content for content in map(read_metrics, metrics_jsons)}
     where = resolve_device(device)
-    rows = [_row(name, method, scored[name], where) for name, method in methods.items() if name in scored]
+    rows = [_row(name, methods[name], content, where) for name, content in scored.items() if name in methods]
     contents = [scored[row["method"]] for row in rows]
     data = pd.DataFrame(rows)
     said = dict.fromkeys(caveat for content in contents for caveat in caveats(content))

@@ -98,8 +98,9 @@ def test_the_table_has_what_was_measured(tmp_path):
         "m1": {"title": "M1", "options": SMALL | PLAIN, "size": SIZE, "instances": 1.0},
         "m6": {"title": "M6", "options": SMALL, "size": SIZE, "instances": 13.5},
     }
-    write_costs(inputs, jsons, tmp_path / "cost", "cpu")
+    write_costs(dict(reversed(inputs.items())), jsons, tmp_path / "cost", "cpu")
     table = pd.read_csv(tmp_path / "cost.csv").set_index("method")
+    assert table.index.tolist() == ["m1", "m6"]  # as in the tables of scores
     assert table["seconds_fold"].tolist() == [12.5, 50.0]
     assert table["maps_training"].tolist() == [1.0, 13.5]
     assert table["maps_clip"].tolist() == [1, 1]
