@@ -72,7 +72,7 @@ def contact_sheet(ranked: pd.DataFrame, crops: Path, out: Path, data_source: str
 
 def _sheet(tiles: Sequence[np.ndarray]) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """Square tiles (S, S, 3) row by row on one image (H, W, 3), and each tile's lower left corner (x, y)."""
-    side, across = tiles[0].shape[0], max(4, ceil(sqrt(1.6 * len(tiles))))
+    side, across = tiles[0].shape[0], max(5, ceil(sqrt(1.6 * len(tiles))))  # the title is as wide as 5
     sheet = np.full((side * ceil(len(tiles) / across), side * across, 3), 255, np.uint8)
     corners = [(side * (number % across), side * (number // across + 1)) for number in range(len(tiles))]
     for tile, (x, y) in zip(tiles, corners, strict=True):

@@ -205,14 +205,14 @@ def test_the_sheet_holds_every_onset_crop_at_its_place_and_upright(tmp_path):
     onsets = qc_figures._onset_crops(tmp_path / "p1.safetensors")
     order = [4, 0, 5, 2, 1, 3]
     sheet, corners = qc_figures._sheet([qc_figures._tile(onsets[f"s{n}"], n % 2 == 1) for n in order])
-    assert sheet.shape == (200, 400, 3)
+    assert sheet.shape == (200, 500, 3)
     for place, (number, corner) in enumerate(zip(order, corners, strict=True)):
-        y, x = 100 * (place // 4), 100 * (place % 4)
+        y, x = 100 * (place // 5), 100 * (place % 5)
         assert corner == (x, y + 100)
         tile = sheet[y : y + 100, x : x + 100]
         assert (tile[2:-2, 2:-2] == gradient(number)[..., None]).all()
         assert tuple(tile[0, 0]) == ((200, 30, 30) if number % 2 else (255, 255, 255))
-    assert (sheet[100:, 200:] == 255).all()
+    assert (sheet[100:, 100:] == 255).all()
 
 
 def test_a_thumbnail_keeps_colours_and_directions():
