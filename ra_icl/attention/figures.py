@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import fill, shorten
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from ra_icl.evaluation.style import PAGE, pyplot, save_figure
 from ra_icl.flow.wheel import flow_colours, wheel
 
 CELL = 1.1  # inches: a picture's side at most
-HEAD = 0.9  # inches above the grid
 HEADING = 0.7  # inches above the pictures of each sequence
 GAP = 0.08  # inches between groups of columns, and below a sequence
 LEFT = 0.25  # inches beside the grid, for the labels of instances
@@ -36,7 +35,8 @@ def attention_figure(shown: Sequence[Shown], dataset: str, facts: Mapping[str, A
     """
     leading = (["frame"] if shown[0].frames is not None else []) + ["motion", "strain"]
     groups = [leading, *([*MAPS] for _ in shown[0].methods)]
-    figure, axes = _grid(shown, groups)
+    words = _words("What the networks look at", dataset, facts, shown, key=True)
+    figure, axes = _grid(shown, groups, words.height)
     for sequence, rows in zip(shown, axes, strict=True):
         unit = f"\nto {sequence.speed:.2g} px" if sequence.pixels else ""
         heads = [f"{name}{unit}" if name == "motion" else name for name in leading]
@@ -50,7 +50,8 @@ def attention_figure(shown: Sequence[Shown], dataset: str, facts: Mapping[str, A
             middle = rows[0][len(leading) + place * len(MAPS) + 1]
             text = f"{shorten(view.title, LONGEST, placeholder='…')}\n{view.judgement}"
             _say(middle, text, 0.5, "center")
-    _finish(figure, "What the networks look at", dataset, facts, shown, out_stem, key=True)
+    _draw_key(figure)
+    _finish(figure, words, out_stem)
 
 
 def regions_figure(shown: Sequence[Shown], dataset: str, facts: Mapping[str, Any], out_stem: Path) -> None:
@@ -62,7 +63,8 @@ def regions_figure(shown: Sequence[Shown], dataset: str, facts: Mapping[str, Any
     views = [view for view in shown[0].methods if view.regions is not None]
     first = "motion" if shown[0].frames is None else "frame"
     groups = [[first], *([f"query {number + 1}" for number in range(view.regions.shape[1])] for view in views)]
-    figure, axes = _grid(shown, groups)
+    words = _words("Where the queries look", dataset, facts, shown)
+    figure, axes = _grid(shown, groups, words.height)
     for sequence, rows in zip(shown, axes, strict=True):
         _heads(rows[0], [name for group in groups for name in group])
         column = 1
@@ -83,20 +85,23 @@ def regions_figure(shown: Sequence[Shown], dataset: str, facts: Mapping[str, Any
                 colours if sequence.frames is None else sequence.frames[number], cmap="gray", vmin=0, vmax=255
             )
             _outline(row[0], sequence.active)
-    _finish(figure, "Where the queries look", dataset, facts, shown, out_stem)
+    _finish(figure, words, out_stem)
 
 
-def _grid(shown: Sequence[Shown], groups: Sequence[Sequence[str]]) -> tuple[Any, list[np.ndarray]]:
-    """A figure, and the axes of each sequence as rows of columns; a gap parts groups of columns."""
+def _grid(shown: Sequence[Shown], groups: Sequence[Sequence[str]], head: float) -> tuple[Any, list[np.ndarray]]:
+    """A figure, and the axes of each sequence as rows of columns; a gap parts groups of columns.
+
+    head: inches above the grid.
+    """
     plt = pyplot()
     widths = [len(group) for group in groups]
     counts = [len(sequence.labels) for sequence in shown]
     cell = min(CELL, (PAGE - LEFT - GAP * len(groups)) / sum(widths))
-    height = cell * sum(counts) + (HEADING + GAP) * len(shown) + HEAD
+    height = cell * sum(counts) + (HEADING + GAP) * len(shown) + head
     figure = plt.figure(figsize=(PAGE, height))
     starts = LEFT + np.cumsum([0, *(cell * count + GAP for count in widths[:-1])])
     lefts = [start + cell * number for start, count in zip(starts, widths, strict=True) for number in range(count)]
-    found, top, side = [], HEAD, 0.96 * cell
+    found, top, side = [], head, 0.96 * cell
     for sequence, count in zip(shown, counts, strict=True):
         figure.text(0.05 / PAGE, 1 - (top + 0.12) / height, sequence.title, fontsize=MEDIUM, parse_math=False)
         top += HEADING
@@ -162,18 +167,26 @@ def _outline(axis: Any, active: np.ndarray | None) -> None:
         axis.contour(active.astype(float), levels=[0.5], colors="tab:green", linewidths=0.5)
 
 
-def _finish(
-    figure: Any,
-    what: str,
-    dataset: str,
-    facts: Mapping[str, Any],
-    shown: Sequence[Shown],
-    out_stem: Path,
-    key: bool = False,
-) -> None:
-    """Write title and explanations, and the files. key: show the circle of the motion's colours."""
+class Words(NamedTuple):
+    """What is written above the grid, in lines: title and caveats, and notes that explain the pictures."""
+
+    title: str
+    notes: str
+
+    @property
+    def notes_below(self) -> float:
+        """Inches from the upper edge to the notes."""
+        return 0.16 + 0.15 * len(self.title.splitlines())
+
+    @property
+    def height(self) -> float:
+        """Inches above the grid."""
+        return self.notes_below + 0.12 * len(self.notes.splitlines()) + 0.05
+
+
+def _words(what: str, dataset: str, facts: Mapping[str, Any], shown: Sequence[Shown], key: bool = False) -> Words:
+    """key: whether CAMs are among the pictures."""
     said = caveats({**facts, "scores": PROTOCOLS[facts["protocol"]].tested})
-    _, height = figure.get_size_inches()
     notes = ["Each network is from a fold that held the person out."]
     if any("surest" in one.title for one in shown):
         kinds = [kind for kind in ("right", "wrong") if not any(f"surest {kind}" in one.title for one in shown)]
@@ -182,12 +195,16 @@ def _finish(
         notes.append("Green: where the expression moves the skin, known of synthetic twins.")
     if key:
         notes.append("CAM: red speaks for the class named above it, blue against it.")
-        _draw_key(figure)
     title = f"{what}: {TITLES[dataset]}, class {facts['class_name']}"
+    return Words("\n".join([title, *said]), fill(" ".join(notes), LINE))
+
+
+def _finish(figure: Any, words: Words, out_stem: Path) -> None:
+    """Write title and explanations, and the files."""
+    _, height = figure.get_size_inches()
     style = {"va": "top", "parse_math": False}
-    figure.text(0.05 / PAGE, 1 - 0.08 / height, "\n".join([title, *said]), fontsize=LARGE, **style)
-    below = 0.16 + 0.15 * (1 + len(said))
-    figure.text(0.05 / PAGE, 1 - below / height, fill(" ".join(notes), LINE), fontsize=SMALL, **style)
+    figure.text(0.05 / PAGE, 1 - 0.08 / height, words.title, fontsize=LARGE, **style)
+    figure.text(0.05 / PAGE, 1 - words.notes_below / height, words.notes, fontsize=SMALL, **style)
     save_figure(figure, out_stem)
     pyplot().close(figure)
 

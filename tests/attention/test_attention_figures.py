@@ -1,5 +1,7 @@
 """The figures of attention: which picture stands where, and what their titles say."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -141,3 +143,14 @@ def test_both_files_are_written_and_are_the_same_again(tmp_path):
         first, second = ((tmp_path / f"{name}{suffix}").read_bytes() for name in ("one", "two"))
         assert len(first) > 5000
         assert first == second
+
+
+def test_words_above_the_grid_do_not_lie_on_each_other(drawn):
+    facts = FACTS | {"protocol": "groups5", "selection": "best_on_held_out", "chosen_by": "a long title of a method"}
+    figures.attention_figure([sequence(2, title="surest wrong: sub02/EP03, happiness")], "casme2", facts, "unused")
+    [figure] = drawn
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.texts]
+    assert len(boxes) == 3
+    heights = sorted((box.y0, box.y1) for box in boxes)
+    assert all(below[1] <= above[0] for below, above in pairwise(heights))
