@@ -19,10 +19,11 @@ PATIENCE = 30  # seconds
 def report(clone, results):
     """The report of the tests' run; one start of Snakemake makes its pages and puts them together.
 
-    There are a table that was made on request and a page that no rule of this config makes.
+    There are a table that was made on request, a page that no rule of this config makes, and a table from networks
+    that it does not keep.
     """
     pytest.importorskip("pygments")
-    there = [results / "tables" / name for name in ("ablation_m1.html", "of_another_config.html")]
+    there = [results / f"tables/{name}.html" for name in ("ablation_m1", "of_another_config", "attention")]
     for path in there:
         path.write_text("old")
     style = ("--report-stylesheet", "workflow/report/report.css")
