@@ -16,6 +16,7 @@ from ra_icl.datasets.nested import InnerFold
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import DATA, caveats
 from ra_icl.evaluation.data_notes import data_notes
+from ra_icl.evaluation.folds import predictions_among
 from ra_icl.evaluation.intervals import Subjects, compare, interval_notes, score_intervals, subjects_of
 from ra_icl.evaluation.leak_figure import draw_epochs
 from ra_icl.evaluation.metrics import SCORES, uar, uf1
@@ -233,7 +234,7 @@ def read_method(metrics_json: Path, folds: Path) -> tuple[dict[str, Any], Epochs
 
 
 def _fold_csvs(folders: Sequence[Path]) -> list[Path]:
-    found = [path for folder in folders for path in sorted(folder.glob("[!.]*.csv")) if not path.name.endswith(EPOCHS)]
+    found = [path for folder in folders for path in predictions_among(sorted(folder.glob("[!.]*.csv")))]
     if not found:
         raise InputError(f"{folders[0]}: holds no folds; name the folder folds/ of the run")
     return found

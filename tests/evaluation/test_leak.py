@@ -21,6 +21,7 @@ def write_fold(path, rows, seed, method="m2", epochs=None):
     last = rows[rows["epoch"] == rows["epoch"].max()].drop(columns="epoch")
     files.write_csv(path, last)
     files.write_csv(path.with_suffix(EPOCHS), rows)
+    files.write_csv(path.with_suffix(".views.csv"), last)  # as a member of an ensemble leaves it too
     values = {name: {"mean": 0.5, "min": 0.0, "max": 1.0} for name in ("u", "v", "strain")}
     record = {"method": method, "protocol": "cde", "seed": seed, "fold": path.stem, "selection": "last"}
     record |= {"data_source": "public_flow", "data": {"predicted": len(last), "flow": "ab" * 32, "all": values}}
