@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ra_icl.evaluation.caveats import caveats
 from ra_icl.evaluation.style import BLUE, TEXT, TINY, pyplot, save_figure, say_data
 
+LABEL = 18  # letters of a method's title in a line beside its row
 TITLES = {
     "subject": "best for each held-out subject",
     "mean": "best over all held-out subjects",
@@ -30,9 +32,8 @@ def draw_epochs(
     figure, axes = plt.subplots(len(found), len(rules), figsize=size, sharex=True, squeeze=False, layout="constrained")
     bins = np.arange(0.5, longest + 1, max(1, longest // 20))
     for row, (metrics, _, chosen) in zip(axes, found, strict=True):
-        row[0].set_ylabel(
-            f"{titles.get(metrics['method'], metrics['method'].upper())}\nheld-out subjects", fontsize=TINY
-        )
+        title = fill(titles.get(metrics["method"], metrics["method"].upper()), LABEL)
+        row[0].set_ylabel(f"{title}\nheld-out subjects", fontsize=TINY)
         for axis, rule in zip(row, rules, strict=True):
             if rule in chosen:
                 axis.hist(chosen[rule].ravel(), bins=bins, color=BLUE, edgecolor="white", linewidth=0.4)

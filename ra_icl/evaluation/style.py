@@ -63,8 +63,8 @@ def data_of(metrics: Sequence[Mapping[str, Any]]) -> str:
     counts = [f"{max(content['scores']['composite']['samples'] for content in metrics)} sequences"]
     if all("subjects" in content for content in metrics):
         counts.append(f"{max(len(content['subjects']) for content in metrics)} people")
-    seeds = max(len(content["seeds"]) for content in metrics)
-    counts += [f"{seeds} seeds"] if seeds > 1 else []
+    least, most = (find(len(content["seeds"]) for content in metrics) for find in (min, max))
+    counts += [f"{least} to {most} seeds" if least < most else f"{most} seeds"] if most > 1 else []
     return f"Data: {kind[first['data_source']]}{listed}, {', '.join(counts)}"
 
 

@@ -47,6 +47,7 @@ def test_a_figure_says_what_data_it_is_of(saved):
     assert saved[0].get_supxlabel() == "Data: synthetic twins of CASME II, SAMM and SMIC-HS, 100 sequences, 15 people"
     maps = metrics("m1", datasets=("smic",), source="public_flow", seeds=(0, 1))
     assert style.data_of([maps]) == "Data: published flow maps of SMIC-HS, 100 sequences, 2 seeds"
+    assert style.data_of([maps, maps | {"seeds": [0]}]).endswith(", 1 to 2 seeds")
     assert style.data_of([metrics("m6", "casme3_3")]) == "Data: CAS(ME)³, 100 sequences"
 
 
