@@ -39,7 +39,7 @@ rule attention_figure:
         "What networks look at: {wildcards.panel}, {wildcards.grid}"
     shell:
         "ra-icl attention-figure {wildcards.grid:q} {input.folds:q} {params.seen:q} --flow {params.flow:q} "
-        "--dataset {params.dataset:q} --label {params.label} --methods {params.methods:q} "
+        "--dataset {params.dataset:q} --label {params.label:q} --methods {params.methods:q} "
         "--sequences {params.sequences:q} --out {params.out:q} 2> {log:q}"
 
 
