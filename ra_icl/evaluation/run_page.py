@@ -69,7 +69,7 @@ def _settings(found: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> 
                 "People": str(len(first["subjects"])) if "subjects" in first else EMPTY,
                 "Classes": ", ".join(first["classes"]),
                 "Folds": str(first.get("folds", EMPTY)),
-                "Seeds": ", ".join(map(str, seeds)),
+                "Seed numbers": ", ".join(map(str, seeds)),
                 "Methods": ", ".join(titles.get(content["method"], content["method"]) for content in of_it),
             }
         )

@@ -149,7 +149,7 @@ def test_the_start_page_says_what_the_run_was(reader):
         "CASME II, SAMM, SMIC-HS (CDE)",
         "M6 (ours)",
         "negative",
-        "Seeds",
+        "Seed numbers",
     ):
         assert words in text
     for words in ("Commit that trained the folds", "Versions that trained", "torch", "Run times", "The whole config"):
