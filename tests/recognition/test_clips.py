@@ -10,21 +10,6 @@ from ra_icl.errors import InputError
 from ra_icl.recognition.clips import Clip, clip_frames
 
 
-@pytest.fixture
-def video(tmp_path):
-    """20 frames at 25 per second: levels 10, 20, ..."""
-    return write_video(tmp_path / "clip.mkv", range(10, 210, 10))
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Empty frames img7 to img20."""
-    (tmp_path / "frames").mkdir()
-    for number in range(7, 21):
-        (tmp_path / f"frames/img{number}.jpg").touch()
-    return tmp_path / "frames"
-
-
 def levels_of(clip):
     _, frames = clip_frames(clip, 0.25)
     return [int(image.mean()) for image in read_frames(frames, grey=True)]

@@ -3,26 +3,10 @@
 from pathlib import Path
 
 import pytest
-from recognition_world import write_video
 
 from ra_icl.errors import InputError
 from ra_icl.recognition.clips import Clip
 from ra_icl.recognition.typed import TypedClip, read_list, typed_clips
-
-
-@pytest.fixture
-def video(tmp_path):
-    """20 frames at 25 per second."""
-    return write_video(tmp_path / "clip.mkv", range(10, 210, 10))
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Empty frames img7 to img20."""
-    (tmp_path / "frames").mkdir()
-    for number in range(7, 21):
-        (tmp_path / f"frames/img{number}.jpg").touch()
-    return tmp_path / "frames"
 
 
 def test_a_time_stands_for_the_frame_that_is_shown_then(video, folder):
