@@ -91,6 +91,21 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
+def random_states(generator: torch.Generator) -> Tensors:
+    """The states of a training's generator and of PyTorch's own on its device, from which dropout draws."""
+    dropout = torch.cuda.get_rng_state() if generator.device.type == "cuda" else torch.get_rng_state()
+    return {"generator": generator.get_state(), "dropout": dropout}
+
+
+def restore(kept: Tensors, state: Tensors, generator: torch.Generator) -> None:
+    """Give the tensors of `state`, by name, and both generators the values that a checkpoint has kept."""
+    for name, tensor in state.items():
+        tensor.copy_(kept[name])  # in place: every tensor keeps its memory layout
+    generator.set_state(kept["generator"])
+    set_state = torch.cuda.set_rng_state if generator.device.type == "cuda" else torch.set_rng_state
+    set_state(kept["dropout"])
+
+
 def key_of(identity: dict[str, Any]) -> str:
     """SHA-256 of everything that a fold's result depends on."""
     return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ra_icl.errors import InputError
 from ra_icl.model.siamese import Branch, Siamese
-from ra_icl.training.checkpoint import Checkpoint, Tensors
+from ra_icl.training.checkpoint import Checkpoint, Tensors, random_states, restore
 from ra_icl.training.device import fix_kernels, stream_of
 from ra_icl.training.diagnostics import diagnose
 from ra_icl.training.instances import InstanceSets, pairs_of
@@ -154,13 +154,9 @@ class Training:
         model = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         return model | {f"adam.{name}": tensor for name, tensor in self.stepper.optimiser.tensors.items()}
 
-    def _dropout_state(self) -> torch.Tensor:
-        """State of PyTorch's own generator, from which the decoder's dropout draws."""
-        return torch.cuda.get_rng_state() if self.stepper.device.type == "cuda" else torch.get_rng_state()
-
     def _save(self) -> None:
         best = {f"best.{name}": tensor for name, tensor in self.best.items()}
-        tensors = self._state() | best | {"generator": self.generator.get_state(), "dropout": self._dropout_state()}
+        tensors = self._state() | best | random_states(self.generator)
         self.checkpoint.save(tensors, self.record | {"seconds": self._seconds()})
 
     def _resume(self) -> None:
@@ -168,11 +164,7 @@ class Training:
         if not kept:
             return
         tensors, self.record = kept
-        for name, tensor in self._state().items():
-            tensor.copy_(tensors[name])  # in place: every tensor keeps its memory layout
-        self.generator.set_state(tensors["generator"])
-        set_state = torch.cuda.set_rng_state if self.stepper.device.type == "cuda" else torch.set_rng_state
-        set_state(tensors["dropout"])
+        restore(tensors, self._state(), self.generator)
         self.best = {name[5:]: tensor for name, tensor in tensors.items() if name.startswith("best.")}
         self.start -= self.record["seconds"]
         log.info("resumed after epoch %d", len(self.record["curve"]))

@@ -14,7 +14,7 @@ from ra_icl.errors import InputError
 from ra_icl.peers.registry import Peer, load_peer
 from ra_icl.peers.settings import origins
 from ra_icl.training.adam import Adam
-from ra_icl.training.checkpoint import Checkpoint, Tensors
+from ra_icl.training.checkpoint import Checkpoint, Tensors, random_states, restore
 from ra_icl.training.device import fix_kernels, keep_freed_memory
 from ra_icl.training.instances import InstanceSets
 from ra_icl.training.loop import Trained
@@ -176,20 +176,15 @@ class NetworkTraining:
         return Adam(self.network, rate, decay, self.device)
 
     def _save(self) -> None:
-        dropout = torch.cuda.get_rng_state() if self.device.type == "cuda" else torch.get_rng_state()
-        states = {"generator": self.generator.get_state(), "dropout": dropout}
-        self.checkpoint.save(self._tensors() | states, self.record | {"seconds": time.perf_counter() - self.start})
+        tensors = self._tensors() | random_states(self.generator)
+        self.checkpoint.save(tensors, self.record | {"seconds": time.perf_counter() - self.start})
 
     def _resume(self) -> list[dict]:
         """The curve so far, after taking the state from the checkpoint if there is one."""
         kept = self.checkpoint.load() if self.checkpoint else None
         if kept:
             tensors, self.record = kept
-            for name, tensor in self._tensors().items():
-                tensor.copy_(tensors[name])
-            self.generator.set_state(tensors["generator"])
-            restore = torch.cuda.set_rng_state if self.device.type == "cuda" else torch.set_rng_state
-            restore(tensors["dropout"])
+            restore(tensors, self._tensors(), self.generator)
             self.start -= self.record["seconds"]
             log.info("resumed after epoch %d", len(self.record["curve"]))
         return self.record["curve"]
