@@ -1,5 +1,4 @@
 # The plan of this run, and what the rules look up in it.
-import json
 import os
 import re
 import sys
@@ -11,15 +10,6 @@ from snakemake.pathvars import Pathvars
 from ra_icl.datasets.protocols import CASME3, CDE, CROSS, PROTOCOLS
 from ra_icl.errors import InputError
 from ra_icl.files import speaks_utf8, unusable, use_utf8
-from ra_icl.planning.attention import (
-    attention_folds,
-    attention_panels,
-    attention_protocols,
-    named_of,
-    panel_title,
-    region_methods,
-    require_attention,
-)
 from ra_icl.planning.code import code_digest as code
 from ra_icl.planning.config import prepare, refuse_twice, slice_of
 from ra_icl.planning.figures import apex_inputs, default_of, trained_methods
@@ -255,62 +245,11 @@ def short(name):
     return "3" if name.startswith("ablation_") else re.sub("^(table|figure)_?", "", name)
 
 
-def attention_files():
-    """The table and the figures of attention."""
-    require_networks()
-    grids = ATTENTION_GRIDS if config["attention"]["figures"] else []
-    return [
-        *(["<results>/tables/attention.md"] if config["attention"]["table"] else []),
-        *(f"<results>/figures/attention/{panel}_{grid}.png" for panel in ATTENTION for grid in grids),
-    ]
-
-
-def attention_title(wildcards):
-    """What the report calls a figure of attention."""
-    shown = {"maps": "CAM, Grad-CAM, Guided Grad-CAM", "regions": "heatmaps of the queries"}
-    return f"{panel_title(plan, ATTENTION[wildcards.panel])}: {shown[wildcards.grid]}"
-
-
-def attention_measures():
-    """What the table of attention is made from."""
-    require_networks()
-    methods = config["attention"]["table"]
-    return [f"<results>/attention/{name}/{method}.csv" for name in attention_protocols(plan) for method in methods]
-
-
-def folds_seen(panel):
-    """The folds whose networks a figure of attention shows."""
-    require_networks()
-    return [f"<results>/folds/{path}" for paths in attention_folds(plan, panel).values() for path in paths]
-
-
-def attention_fault():
-    """Why the target `attention` cannot be made, in a line; nothing if it can."""
-    try:
-        require_attention(plan)
-    except InputError as error:
-        return str(error)
-    return ""
-
-
-def require_networks():
-    """End the run with one line if what the target `attention` looks at is not kept."""
-    if fault := attention_fault():
-        sys.exit(f"ra-icl: error: {fault}")
-
-
 def crops_of(datasets):
     """The crops of all subjects of some datasets; published maps have none."""
     if plan.source == "public_flow":
         return []
     return [f"<results>/crops/{name}/{subject}.safetensors" for name in datasets for subject in plan.subjects(name)]
-
-
-def what_was_seen(protocol):
-    """Options of the commands on attention: the indexes of a protocol and, where there are such, crops and truth."""
-    index = [f"--index={RESULTS}/index/{dataset}.csv" for dataset in plan.datasets(protocol)]
-    crops = [f"--crops={RESULTS}/crops"] if plan.source != "public_flow" else []
-    return index + crops + ([f"--twins={RESULTS}/twins"] if plan.source == "twins" else [])
 
 
 def metrics_of(protocols, methods):
