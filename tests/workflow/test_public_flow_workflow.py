@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from workflow_runs import planned, run
+from workflow_runs import planned, run, snakemake
 
 from ra_icl.datasets.index import read_index_csv
 from ra_icl.datasets.nested import group_of
@@ -35,6 +35,7 @@ def published(clone):
                 )
         table = pd.DataFrame(ROWS, columns=["dataset", "sub", "filename_o", "label"])
         table.assign(apex="", imagename="x.jpg").to_csv(root / TABLE, index=False)
+    (clone / "warn.yaml").write_text(yaml.safe_dump({"data": {"count_mismatch": "warning"}}))  # few sequences
     return clone
 
 
@@ -55,7 +56,6 @@ FEW = {
 
 @pytest.mark.workflow
 def test_the_config_of_published_flow_plans_all_inner_folds(published):
-    (published / "warn.yaml").write_text(yaml.safe_dump({"data": {"count_mismatch": "warning"}}))
     configs = ("config/public-flow.yaml", "warn.yaml")
     jobs = planned(published, "select", configs=configs)
     groups = len(ROWS)  # of a subject each
@@ -68,6 +68,18 @@ def test_the_config_of_published_flow_plans_all_inner_folds(published):
     jobs = planned(published, "ensembles", "differences_ensembles", configs=configs)
     assert (jobs["ensemble"], jobs["metrics"]) == (3 * members, 3)  # one over all seeds
     assert jobs["fold"] == inner + 5 * seeds * members  # M1 twice, M2, M3, M6
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize(
+    ("target", "need"), [("qc", "video frames"), ("peers_casme3", "CAS(ME)³"), ("peer_alexnet_depth", "sets to null")]
+)
+def test_a_target_that_this_config_cannot_make_says_what_it_needs(published, target, need):
+    shown = snakemake(published, target, "--dry-run", configs=("config/public-flow.yaml", "warn.yaml"))
+    assert shown.returncode == 1
+    last = shown.stderr.splitlines()[-1]
+    assert last.startswith(f"ra-icl: error: target {target}: ")
+    assert need in last
 
 
 @pytest.mark.workflow

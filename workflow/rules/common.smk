@@ -275,6 +275,13 @@ def shown_folds():
     return [f"<results>/folds/{path}" for run in plan.runs() for path in plan.fold_files(*run)]
 
 
+def refuse(target, need):
+    """The input of a target that cannot be made: ends the run when it is asked for, and only then."""
+    return lambda wildcards: sys.exit(
+        f"ra-icl: error: target {target}: nothing in this config makes it; it needs {need}"
+    )
+
+
 def announce_results():
     tables = [path.with_suffix(".md") for path in sorted(RESULTS.glob("tables/*.csv"))]
     figures = sorted(RESULTS.glob("figures/*.png"))

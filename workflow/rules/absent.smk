@@ -1,0 +1,47 @@
+# Targets that this config has nothing for end in one line that says what they need; Snakemake alone would say that no
+# rule produces them. Included last: what another file has made a rule of is left as it is.
+
+METHODS = [name for name, method in config["methods"].items() if method]
+
+NEEDS = {
+    "protocol cde, and methods in `tables.table1`": ["table1"],
+    "protocol cde or groups5, and methods that `tables` names for it": [
+        *("table3", "table3_controls", "ensembles", "peers", "cost", "cost_peers"),
+        *("differences", "differences_controls", "differences_ensembles", "differences_peers"),
+    ],
+    "protocol cde or groups5": [
+        *("table4", "figure4"),
+        *(f"ablation_{name}" for name in METHODS),
+    ],
+    "protocol cde or groups5, and a `reference` that is sampled without the apex": ["apex"],
+    "protocol cde or groups5, and a sweep under `sweeps`": [
+        *(f"figure{number}" for number in range(6, 11)),
+        *(f"sweep_{name}" for name in config["sweeps"] or ()),
+    ],
+    "protocol cde or groups5, and methods of its kind in `keep_epochs`": ["leak", "leak_peers"],
+    "a protocol of CAS(ME)³, and methods that `tables` names for it": ["table2", "peers_casme3"],
+    "a protocol of CAS(ME)³ such as casme3_4": [
+        *("table5", "figure11"),
+        *(name for name in METHODS if is_peer(name)),
+    ],
+    "protocol cross_two or cross_one": ["cross"],
+    "protocol own": ["table_own", "figure_own"],
+    "a protocol other than cross_two and cross_one": ["final_model"],
+    "a method that is fed flow": ["qc"],
+    "a method that this config sets to null": [
+        name if name.startswith("peer_") else f"ablation_{name}" for name in config["methods"].keys() - set(METHODS)
+    ],
+}
+if plan.source == "public_flow":
+    NEEDS = {"video frames, without which published flow maps come": ["qc", "apex", "final_model"]} | NEEDS
+
+
+for need, targets in NEEDS.items():
+    for target in targets:
+        if not workflow.is_rule(target):
+
+            rule:
+                name:
+                    target
+                input:
+                    refuse(target, need),
