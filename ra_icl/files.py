@@ -102,9 +102,12 @@ def _runs(process: int) -> bool:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically."""
+    """Write `value` as JSON, atomically: indented, but an innermost list or object in one line."""
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    # Line breaks are between values only: JSON escapes those within strings.
+    text = re.sub(r"(?<=[\[{])\n[^\[\]{}]*(?=[\]}])", lambda inner: re.sub(r"\n *", " ", inner[0]).strip(), text)
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: str | Path) -> Any:

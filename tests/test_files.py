@@ -138,6 +138,16 @@ def test_what_is_no_tensor_file_is_refused(tmp_path, content):
         files.load_tensors(path)
 
 
+def test_json_has_innermost_lists_in_a_line_and_any_text(tmp_path):
+    value = {"a": [1, 2.5], "b": [[1, None], []], "text": ["[\n", "{ \n 1 ]", "ü"], "c": {"d": {"e": True}}, "f": {}}
+    files.write_json(tmp_path / "x.json", value)
+    assert files.read_json(tmp_path / "x.json") == value
+    lines = (tmp_path / "x.json").read_text(encoding="utf-8").splitlines()
+    assert lines[1] == ' "a": [1, 2.5],'
+    assert '  "d": {"e": true}' in lines
+    assert "  [1, null]," in lines
+
+
 def test_what_a_killed_process_left_is_removed_and_what_others_are_writing_is_not(tmp_path):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
