@@ -24,9 +24,9 @@ NEEDS = {
         *("table5", "figure11"),
         *(name for name in METHODS if is_peer(name)),
     ],
-    "protocol cross_two or cross_one": ["cross"],
+    "protocol cross": ["cross"],
     "protocol own": ["table_own", "figure_own"],
-    "a protocol other than cross_two and cross_one": ["final_model"],
+    "a protocol other than cross": ["final_model"],
     "a method that is fed flow": ["qc"],
     "a method that this config sets to null": [
         name if name.startswith("peer_") else f"ablation_{name}" for name in config["methods"].keys() - set(METHODS)
