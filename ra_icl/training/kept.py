@@ -26,8 +26,10 @@ def restore_result(out: Path, folder: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
+    """Copy a result; epochs and views that it has not are removed, because they would be another result's."""
     for suffix in (EPOCHS, VIEWS, *_SUFFIXES):
         if suffix not in _SUFFIXES and not source.with_suffix(suffix).is_file():
+            target.with_suffix(suffix).unlink(missing_ok=True)
             continue
         with atomic(target.with_suffix(suffix)) as temporary:
             shutil.copyfile(source.with_suffix(suffix), temporary)

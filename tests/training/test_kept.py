@@ -3,6 +3,7 @@
 import pytest
 
 from ra_icl.training.kept import keep_result, restore_result
+from ra_icl.training.outputs import EPOCHS, VIEWS
 
 
 @pytest.fixture
@@ -47,6 +48,20 @@ def test_a_result_that_is_there_stays_and_a_newer_one_replaces_the_kept(fold, tm
     assert texts(fold) == ["csv 2", "json 2"]
     keep_result(fold, tmp_path / "kept")
     assert texts(tmp_path / "kept" / fold.name) == ["csv 2", "json 2"]
+
+
+@pytest.mark.parametrize("suffix", [EPOCHS, VIEWS])
+def test_a_result_never_takes_up_what_an_older_one_had_beside_it(fold, tmp_path, suffix):
+    fold.with_suffix(suffix).write_text("rows 1")
+    keep_result(fold, tmp_path / "kept")
+    assert (tmp_path / "kept" / fold.name).with_suffix(suffix).read_text() == "rows 1"
+    write(fold, "2")
+    fold.with_suffix(suffix).unlink()
+    keep_result(fold, tmp_path / "kept")
+    fold.unlink()
+    restore_result(fold, tmp_path / "kept")
+    assert texts(fold) == ["csv 2", "json 2"]
+    assert not fold.with_suffix(suffix).exists()
 
 
 def test_nothing_kept_or_only_half_of_it_brings_nothing_back(fold, tmp_path):
