@@ -62,6 +62,9 @@ def read_epochs(fold_csvs: Sequence[Path], metrics: Mapping[str, Any]) -> Epochs
     for path in fold_csvs:
         seed = seeds[read_record(path.with_suffix(".json"))["seed"]]
         for name, rows in _read(path).groupby(["dataset", "subject"]):
+            if name not in places:
+                what = f"holds {'/'.join(name)}, which is not among the subjects of {metrics['method']}'s metrics"
+                raise InputError(f"{path}: {what}; delete the fold, or make the metrics again")
             counted[places[name], seed] = _count(rows, classes)
     longest = max(map(len, counted.values()))
     matrices = np.zeros((len(places), len(seeds), longest, classes, classes), dtype=int)

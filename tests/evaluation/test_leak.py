@@ -204,6 +204,13 @@ def test_table_and_figure_are_written(run, tmp_path):
             ),
             "is left out by the inner folds of 0 groups instead of one",
         ),
+        (
+            lambda fold, inner: [
+                fold.with_name(f"smic-999{end}").write_text(fold.with_suffix(end).read_text().replace("002", "999"))
+                for end in (".csv", ".json", EPOCHS)
+            ],
+            "smic-999.csv: holds smic/999, which is not among the subjects of m2's metrics",
+        ),
     ],
 )
 def test_what_is_missing_or_of_another_run_is_named(tmp_path, damage, fault):
