@@ -192,7 +192,8 @@ def _strong(number: str, data: pd.DataFrame) -> pd.DataFrame:
     """
     strong = pd.DataFrame("", data.index, [*LEADING[number].values(), *score_columns(number).values()])
     for column, title in score_columns(number).items():
-        for _, values in data[column].round(2).groupby([data["data"], data["protocol"].fillna("")]):
+        printed = data[column].map("{:.2f}".format).astype(float)  # not round(2), which takes 80.035 up
+        for _, values in printed.groupby([data["data"], data["protocol"].fillna("")]):
             ranked = sorted(values.dropna().unique(), reverse=True)
             named = dict(zip(ranked[:-1], STRONG, strict=False))
             strong.loc[values.index, title] = [named.get(value, "") for value in values]

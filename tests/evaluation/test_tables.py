@@ -284,6 +284,15 @@ def test_equal_values_are_equally_strong():
     assert strong["SAMM UF1"].tolist() == ["", "textbf"]
 
 
+def test_values_that_print_alike_are_equally_strong():
+    contents = [metrics("m1"), metrics("m6")]
+    for content, value in zip(contents, (0.80035, 0.8003), strict=True):
+        content["scores"]["samm"]["uar"] = content["scores"]["samm"]["uar"] | {"mean": value}
+    table = build("3", *contents)
+    assert [cell.split(" ")[0] for cell in table.printed["SAMM UAR"].iloc[-2:]] == ["80.03", "80.03"]
+    assert table.strong["SAMM UAR"].iloc[-2:].tolist() == ["", ""]
+
+
 @pytest.mark.parametrize(
     ("number", "contents", "message"),
     [
