@@ -10,9 +10,8 @@ import pandas as pd
 
 from ra_icl import files
 from ra_icl.errors import InputError
-from ra_icl.evaluation.folds import SEQUENCE_KEY, read_fold
+from ra_icl.evaluation.folds import SEQUENCE_KEY, VIEWS, read_beside, read_fold
 
-VIEWS = ".views.csv"
 SHARED = ("protocol", "fold", "data_source", "selection")  # what members must have in common
 
 
@@ -42,18 +41,13 @@ def combine(fold_csvs: Sequence[Path], out: Path, *, view: str, method: str, see
 def _member(path: Path, view: str, classes: int) -> tuple[pd.DataFrame, dict[str, Any], np.ndarray]:
     """The sequences with their labels, the record, and the probabilities (S, L) of a view."""
     predicted, record = read_fold(path, classes)
-    views = path.with_suffix(VIEWS)
     columns = [f"p{label}_{view}" for label in range(classes)]
-    try:
-        rows = pd.read_csv(views, dtype=dict.fromkeys(SEQUENCE_KEY, str), keep_default_na=False)
-        probabilities = rows[columns].to_numpy(dtype=float)
-        rows = rows[[*SEQUENCE_KEY, "label"]].astype({"label": int})
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{views}: cannot be read as predictions ({reason}); delete it and run again") from error
-    if not rows.equals(predicted[[*SEQUENCE_KEY, "label"]].astype({"label": int})):
+    views = path.with_suffix(VIEWS)
+    rows = read_beside(views, {"label": int, **dict.fromkeys(columns, float)})
+    labels = rows[[*SEQUENCE_KEY, "label"]]
+    if not labels.equals(predicted[[*SEQUENCE_KEY, "label"]].astype({"label": int})):
         raise InputError(f"{views}: holds other sequences than {path.name}; delete both and run again")
-    return rows, record, probabilities
+    return labels, record, rows[columns].to_numpy()
 
 
 def _require_same(path: Path, record: Mapping[str, Any], first: Mapping[str, Any], other: Path) -> None:

@@ -1,7 +1,7 @@
 """The files of a fold: its predictions (CSV), and the record of its training (JSON) beside them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,12 @@ from ra_icl.errors import InputError
 from ra_icl.evaluation.records import RERUN, read_record
 
 SEQUENCE_KEY = ["dataset", "subject", "sequence"]
-BESIDE = (".epochs.csv", ".views.csv")  # what a fold may leave beside its predictions, and `*.csv` finds too
+EPOCHS, VIEWS = ".epochs.csv", ".views.csv"  # what a fold may leave beside its predictions, and `*.csv` finds too
 
 
 def predictions_among(paths: Iterable[Path]) -> list[Path]:
     """The CSVs of predictions among those that a pattern such as `*.csv` found."""
-    return [path for path in paths if not path.name.endswith(BESIDE)]
+    return [path for path in paths if not path.name.endswith((EPOCHS, VIEWS))]
 
 
 def class_count(path: Path) -> int:
@@ -46,6 +46,19 @@ def read_fold(path: Path, classes: int) -> tuple[pd.DataFrame, dict[str, Any]]:
     if len(rows) != predicted:
         raise InputError(f"{path}: holds {len(rows)} predictions, but {predicted} sequences were predicted; {RERUN}")
     return rows.assign(seed=metadata["seed"], file=str(path)), metadata
+
+
+def read_beside(path: Path, kinds: Mapping[str, type]) -> pd.DataFrame:
+    """Read EPOCHS or VIEWS of a fold: the columns of SEQUENCE_KEY, and of `kinds`, {column: its type}.
+
+    Raises InputError, naming the file, if it cannot be read, or if a column is missing or holds values of another type.
+    """
+    try:
+        rows = pd.read_csv(path, dtype=dict.fromkeys(SEQUENCE_KEY, str), keep_default_na=False)
+        return rows[[*SEQUENCE_KEY, *kinds]].astype(kinds)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read as predictions ({reason}); {RERUN}") from error
 
 
 def _require_fold(path: Path, rows: pd.DataFrame, classes: int) -> None:

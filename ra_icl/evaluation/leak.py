@@ -16,22 +16,16 @@ from ra_icl.datasets.nested import InnerFold
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import DATA, caveats
 from ra_icl.evaluation.data_notes import data_notes
-from ra_icl.evaluation.folds import predictions_among
+from ra_icl.evaluation.folds import EPOCHS, predictions_among, read_beside
 from ra_icl.evaluation.intervals import Subjects, compare, interval_notes, score_intervals, subjects_of
-from ra_icl.evaluation.leak_figure import draw_epochs
+from ra_icl.evaluation.leak_figure import CHOOSING, draw_epochs
 from ra_icl.evaluation.metrics import SCORES, uar, uf1
 from ra_icl.evaluation.records import read_metrics, read_record
 from ra_icl.evaluation.table_formats import Table, write_formats
 from ra_icl.evaluation.tables import SYNTHETIC_NOTE, bracketed, percent, record
 
-RULES = {
-    "last": "the last",
-    "subject": "best for each held-out subject",
-    "mean": "best over all held-out subjects",
-    "inner": "chosen by inner folds",
-}
+RULES = {"last": "the last"} | CHOOSING
 LEAKS = ("subject", "mean")  # the rules that look at the labels which they are judged by
-EPOCHS = ".epochs.csv"
 SHOWN = ("uf1", "uar")
 
 
@@ -121,12 +115,7 @@ def _read(path: Path) -> pd.DataFrame:
     kept = path.with_suffix(EPOCHS)
     if not kept.is_file():
         raise InputError(f"{kept}: is missing; list the method under keep_epochs and run again")
-    try:
-        rows = pd.read_csv(kept, dtype={"dataset": str, "subject": str, "sequence": str}, keep_default_na=False)
-        return rows.astype({"epoch": int, "label": int, "prediction": int})
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{kept}: cannot be read as predictions ({reason}); delete it and run again") from error
+    return read_beside(kept, {"epoch": int, "label": int, "prediction": int})
 
 
 def _count(rows: pd.DataFrame, classes: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from ra_icl.evaluation.caveats import caveats
 from ra_icl.evaluation.style import BLUE, TEXT, TINY, pyplot, save_figure, say_data
 
 LABEL = 18  # letters of a method's title in a line beside its row
-TITLES = {
+CHOOSING = {  # the rules that choose, in words
     "subject": "best for each held-out subject",
     "mean": "best over all held-out subjects",
     "inner": "chosen by inner folds",
@@ -26,7 +26,7 @@ def draw_epochs(
     found: of `leak.read_method`, for each method. A held-out subject counts once per seed.
     """
     plt = pyplot()
-    rules = [rule for rule in TITLES if any(rule in chosen for _, _, chosen in found)]
+    rules = [rule for rule in CHOOSING if any(rule in chosen for _, _, chosen in found)]
     longest = max(int(epochs.lengths.max()) for _, epochs, _ in found)
     size = (2.2 * len(rules) + 0.4, 1.5 * len(found) + 1.1)
     figure, axes = plt.subplots(len(found), len(rules), figsize=size, sharex=True, squeeze=False, layout="constrained")
@@ -38,7 +38,7 @@ def draw_epochs(
             if rule in chosen:
                 axis.hist(chosen[rule].ravel(), bins=bins, color=BLUE, edgecolor="white", linewidth=0.4)
     for axis, rule in zip(axes[0], rules, strict=True):
-        axis.set_title(TITLES[rule], fontsize=TEXT)
+        axis.set_title(CHOOSING[rule], fontsize=TEXT)
     for axis in axes[-1]:
         axis.set_xlabel("epoch")
     said = dict.fromkeys(caveat for metrics, _, _ in found for caveat in caveats(metrics))

@@ -6,7 +6,8 @@ import pytest
 
 from ra_icl import files
 from ra_icl.errors import InputError
-from ra_icl.evaluation.ensemble import VIEWS, combine
+from ra_icl.evaluation.ensemble import combine
+from ra_icl.evaluation.folds import VIEWS
 from ra_icl.evaluation.metrics import aggregate
 
 NAMES = [("samm", "006", f"006_1_{number}") for number in range(4)]

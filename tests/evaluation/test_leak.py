@@ -6,8 +6,9 @@ import pytest
 
 from ra_icl import files
 from ra_icl.errors import InputError
+from ra_icl.evaluation.folds import EPOCHS
 from ra_icl.evaluation.intervals import compare, subjects_of
-from ra_icl.evaluation.leak import EPOCHS, at_epochs, best_by_subject, build_leak, read_method, write_leak
+from ra_icl.evaluation.leak import at_epochs, best_by_subject, build_leak, read_method, write_leak
 from ra_icl.evaluation.metrics import aggregate, confusion, uar, uf1
 
 CLASSES = ("negative", "positive", "surprise")
