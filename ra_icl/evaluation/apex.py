@@ -74,7 +74,7 @@ def apex_distances(indexes: Sequence[Path], sampling: Sampling) -> pd.DataFrame:
     return rows[SEQUENCE_KEY].assign(distance=[one for one, _ in found], inside=[one for _, one in found])
 
 
-def read_predicted(fold_csvs: Sequence[Path], classes: Sequence[str] | None = None) -> list[Predicted]:
+def read_predicted(fold_csvs: Sequence[Path]) -> list[Predicted]:
     """What each method predicted, in the order in which methods first occur among the folds' CSVs.
 
     Raises InputError, naming the file, for folds that cannot be read and for methods of other sequences or seeds.

@@ -118,8 +118,8 @@ def _trained(content: Mapping[str, Any]) -> str:
     seeds = ", ".join(map(str, content["seeds"]))
     folds = f"{content['folds']} folds, seed{'s' * (len(content['seeds']) > 1)} {seeds}" if "folds" in content else ""
     made = [f"in {duration(content['seconds'])}"] if content.get("seconds") else []
-    made += [f"on {', '.join(content[key])}" for key in ("device",) if content.get(key)]
-    made += [f"with {', '.join(content[key])}" for key in ("precision",) if content.get(key)]
+    for word, key in (("on", "device"), ("with", "precision")):
+        made += [f"{word} {', '.join(content[key])}"] if content.get(key) else []
     commits = ", ".join(commit[:12] + commit[40:] for commit in content.get("commit", []))
     parts = [folds, " ".join(["trained", *made]) if made else "", f"commit {commits}" if commits else ""]
     return escape("; ".join(filter(None, parts))) + "."

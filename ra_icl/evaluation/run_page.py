@@ -16,6 +16,7 @@ from ra_icl.evaluation import pages
 from ra_icl.evaluation.caveats import caveats
 from ra_icl.evaluation.method_page import duration, flat, setting
 from ra_icl.evaluation.records import read_metrics
+from ra_icl.evaluation.table_formats import EMPTY
 
 SOURCES = {
     "datasets": "copies of the datasets themselves, cropped and turned into flow by this run",
@@ -23,7 +24,6 @@ SOURCES = {
     "public_flow": "flow maps that others have published",
 }
 PACKAGES = ("ra-icl", "snakemake", "torch", "numpy", "opencv-contrib-python", "numba", "pandas", "matplotlib")
-EMPTY = "–"
 
 
 def write_run_page(

@@ -16,10 +16,10 @@ from ra_icl.planning.indexes import Indexed, read_index
 from ra_icl.planning.plan import Plan, make_plan
 from ra_icl.planning.selection import Selection
 
-PATIENCE = (
-    900.0  # seconds of silence after which a fold counts as stopped, if no finished one tells how long its epochs are
-)
-SILENT_EPOCHS, LEAST_PATIENCE = 10, 120.0  # else after so many epochs, and no sooner than after so many seconds
+# Seconds of silence after which a fold counts as stopped, if no finished one tells how long its epochs are;
+PATIENCE = 900.0
+# else after so many epochs, and no sooner than after so many seconds.
+SILENT_EPOCHS, LEAST_PATIENCE = 10, 120.0
 WINDOW = 5  # durations of a fold over which it is counted how many are in training side by side
 
 Key = tuple[str, str, int | None]  # protocol, method, seed; None stands for the inner folds
