@@ -14,6 +14,7 @@ from ra_icl.evaluation.caveats import DATA, caveats
 from ra_icl.evaluation.intervals import LEAST_SUBJECTS, mean_interval
 from ra_icl.evaluation.table_formats import EMPTY, Table, write_formats
 from ra_icl.evaluation.tables import SYNTHETIC_NOTE
+from ra_icl.files import RERUN
 
 SUBJECT = ["dataset", "subject"]
 
@@ -102,7 +103,7 @@ def _read(path: Path) -> pd.DataFrame:
     missing = [name for name in (*IDENTITY, *MEASURES) if name not in rows]
     if missing or rows.empty:
         what = f"has no column {missing[0]}" if missing else "holds no rows"
-        raise InputError(f"{path}: {what}; delete it and run again")
+        raise InputError(f"{path}: {what}; {RERUN}")
     return rows
 
 

@@ -17,7 +17,7 @@ from ra_icl.evaluation.caveats import caveats
 from ra_icl.evaluation.folds import SEQUENCE_KEY, class_count, read_fold
 from ra_icl.evaluation.intervals import LEAST_SUBJECTS, LEVEL, RESAMPLES, SEED
 from ra_icl.evaluation.metrics import summarise
-from ra_icl.evaluation.records import RERUN
+from ra_icl.files import RERUN
 from ra_icl.flow.sampling import Sampling, middle_instance, sample
 
 MOST_BINS, LEAST_IN_BIN = 7, 15  # bins of equal numbers of sequences: no more of them, and no fewer sequences in each

@@ -12,7 +12,7 @@ from ra_icl.datasets.nested import InnerFold
 from ra_icl.errors import InputError
 from ra_icl.evaluation.folds import read_fold
 from ra_icl.evaluation.metrics import confusion, uar, uf1
-from ra_icl.evaluation.records import RERUN
+from ra_icl.files import RERUN
 
 CHOICE_KEYS = ("protocol", "method", "group", "inner_folds", "seed", "candidates", "candidate", "overrides")
 SHARED = ("protocol", "seed", "data_source", "selection")  # what all inner folds must have in common

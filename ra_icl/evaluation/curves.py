@@ -13,7 +13,7 @@ import numpy as np
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import FOLDS_CAVEATS, SELECTION_CAVEATS, data_caveats
 from ra_icl.evaluation.explain import ALIKE, TERMS, UNIFORM, WARNINGS, WINS, count_warnings, diagnosed, guessing
-from ra_icl.evaluation.folds import class_count, read_fold
+from ra_icl.evaluation.folds import SEQUENCE_KEY, class_count, read_fold
 from ra_icl.evaluation.style import COLOURS, MAP, PAGE, RED, TINY, data_of, pyplot, save_figure
 
 ACROSS = 4  # panels side by side
@@ -222,9 +222,7 @@ def _title(folds: Sequence[tuple[Any, Mapping[str, Any]]], title: str) -> list[s
 
 def _data(folds: Sequence[tuple[Any, Mapping[str, Any]]]) -> str:
     """`data_of` for folds: what they hold out."""
-    held_out = {
-        tuple(row) for rows, _ in folds for row in rows[["dataset", "subject", "sequence"]].itertuples(index=False)
-    }
+    held_out = {tuple(row) for rows, _ in folds for row in rows[SEQUENCE_KEY].itertuples(index=False)}
     people = {row[:2] for row in held_out}
     scores = {"composite": {"samples": len(held_out)}, **dict.fromkeys({dataset for dataset, _ in people})}
     seeds = sorted({record["seed"] for _, record in folds})

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ra_icl.errors import InputError
-from ra_icl.evaluation.records import RERUN, read_record
+from ra_icl.evaluation.records import read_record
+from ra_icl.files import RERUN
 
 SEQUENCE_KEY = ["dataset", "subject", "sequence"]
 EPOCHS, VIEWS = ".epochs.csv", ".views.csv"  # what a fold may leave beside its predictions, and `*.csv` finds too

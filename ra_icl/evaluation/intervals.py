@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from ra_icl.errors import InputError
-from ra_icl.evaluation.metrics import RERUN, uar, uf1
+from ra_icl.evaluation.metrics import uar, uf1
+from ra_icl.files import RERUN
 
 SCORES = {"uf1": uf1, "uar": uar}
 LEVEL = 0.95

@@ -132,7 +132,7 @@ def measure_subject(index: pd.DataFrame, crops: Path, flow: Path, out: Path) -> 
     for row in index.itertuples():
         for path, tensors in ((crops, clips), (flow, maps)):
             if row.sequence not in tensors:
-                raise InputError(f"{path}: lacks {row.subject}/{row.sequence}; delete it and run again")
+                raise InputError(f"{path}: lacks {row.subject}/{row.sequence}; {files.RERUN}")
         if clips[row.sequence].dtype != np.uint8 or maps[row.sequence].dtype != np.float16:
             raise InputError(f"{crops} and {flow}: are not crops and their flow; give them in this order")
         records = crop_record["sequences"][row.sequence], flow_record["sequences"][row.sequence]

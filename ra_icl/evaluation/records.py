@@ -7,8 +7,8 @@ from typing import Any
 
 from ra_icl import files
 from ra_icl.errors import InputError
+from ra_icl.files import RERUN
 
-RERUN = "delete it and run again"
 _NUMBER, _TEXT, _BYTES = int | float, str | None, int | None
 _NAMES = {dict: "an object", list: "a list", str: "text", int: "an integer", _NUMBER: "a number"}
 _NAMES |= {bool: "true or false", _TEXT: "text or null", _BYTES: "an integer or null"}
