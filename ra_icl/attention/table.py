@@ -71,7 +71,7 @@ COLUMNS = {
 
 
 def write_attention(measures: Sequence[Path], out_stem: Path, methods: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write the table of attention as `out_stem`.csv, .md, .tex and .notes.md; see `build_attention`.
+    """Write the table of attention as `out_stem`.csv, .md, .tex, .notes.md and .html; see `build_attention`.
 
     measures: CSV files of `measuring.write_measures`.
     """

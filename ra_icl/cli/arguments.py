@@ -19,7 +19,11 @@ def _known_source(value: str) -> str:
 
 Options = Annotated[str, typer.Option(help="JSON object of options; what it leaves out keeps its default")]
 Out = Annotated[Path, typer.Option(help="file to write")]
+TableOut = Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex, .notes.md and .html")]
+FigureOut = Annotated[Path, typer.Option(help="path without suffix; writes .pdf and .png")]
 Index = Annotated[Path, typer.Option(help="index CSV of the dataset")]
+Indexes = Annotated[list[Path], typer.Option(help="index CSV; repeat it for each dataset of the protocol")]
+FlowFolder = Annotated[Path, typer.Option(help="folder flow/{sampling}")]
 Exclude = Annotated[str, typer.Option(help="JSON list of sequences to leave out, as subject/sequence")]
 LeftOut = Annotated[str, typer.Option(help="JSON object: how many sequences data.exclude left out, by dataset")]
 Dataset = Annotated[str, typer.Option(help="casme2, samm, smic, casme3 or own")]

@@ -6,14 +6,12 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
+from ra_icl.cli.arguments import FigureOut, FlowFolder, Indexes, TableOut
 from ra_icl.errors import InputError
 
 Folds = Annotated[list[Path], typer.Argument(help="CSV files of folds whose networks were kept beside them")]
-Indexes = Annotated[list[Path], typer.Option(help="index CSV; repeat it for each dataset of the protocol")]
-Flow = Annotated[Path, typer.Option(help="folder flow/{sampling}")]
 Crops = Annotated[Path | None, typer.Option(help="folder crops/; published maps have none")]
 Twins = Annotated[Path | None, typer.Option(help="folder twins/, where twins keep their true motion")]
-Titles = Annotated[str, typer.Option(help="JSON object: title by method name")]
 Threads = Annotated[int, typer.Option(help="CPU threads", min=1)]
 GRIDS = ("maps", "regions")
 
@@ -25,13 +23,13 @@ def attention_figure(
     ],
     folds: Folds,
     index: Indexes,
-    flow: Flow,
+    flow: FlowFolder,
     dataset: Annotated[str, typer.Option(help="the dataset to show a class of")],
     label: Annotated[int, typer.Option(help="label of that class, from 0")],
     methods: Annotated[
         str, typer.Option(help="JSON object: title by method, in the order shown; the last method finds the surest")
     ],
-    out: Annotated[Path, typer.Option(help="path without suffix; writes .pdf and .png")],
+    out: FigureOut,
     crops: Crops = None,
     twins: Twins = None,
     sequences: Annotated[
@@ -72,7 +70,7 @@ def attention_figure(
 def attention_measures(
     folds: Folds,
     index: Indexes,
-    flow: Flow,
+    flow: FlowFolder,
     out: Annotated[Path, typer.Option(help="CSV to write, a row per held-out sequence")],
     crops: Crops = None,
     twins: Twins = None,
@@ -97,7 +95,7 @@ def attention_measures(
 @app.command("attention-table")
 def attention_table(
     measures: Annotated[list[Path], typer.Argument(help="CSV files of attention-measures, one per method")],
-    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex and .notes.md")],
+    out: TableOut,
     methods: Annotated[str, typer.Option(help="JSON object: {method: {title: ...}}")] = "{}",
 ) -> None:
     """Write the table of attention in numbers.

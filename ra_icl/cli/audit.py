@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
+from ra_icl.cli.arguments import TableOut
 
 
 @app.command()
 def audit(
     scores: Annotated[Path, typer.Argument(help="CSV of printed scores in %, in the layout of config/published.csv")],
-    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex, .notes.md and .html")],
+    out: TableOut,
     counts: Annotated[
         str, typer.Option(help="JSON object: sequences of each class by dataset; if empty, those of Tables 4 and 5")
     ] = "{}",
@@ -29,7 +30,7 @@ def audit(
 @app.command()
 def power(
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files of two methods or more, same sequences")],
-    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex, .notes.md and .html")],
+    out: TableOut,
     published: Annotated[Path, typer.Option(help="CSV of published rows")] = Path("config/published.csv"),
     simulations: Annotated[int, typer.Option(help="simulated experiments per question", min=1)] = 1000,
 ) -> None:

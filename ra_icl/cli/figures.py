@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
+from ra_icl.cli.arguments import FigureOut, Indexes
 from ra_icl.errors import InputError
-
-Stem = Annotated[Path, typer.Option(help="path without suffix; writes .pdf and .png")]
 
 
 @app.command()
@@ -16,7 +15,7 @@ def sweep(
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files, one per value")],
     values: Annotated[str, typer.Option(help="JSON list of the values, in the order of the files")],
     title: Annotated[str, typer.Option(help="what is varied")],
-    out: Stem,
+    out: FigureOut,
     default: Annotated[str, typer.Option(help="JSON list: the one value to mark, that of the method itself")] = "[]",
     method: Annotated[str, typer.Option(help="title of the method")] = "",
 ) -> None:
@@ -34,7 +33,7 @@ def sweep(
 @app.command()
 def curves(
     folds: Annotated[list[Path], typer.Argument(help="CSV files of a method's folds, with the JSON of each beside it")],
-    out: Stem,
+    out: FigureOut,
     title: Annotated[str, typer.Option(help="of the method; its name if empty")] = "",
 ) -> None:
     """Draw how the trainings of a method went: loss terms, gradients, use of the regions.
@@ -55,8 +54,8 @@ def apex(
         list[Path],
         typer.Argument(help="CSV files of the folds of a method, then of others that look at the apex, one protocol"),
     ],
-    index: Annotated[list[Path], typer.Option(help="index CSV; repeat it for each dataset of the protocol")],
-    out: Stem,
+    index: Indexes,
+    out: FigureOut,
     sampling: Annotated[
         str, typer.Option(help='of the first method, JSON: {"mode": "middle", "instances": 16}')
     ] = "{}",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Classes, DataSource, Options, Protocol, use_gpu
+from ra_icl.cli.arguments import Classes, DataSource, FlowFolder, Indexes, Options, Protocol, use_gpu
 from ra_icl.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ DetectorModel = Annotated[
 @app.command("final-model")
 def final_model(
     out: Annotated[Path, typer.Option(help="file to write, .safetensors")],
-    index: Annotated[list[Path], typer.Option(help="index CSV; repeat it for each dataset of the protocol")],
-    flow: Annotated[Path, typer.Option(help="folder flow/{sampling}")],
+    index: Indexes,
+    flow: FlowFolder,
     crops: Annotated[Path, typer.Option(help="folder of the crops, whose options the model keeps")],
     metrics: Annotated[Path, typer.Option(help="metrics JSON of the same method, whose score the model quotes")],
     protocol: Protocol = "cde",

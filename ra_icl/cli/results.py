@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Classes, DataSource, LeftOut, Out, Protocol, class_names, counts_of
+from ra_icl.cli.arguments import (
+    Classes,
+    DataSource,
+    FigureOut,
+    LeftOut,
+    Out,
+    Protocol,
+    TableOut,
+    class_names,
+    counts_of,
+)
 from ra_icl.errors import InputError
 
 
@@ -67,15 +77,15 @@ def choose(
 
 @app.command()
 def table(
-    name: Annotated[str, typer.Argument(help="1, 2, 3, 3_controls, ensembles or own")],
+    name: Annotated[str, typer.Argument(help="1, 2, 3, 3_controls, ensembles, peers, peers_casme3, cross or own")],
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
-    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex, .notes.md and .html")],
+    out: TableOut,
     methods: Annotated[str, typer.Option(help="JSON object: title and marks by method name")],
     published: Annotated[
         Path | None, typer.Option(help="CSV of published rows; config/published.csv of the clone by default")
     ] = None,
 ) -> None:
-    """Write Table 1, 2 or 3 of the paper, the controls of Table 3, or the table of your own data.
+    """Write a table of scores: 1 to 3 of the paper, controls, ensembles, peers, across datasets, or of your own data.
 
     Example: ra-icl table 1 results/metrics/cde/m6.json --methods '{"m6": {"title": "M6"}}' --out table1
     """
@@ -90,7 +100,7 @@ def table(
 @app.command()
 def differences(
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files, one per method")],
-    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex, .notes.md and .html")],
+    out: TableOut,
     reference: Annotated[str, typer.Option(help="method that the others are compared with")] = "m6",
     methods: Annotated[str, typer.Option(help="JSON object: title by method name")] = "{}",
 ) -> None:
@@ -149,7 +159,7 @@ def leak(
 def cost(
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files, one per method")],
     methods: Annotated[str, typer.Option(help="JSON object: {method: {title, options, size, instances}}")],
-    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex, .notes.md and .html")],
+    out: TableOut,
     device: Annotated[str, typer.Option(help="on which the prediction of a clip is timed: auto, cuda or cpu")] = "auto",
 ) -> None:
     """Count what each method costs: parameters, operations, seconds, memory and flow maps.
@@ -167,7 +177,7 @@ def cost(
 def counts(
     number: Annotated[str, typer.Argument(help="4 (CDE) or 5 (CAS(ME)³)")],
     index: Annotated[list[Path], typer.Argument(help="index CSV of each dataset of the table")],
-    out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex, .notes.md and .html")],
+    out: TableOut,
     data_source: DataSource = "datasets",
     left_out: LeftOut = "{}",
 ) -> None:
@@ -188,7 +198,7 @@ def counts(
 def confusion(
     figure: Annotated[str, typer.Argument(help="4 (CDE), 11 (CAS(ME)³) or own")],
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files")],
-    out: Annotated[Path, typer.Option(help="path without suffix; writes .pdf and .png")],
+    out: FigureOut,
     title: Annotated[str, typer.Option(help="of the method; its name if empty")] = "",
 ) -> None:
     """Draw the confusion matrices of Figure 4, Figure 11 or your own data.

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import Classes, DataSource, Options, Protocol, use_gpu
+from ra_icl.cli.arguments import Classes, DataSource, FlowFolder, Indexes, Options, Protocol, use_gpu
 from ra_icl.errors import InputError
 
 
@@ -24,8 +24,8 @@ def fold(
             "is left out altogether; a .json goes beside it"
         ),
     ],
-    index: Annotated[list[Path], typer.Option(help="index CSV; repeat it for each dataset of the protocol")],
-    flow: Annotated[Path, typer.Option(help="folder flow/{sampling}")],
+    index: Indexes,
+    flow: FlowFolder,
     protocol: Protocol = "cde",
     classes: Classes = "[]",
     method: Annotated[str, typer.Option(help="name of the method, for the record")] = "m6",
