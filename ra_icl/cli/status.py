@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
+from ra_icl.evaluation.duration import duration
 
 HEADER = ("folds", "done", "running", "stopped", "failed", "to go", "UF1", "UAR", "scores")
 LISTED = 8  # folds of a kind that are named
@@ -84,23 +85,15 @@ def _cells(group) -> list[str]:
     """The texts of a row; 0 is left empty."""
     scores, done = group.scores(), len(group.finished)
     which = "" if not scores else "all folds" if done == group.total else "partial"
-    to_go = "" if done == group.total else _duration(group.seconds)
+    to_go = "?" if group.seconds is None else duration(group.seconds)
     return [
         f"{group.protocol}/{group.method}" + (" inner folds" if group.seed is None else f"/seed{group.seed}"),
         f"{done}/{group.total}",
         *(str(count or "") for count in _counts(group).values()),
-        to_go,
+        "" if done == group.total else to_go,
         *(f"{100 * scores[name]:.2f}" if scores else "" for name in ("uf1", "uar")),
         which,
     ]
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
-    minutes = round(seconds / 60)
-    hours, rest = divmod(minutes, 60)
-    return f"{hours} h {rest:02} min" if hours else f"{max(1, minutes)} min"
 
 
 def _lines(found) -> Iterator[tuple[str | None, str]]:
@@ -132,8 +125,7 @@ def _told(fold, now: float) -> str:
     """What is known of a fold that was begun, and where its log is."""
     parts = [f"epoch {fold.epoch}/{fold.epochs}"] if fold.epochs else []
     parts += [fold.reason] if fold.reason else []
-    seconds = max(0, now - fold.time)
-    parts.append(f"last word {f'{seconds:.0f} s' if seconds < 100 else _duration(seconds)} ago")
+    parts.append(f"last word {duration(max(0, now - fold.time))} ago")
     return f"{', '.join(parts)}; {fold.path}"
 
 
@@ -147,7 +139,7 @@ def _summary(found) -> str:
     if done == total or found.seconds is None:
         return text
     pace = f"{found.side_by_side} folds side by side" if found.side_by_side > 1 else "one fold at a time"
-    text += f"; {_duration(found.seconds)} to go with {pace} on {found.device}"
+    text += f"; {duration(found.seconds)} to go with {pace} on {found.device}"
     if found.unknown:
         text += f", without {', '.join(found.unknown)}, of which no fold was finished there"
     return text

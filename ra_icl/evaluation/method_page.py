@@ -15,6 +15,7 @@ from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.evaluation import pages
 from ra_icl.evaluation.caveats import caveats
 from ra_icl.evaluation.choice import selection_notes
+from ra_icl.evaluation.duration import duration
 from ra_icl.evaluation.explain import warning_notes
 from ra_icl.evaluation.intervals import interval_notes, score_intervals, subjects_of
 from ra_icl.evaluation.records import read_metrics
@@ -66,13 +67,6 @@ def flat(values: Any, place: str = "") -> Iterator[tuple[str, Any]]:
         return
     for name, value in values.items():
         yield from flat(value, f"{place}.{name}".lstrip("."))
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: "12 s", "4 min", "3.2 h"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _subsets(content: Mapping[str, Any]) -> dict[str, str]:

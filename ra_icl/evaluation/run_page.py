@@ -14,7 +14,8 @@ from ra_icl.datasets.index import TITLES
 from ra_icl.errors import InputError
 from ra_icl.evaluation import pages
 from ra_icl.evaluation.caveats import caveats
-from ra_icl.evaluation.method_page import duration, flat, setting
+from ra_icl.evaluation.duration import duration
+from ra_icl.evaluation.method_page import flat, setting
 from ra_icl.evaluation.records import read_metrics
 from ra_icl.evaluation.table_formats import EMPTY
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from run_files import write_fold, write_log
 
-from ra_icl.cli.status import _duration
+from ra_icl.cli.status import _cells
+from ra_icl.planning.status import Group
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-c", "from ra_icl.cli import main; main()", "status"]
@@ -75,7 +76,6 @@ def test_a_table_with_bars_on_a_terminal(command):
     assert "…" not in shown
 
 
-def test_durations_are_what_people_say():
-    assert [_duration(seconds) for seconds in (None, 0, 29, 90, 3599, 3660, 360_000)] == [
-        *("?", "1 min", "1 min", "2 min", "1 h 00 min", "1 h 01 min", "100 h 00 min"),
-    ]
+def test_the_time_to_go_is_not_known_before_a_fold_is_done():
+    assert _cells(Group("cde", "m5", 0, 6, [], [], None))[5] == "?"
+    assert _cells(Group("cde", "m5", 0, 6, [], [], 40.0))[5] == "40 s"

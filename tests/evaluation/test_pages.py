@@ -10,7 +10,8 @@ from page_tables import tables_of
 from ra_icl import files
 from ra_icl.errors import InputError
 from ra_icl.evaluation import pages
-from ra_icl.evaluation.method_page import duration, flat, setting, write_method_page
+from ra_icl.evaluation.duration import duration
+from ra_icl.evaluation.method_page import flat, setting, write_method_page
 from ra_icl.evaluation.run_page import write_run_page
 
 
