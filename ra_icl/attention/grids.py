@@ -12,7 +12,7 @@ from ra_icl.attention.maps import class_maps, enlarged, regions_of
 from ra_icl.attention.sequences import Kept, Places, file_of, kept_network, known_motion, rows_of, sampled
 from ra_icl.datasets.names import original
 from ra_icl.errors import InputError
-from ra_icl.evaluation.folds import read_fold
+from ra_icl.evaluation.folds import SEQUENCE_KEY, read_fold
 from ra_icl.evaluation.motion import full_colour
 from ra_icl.files import open_tensors
 from ra_icl.flow.sampling import middle_instance
@@ -99,7 +99,7 @@ def _shown(
 ) -> Shown:
     views = []
     for method, rows in predictions.items():
-        held_out = rows[(rows[["dataset", "subject", "sequence"]] == [dataset, one.subject, one.sequence]).all(axis=1)]
+        held_out = _of_sequence(rows, (dataset, one.subject, one.sequence))
         if len(held_out) != 1:
             raise InputError(
                 f"attention: {len(held_out)} folds of {method} hold out {one.subject}/{one.sequence}; give one"
@@ -107,7 +107,7 @@ def _shown(
         views.append((titles[method], held_out.iloc[0]))
     kept = [kept_network(Path(predicted["file"])) for _, predicted in views]
     held_out, _ = rows_of(kept[0].fold, places.indexes)
-    row = next(held_out[(held_out[["dataset", "subject", "sequence"]] == [dataset, *one[:2]]).all(axis=1)].itertuples())
+    row = next(_of_sequence(held_out, (dataset, one.subject, one.sequence)).itertuples())
     with open_tensors(file_of(places.flow, row)) as file:
         maps = file.get(row.sequence, verify=True).astype(np.float32)  # (N, 3, H, W)
     # The first, the middle one that inference uses, and the last.
@@ -125,8 +125,7 @@ def _view(
 ) -> MethodView:
     """What a method's network makes of the instances numbered `some`."""
     held_out, _ = rows_of(kept.fold, places.indexes)
-    key = ["dataset", "subject", "sequence"]
-    one = held_out[(held_out[key] == list(predicted[key])).all(axis=1)]
+    one = _of_sequence(held_out, predicted[SEQUENCE_KEY])
     inputs = load_instances(one, places.flow, kept.input, "cpu").maps[some].float()
     size, label = inputs.shape[-1], int(predicted["prediction"])
     found = class_maps(kept.network, inputs, [label] * len(inputs))
@@ -136,6 +135,11 @@ def _view(
     judgement = f"{classes[label]} {100 * predicted[f'p{label}']:.0f} %"
     cam, grad_cam = (enlarged(some, size).numpy() for some in (found.cam, found.grad_cam))
     return MethodView(title, judgement, cam, grad_cam, found.guided.norm(dim=1).numpy(), regions)
+
+
+def _of_sequence(rows: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    """The rows of a sequence; key: its dataset, subject and name."""
+    return rows[(rows[SEQUENCE_KEY] == list(key)).all(axis=1)]
 
 
 def _frames(row: Any, maps: np.ndarray, some: list[int], places: Places) -> tuple[Any, ...]:
