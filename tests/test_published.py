@@ -22,7 +22,6 @@ PUBLISHED = ROOT / "results" / "published"
 SUBSETS = {"composite": "composite"} | {title.lower(): name for name, title in TITLES.items()}
 LINK = re.compile(r"\]\((?:\.\./)*(results/published/[^)]+\.json)\)")
 SCORE = r"(\d+\.\d+)(?: ± (\d+\.\d+))?"
-CELL = re.compile(rf"{SCORE} / {SCORE}")
 
 
 def rows_of_scores(text):

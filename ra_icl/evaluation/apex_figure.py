@@ -62,7 +62,7 @@ def apex_figure(
 def _bars(rates: Mapping[str, Sequence[Bin]], swept: Mapping[Any, Mapping[str, Any]]) -> str:
     """What the error bars are, and why there are none."""
     bins = [one for found in rates.values() for one in found]
-    said = ["right bars: 95 % intervals over people"] if any(one.low == one.low for one in bins) else []
+    said = ["right bars: 95 % intervals over people"] if not all(np.isnan(one.low) for one in bins) else []
     if any(one.subjects < LEAST_SUBJECTS for one in bins):
         said.append(f"no interval over fewer than {LEAST_SUBJECTS} people")
     if any(len(content["seeds"]) > 1 for content in swept.values()):

@@ -33,11 +33,8 @@ class TypedClip:
         """What was meant. Raises InputError for times that cannot be read, that a video or a folder does not have."""
         whole = Clip(self.path, fps=self._fps())
         times = {name: getattr(self, name).strip() for name in ("onset", "apex", "offset")}
-        return Clip(
-            self.path,
-            fps=whole.fps,
-            **{name: self._frame(name, text, whole) for name, text in times.items() if not is_empty(text)},
-        )
+        given = {name: text for name, text in times.items() if not is_empty(text)}
+        return replace(whole, **{name: self._frame(name, text, whole) for name, text in given.items()})
 
     def _fps(self) -> float | None:
         if is_empty(self.fps):

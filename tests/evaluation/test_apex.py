@@ -45,7 +45,7 @@ def test_distances_are_those_of_the_middle_instance_in_frames(tmp_path):
     assert uniform["inside"].tolist() == [True, True, True, True, False, False]
 
 
-def test_a_sampling_that_looks_at_the_apex_has_no_distance(tmp_path):
+def test_a_sampling_that_looks_at_the_apex_has_no_distance():
     with pytest.raises(InputError, match=r"sampling\.mode: is apex, which looks at the apex; choose middle"):
         apex.apex_distances([], Sampling("apex"))
 

@@ -17,7 +17,7 @@ LENGTHS = (6, 4)  # epochs, of the folds of even and odd numbers
 SEEDS = (0, 3)
 
 
-def write_fold(path, rows, seed, method="m2", epochs=None):
+def write_fold(path, rows, seed, method="m2"):
     """A fold's CSV, JSON and epochs, as training writes them; rows: predictions after each epoch."""
     last = rows[rows["epoch"] == rows["epoch"].max()].drop(columns="epoch")
     files.write_csv(path, last)

@@ -138,7 +138,7 @@ def test_sequences_that_lack_frames_are_one_warning(twin, caplog):
     assert "missing" not in caplog.text
 
 
-def test_counts_are_compared(twin, tmp_path, monkeypatch):
+def test_counts_are_compared(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     root = tmp_path / "casme3"
     render("casme3", root, TwinOptions(per_class=2, frames=(8, 9), scale=0.2))
@@ -334,7 +334,7 @@ def test_rows_that_cannot_be_read_are_said_and_not_that_one_subject_is_left(twin
     assert any("sub01 is the only subject of protocol cde" in line for line in check_config([mine], decode=False))
 
 
-def test_what_cannot_be_checked_is_said(tmp_path, monkeypatch):
+def test_what_cannot_be_checked_is_said(monkeypatch):
     monkeypatch.chdir(ROOT)
     assert check_config([Path("config/demo.yaml")]) == []  # twins are rendered
     with pytest.raises(InputError, match=r"--dataset own: no protocol"):

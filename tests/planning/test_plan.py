@@ -79,7 +79,7 @@ def test_a_protocol_needs_sequences_and_two_subjects_and_check_says_the_same(tmp
     assert said(4) == ""
 
 
-def test_a_dataset_without_a_sequence_of_its_protocol_is_one_line(demo):
+def test_a_dataset_without_a_sequence_of_its_protocol_is_one_line():
     values = change(change(config(), "protocols", ["cde"]), "data.count_mismatch", "warning")
     for name in ("casme2", "smic"):
         values = change(values, f"datasets.{name}.root", f"/data/{name}")

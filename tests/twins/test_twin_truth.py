@@ -165,7 +165,7 @@ def test_stabilised_crops_are_not_judged(pipeline, tmp_path):
         flow_errors(folder / "flow.safetensors", tmp_path / "none.safetensors", truth)
 
 
-def test_a_file_without_truth_is_named(twin, tmp_path):
+def test_a_file_without_truth_is_named(tmp_path):
     with pytest.raises(InputError, match="nowhere"):
         read_truth(tmp_path / "nowhere.safetensors")
 

@@ -155,7 +155,7 @@ def test_another_process_renders_the_same_bits(dataset, rendered, tmp_path):
     assert content(tmp_path / dataset) == expected
 
 
-def test_nothing_is_overwritten(rendered, tmp_path):
+def test_nothing_is_overwritten(rendered):
     with pytest.raises(InputError, match="delete it"):
         twins.render("smic", rendered / "smic", SMALL)
     assert [path.name for path in rendered.iterdir() if path.name.startswith(".")] == []
