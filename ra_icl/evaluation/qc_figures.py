@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from ra_icl import files
 from ra_icl.datasets.index import TITLES
@@ -28,9 +29,9 @@ def draw_subject(measures: Sequence[Mapping[str, Any]], out: Path, data_source: 
     Line: difference from the onset crop in grey levels. Shaded: the sampled window. Dashed: the
     annotated apex. Dots (right axis): mean flow of the sampled frames in pixels.
     """
-    plt = _pyplot()
     rows = ceil(len(measures) / COLUMNS)
-    figure, axes = plt.subplots(rows, COLUMNS, figsize=(13, 0.7 + 2.1 * rows), layout="constrained", squeeze=False)
+    figure = Figure(figsize=(13, 0.7 + 2.1 * rows), layout="constrained")
+    axes = figure.subplots(rows, COLUMNS, squeeze=False)
     for axis in axes.flat[len(measures) :]:
         axis.set_axis_off()
     for axis, measured in zip(axes.flat, measures, strict=False):
@@ -57,7 +58,7 @@ def contact_sheet(ranked: pd.DataFrame, crops: Path, out: Path, data_source: str
     tiles = [_tile(onsets[row.subject, row.sequence], row.oddness > 0) for row in ranked.itertuples()]
     sheet, corners = _sheet(tiles)
     height, width = (side / 100 for side in sheet.shape[:2])
-    figure = _pyplot().figure(figsize=(width, height + HEADING))
+    figure = Figure(figsize=(width, height + HEADING))
     axis = figure.add_axes((0, 0, 1, height / (height + HEADING)))
     axis.imshow(sheet, interpolation="none", aspect="auto")
     axis.set_axis_off()
@@ -118,16 +119,6 @@ def _title(text: str, data_source: str) -> str:
     return "\n".join([text, *data_caveats(data_source)])
 
 
-def _pyplot() -> Any:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot
-
-
-def _save(figure: Any, out: Path) -> None:
+def _save(figure: Figure, out: Path) -> None:
     with files.atomic(out) as temporary:
         figure.savefig(temporary, dpi=100 if figure.get_size_inches()[1] > 20 else 150, metadata={"Software": None})
-    _pyplot().close(figure)
