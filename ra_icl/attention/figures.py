@@ -206,7 +206,6 @@ def _finish(figure: Any, words: Words, out_stem: Path) -> None:
     figure.text(0.05 / PAGE, 1 - 0.08 / height, words.title, fontsize=LARGE, **style)
     figure.text(0.05 / PAGE, 1 - words.notes_below / height, words.notes, fontsize=SMALL, **style)
     save_figure(figure, out_stem)
-    pyplot().close(figure)
 
 
 def _draw_key(figure: Any) -> None:

@@ -56,7 +56,6 @@ def apex_figure(
     figure.suptitle("\n".join([title, *notes_of(predicted[0], first, distances)]))
     figure.supxlabel(f"{data_of([predicted[0].content])}\n{_bars(rates, swept)}", fontsize=TINY, color="0.35")
     save_figure(figure, out_stem)
-    plt.close(figure)
 
 
 def _bars(rates: Mapping[str, Sequence[Bin]], swept: Mapping[Any, Mapping[str, Any]]) -> str:

@@ -76,7 +76,6 @@ def curves_figure(fold_csvs: Sequence[Path], out_stem: Path, title: str = "") ->
     figure.suptitle("\n".join(_title(folds, title)))
     figure.supxlabel(f"{_data(folds)}\n{BANDS}", fontsize=TINY, color="0.35")
     save_figure(figure, out_stem)
-    plt.close(figure)
 
 
 def curves_of(records: Sequence[Mapping[str, Any]]) -> Curves:

@@ -79,7 +79,6 @@ def confusion_figure(panels: Sequence[Panel], out_stem: Path, suptitle: str, dat
     figure.suptitle(suptitle)
     figure.supxlabel(data, fontsize=TINY, color="0.35")
     save_figure(figure, out_stem)
-    plt.close(figure)
 
 
 def rows_of(panels: Sequence[Panel]) -> list[Sequence[Panel]]:

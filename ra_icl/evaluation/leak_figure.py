@@ -45,4 +45,3 @@ def draw_epochs(
     figure.suptitle("\n".join(["Chosen epochs", *said]))
     say_data(figure, [metrics for metrics, _, _ in found])
     save_figure(figure, out_stem)
-    plt.close(figure)

@@ -74,7 +74,7 @@ def say_data(figure: Any, metrics: Sequence[Mapping[str, Any]]) -> None:
 
 
 def save_figure(figure: Any, out_stem: Path) -> None:
-    """Write the figure as `out_stem`.pdf (text stays text) and .png, atomically."""
+    """Write the figure as `out_stem`.pdf (text stays text) and .png, atomically, and close it."""
     import matplotlib
 
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every font table that it leaves out
@@ -82,3 +82,4 @@ def save_figure(figure: Any, out_stem: Path) -> None:
         for suffix, metadata in METADATA.items():
             with files.atomic(f"{out_stem}.{suffix}") as temporary:
                 figure.savefig(temporary, dpi=DPI, metadata=metadata)
+    pyplot().close(figure)

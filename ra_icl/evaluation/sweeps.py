@@ -48,7 +48,6 @@ def sweep_figure(
     figure.suptitle("\n".join([title, *notes, *([] if _seeds(found) > 1 else ["one seed: no error bars"])]))
     say_data(figure, found)
     save_figure(figure, out_stem)
-    plt.close(figure)
 
 
 def draw_sweep(axis: Any, values: Sequence[Any], metrics: Sequence[Any], default: Any = None) -> None:

@@ -23,8 +23,11 @@ def saved(tmp_path):
     axis.legend()
     style.say_data(figure, [metrics("m1", source="twins", subjects=people(0.5))])
     style.save_figure(figure, tmp_path / "figure")
-    yield figure, tmp_path
-    plt.close(figure)
+    return figure, tmp_path
+
+
+def test_a_saved_figure_is_closed(saved):
+    assert not style.pyplot().fignum_exists(saved[0].number)
 
 
 def test_the_pdf_embeds_truetype_fonts(saved):
