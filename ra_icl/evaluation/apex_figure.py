@@ -11,7 +11,7 @@ from ra_icl.errors import InputError
 from ra_icl.evaluation.apex import Bin, apex_distances, hit_rates, joined, notes_of, read_predicted
 from ra_icl.evaluation.intervals import LEAST_SUBJECTS
 from ra_icl.evaluation.records import read_metrics
-from ra_icl.evaluation.style import COLOURS, MARKERS, PAGE, TINY, data_of, pyplot, save_figure
+from ra_icl.evaluation.style import COLOURS, MARKERS, PAGE, TINY, data_of, pyplot, save_figure, say_below
 from ra_icl.evaluation.sweeps import AXES, draw_sweep
 from ra_icl.flow.sampling import Sampling
 
@@ -54,7 +54,7 @@ def apex_figure(
     _draw_rates(axes[0, -1], rates, sampling)
     title = f"{names[predicted[0].method]}: does it matter where the apex is?"
     figure.suptitle("\n".join([title, *notes_of(predicted[0], first, distances)]))
-    figure.supxlabel(f"{data_of([predicted[0].content])}\n{_bars(rates, swept)}", fontsize=TINY, color="0.35")
+    say_below(figure, f"{data_of([predicted[0].content])}\n{_bars(rates, swept)}")
     save_figure(figure, out_stem)
 
 

@@ -1,6 +1,6 @@
 """What a title must say about results: that data are synthetic, datasets missing, folds not LOSO, epochs a leak."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ra_icl.datasets.index import TITLES
@@ -32,6 +32,11 @@ def caveats(metrics: Mapping[str, Any]) -> list[str]:
     missing = missing_datasets(metrics["protocol"], metrics["scores"])
     rules = [FOLDS_CAVEATS.get(metrics["protocol"]), SELECTION_CAVEATS[metrics["selection"]]]
     return [*data_caveats(metrics["data_source"]), *missing, *filter(None, rules)]
+
+
+def all_caveats(metrics: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The caveats of several metrics JSONs, each once."""
+    return list(dict.fromkeys(caveat for content in metrics for caveat in caveats(content)))
 
 
 def data_caveats(data_source: str) -> list[str]:

@@ -14,7 +14,7 @@ from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import FOLDS_CAVEATS, SELECTION_CAVEATS, data_caveats
 from ra_icl.evaluation.explain import ALIKE, TERMS, UNIFORM, WARNINGS, WINS, count_warnings, diagnosed, guessing
 from ra_icl.evaluation.folds import SEQUENCE_KEY, class_count, read_fold
-from ra_icl.evaluation.style import COLOURS, MAP, PAGE, RED, TINY, data_of, pyplot, save_figure
+from ra_icl.evaluation.style import COLOURS, MAP, PAGE, RED, TINY, data_of, pyplot, save_figure, say_below
 
 ACROSS = 4  # panels side by side
 INNER, OUTER = (10, 90), (0, 100)  # percentiles over folds: the dark band, and the light one
@@ -74,7 +74,7 @@ def curves_figure(fold_csvs: Sequence[Path], out_stem: Path, title: str = "") ->
         axis.set_title(name)
     _label(axes, panels, curves_of(records).epochs)
     figure.suptitle("\n".join(_title(folds, title)))
-    figure.supxlabel(f"{_data(folds)}\n{BANDS}", fontsize=TINY, color="0.35")
+    say_below(figure, f"{_data(folds)}\n{BANDS}")
     save_figure(figure, out_stem)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ra_icl.errors import InputError
-from ra_icl.evaluation.caveats import DATA, caveats
+from ra_icl.evaluation.caveats import DATA, all_caveats
 from ra_icl.evaluation.choice import selection_notes
 from ra_icl.evaluation.data_notes import data_notes
 from ra_icl.evaluation.intervals import RESAMPLES, SCORES, Subjects, compare, holm, interval_notes, subjects_of
@@ -58,7 +58,7 @@ def build_differences(
     data = data[[*ids, *(f"{score}_{value}" for score in SCORES for value in VALUES)]]
     title = _title(reference, methods)
     caption = f"{title} minus each other method, protocol {ours['protocol']}, in points of UF1 and UAR"
-    caption = "; ".join(dict.fromkeys([caption, *(said for content in (ours, *others) for said in caveats(content))]))
+    caption = "; ".join([caption, *all_caveats([ours, *others])])
     said = [*data_notes([ours, *others], methods), *selection_notes([ours, *others])]
     notes = _notes(ours, subjects, len(others), said)
     return Table("differences", caption, notes, data, _printed(data), record=record([ours, *others]))

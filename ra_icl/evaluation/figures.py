@@ -10,9 +10,9 @@ import numpy as np
 from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.protocols import CDE
 from ra_icl.errors import InputError
-from ra_icl.evaluation.caveats import caveats
+from ra_icl.evaluation.caveats import all_caveats
 from ra_icl.evaluation.records import read_metrics
-from ra_icl.evaluation.style import MAP, PAGE, TEXT, TINY, data_of, pyplot, save_figure
+from ra_icl.evaluation.style import MAP, PAGE, TEXT, TINY, data_of, pyplot, save_figure, say_below
 
 Panel = tuple[str, Sequence[Sequence[int]], Sequence[str]]  # title, matrix (C, C), class names
 CELL = 0.53  # inches: one cell of every matrix, so that panels of 3 and 7 classes read alike
@@ -77,7 +77,7 @@ def confusion_figure(panels: Sequence[Panel], out_stem: Path, suptitle: str, dat
             _draw(axis, *panel)
         axes[0].set_ylabel("true class")
     figure.suptitle(suptitle)
-    figure.supxlabel(data, fontsize=TINY, color="0.35")
+    say_below(figure, data)
     save_figure(figure, out_stem)
 
 
@@ -152,5 +152,4 @@ def _suptitle(setting: str, metrics: Sequence[Mapping[str, Any]], title: str) ->
     """Method and setting; on further lines what must be said about data, missing datasets and selection."""
     methods = dict.fromkeys(content["method"].upper() for content in metrics)
     first = f"{title or ', '.join(methods)}, {setting}: % of the true class (count)"
-    notes = [note for content in metrics for note in caveats(content)]
-    return "\n".join([first, *dict.fromkeys(notes)])
+    return "\n".join([first, *all_caveats(metrics)])

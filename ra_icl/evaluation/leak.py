@@ -14,7 +14,7 @@ import pandas as pd
 
 from ra_icl.datasets.nested import InnerFold
 from ra_icl.errors import InputError
-from ra_icl.evaluation.caveats import DATA, caveats
+from ra_icl.evaluation.caveats import DATA, all_caveats
 from ra_icl.evaluation.data_notes import data_notes
 from ra_icl.evaluation.folds import EPOCHS, predictions_among, read_beside
 from ra_icl.evaluation.intervals import Subjects, compare, interval_notes, score_intervals, subjects_of
@@ -139,8 +139,8 @@ def build_leak(found: Sequence[tuple[Mapping[str, Any], Epochs, Mapping[str, np.
     ]
     contents = [metrics for metrics, _, _ in found]
     data = pd.DataFrame(rows)
-    said = dict.fromkeys(caveat for content in contents for caveat in caveats(content))
-    caption = "; ".join(["One training, predicted at differently chosen epochs, UF1 and UAR in %", *said])
+    title = "One training, predicted at differently chosen epochs, UF1 and UAR in %"
+    caption = "; ".join([title, *all_caveats(contents)])
     return Table("leak", caption, _notes(contents, methods), data, _printed(data), record=record(contents))
 
 

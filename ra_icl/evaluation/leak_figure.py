@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ra_icl.evaluation.caveats import caveats
-from ra_icl.evaluation.style import BLUE, TEXT, TINY, pyplot, save_figure, say_data
+from ra_icl.evaluation.caveats import all_caveats
+from ra_icl.evaluation.style import BLUE, TEXT, TINY, data_of, pyplot, save_figure, say_below
 
 LABEL = 18  # letters of a method's title in a line beside its row
 CHOOSING = {  # the rules that choose, in words
@@ -41,7 +41,7 @@ def draw_epochs(
         axis.set_title(CHOOSING[rule], fontsize=TEXT)
     for axis in axes[-1]:
         axis.set_xlabel("epoch")
-    said = dict.fromkeys(caveat for metrics, _, _ in found for caveat in caveats(metrics))
-    figure.suptitle("\n".join(["Chosen epochs", *said]))
-    say_data(figure, [metrics for metrics, _, _ in found])
+    contents = [metrics for metrics, _, _ in found]
+    figure.suptitle("\n".join(["Chosen epochs", *all_caveats(contents)]))
+    say_below(figure, data_of(contents))
     save_figure(figure, out_stem)

@@ -13,7 +13,7 @@ import yaml
 from ra_icl.datasets.index import TITLES
 from ra_icl.errors import InputError
 from ra_icl.evaluation import pages
-from ra_icl.evaluation.caveats import caveats
+from ra_icl.evaluation.caveats import all_caveats
 from ra_icl.evaluation.duration import duration
 from ra_icl.evaluation.method_page import flat, setting
 from ra_icl.evaluation.records import read_metrics
@@ -44,7 +44,6 @@ def write_run_page(
     if not metrics_jsons:
         raise InputError(f"{out}: no metrics given; name the metrics JSON files of the run")
     found = [read_metrics(path) for path in metrics_jsons]
-    said = dict.fromkeys(caveat for content in found for caveat in caveats(content))
     source = found[0]["data_source"]
     body = [
         f"<p>Data: {SOURCES[source]}.</p>",
@@ -53,7 +52,7 @@ def write_run_page(
         pages.folded("Run times", pages.rows(_training_times(found, titles)) + _step_times(Path(benchmarks))),
         *(_config(config, defaults) if config else []),
     ]
-    pages.write_page(out, "; ".join(["What this run was", *said]), body)
+    pages.write_page(out, "; ".join(["What this run was", *all_caveats(found)]), body)
 
 
 def _settings(found: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> pd.DataFrame:

@@ -68,9 +68,9 @@ def data_of(metrics: Sequence[Mapping[str, Any]]) -> str:
     return f"Data: {kind[first['data_source']]}{listed}, {', '.join(counts)}"
 
 
-def say_data(figure: Any, metrics: Sequence[Mapping[str, Any]]) -> None:
-    """Print `data_of` below a figure."""
-    figure.supxlabel(data_of(metrics), fontsize=TINY, color="0.35")
+def say_below(figure: Any, text: str) -> None:
+    """Print what a figure is of, see `data_of`, in small letters below it."""
+    figure.supxlabel(text, fontsize=TINY, color="0.35")
 
 
 def save_figure(figure: Any, out_stem: Path) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 from ra_icl.datasets.protocols import CDE
 from ra_icl.errors import InputError
-from ra_icl.evaluation.caveats import caveats
+from ra_icl.evaluation.caveats import all_caveats
 from ra_icl.evaluation.figures import metrics_of
-from ra_icl.evaluation.style import COLUMN, MARKERS, TINY, pyplot, save_figure, say_data
+from ra_icl.evaluation.style import COLUMN, MARKERS, TINY, data_of, pyplot, save_figure, say_below
 
 # What the paper calls the keys of its sweeps.
 AXES = {
@@ -43,10 +43,10 @@ def sweep_figure(
     figure, axis = plt.subplots(figsize=(COLUMN + 1, 3.2), layout="constrained")
     draw_sweep(axis, values, found, default)
     axis.set_xlabel(AXES.get(key, key))
-    notes = dict.fromkeys(note for content in found for note in caveats(content))
     title = f"{method}, CDE over {key}" if method else f"CDE over {key}"
-    figure.suptitle("\n".join([title, *notes, *([] if _seeds(found) > 1 else ["one seed: no error bars"])]))
-    say_data(figure, found)
+    bars = [] if _seeds(found) > 1 else ["one seed: no error bars"]
+    figure.suptitle("\n".join([title, *all_caveats(found), *bars]))
+    say_below(figure, data_of(found))
     save_figure(figure, out_stem)
 
 

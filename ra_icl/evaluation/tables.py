@@ -12,7 +12,7 @@ from ra_icl.datasets.protocols import CROSS
 from ra_icl.datasets.protocols import PROTOCOLS as KNOWN
 from ra_icl.errors import InputError
 from ra_icl.evaluation.audit_table import audit_notes
-from ra_icl.evaluation.caveats import DATA, FOLDS_CAVEATS, caveats
+from ra_icl.evaluation.caveats import DATA, FOLDS_CAVEATS, all_caveats
 from ra_icl.evaluation.choice import selection_notes
 from ra_icl.evaluation.data_notes import data_notes
 from ra_icl.evaluation.explain import warning_notes
@@ -84,7 +84,7 @@ def build_table(
         raise InputError(f"table {number}: no such table; choose one of {', '.join(CAPTIONS)}")
     _require_metrics(number, metrics, methods)
     _require_comparable(number, metrics)
-    to_say = [caveat for content in metrics for caveat in caveats(content)]
+    said = all_caveats(metrics)
     order = list(methods)
     rank = PROTOCOLS[number].index
     ordered = sorted(metrics, key=lambda m: (rank(m["protocol"]), order.index(m["method"])))
@@ -94,7 +94,7 @@ def build_table(
     subjects = [subjects_of(content) if "subjects" in content else None for content in ordered]
     rows += [_measured_row(number, *row, methods[row[0]["method"]]) for row in zip(ordered, subjects, strict=True)]
     data = pd.DataFrame(rows, columns=columns(number)).astype({"classes": "Int64", "seeds": "Int64"})
-    caption = "; ".join([CAPTIONS[number], *dict.fromkeys(to_say)])
+    caption = "; ".join([CAPTIONS[number], *said])
     notes = (*_notes(number, ordered, methods), *interval_notes([m["method"] for m in ordered], subjects))
     notes += tuple(audited) if len(quoted) else ()
     return Table(number, caption, notes, data, _printed(number, data), _strong(number, data), record(ordered))

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ra_icl.evaluation.caveats import DATA, caveats
+from ra_icl.evaluation.caveats import DATA, all_caveats
 from ra_icl.evaluation.records import read_metrics
 from ra_icl.evaluation.table_formats import EMPTY, Table, write_formats
 from ra_icl.model.siamese import Siamese
@@ -49,8 +49,7 @@ def write_costs(
     rows = [_row(name, methods[name], content, where) for name, content in scored.items() if name in methods]
     contents = [scored[row["method"]] for row in rows]
     data = pd.DataFrame(rows)
-    said = dict.fromkeys(caveat for content in contents for caveat in caveats(content))
-    caption = "; ".join(["What each method costs", *said])
+    caption = "; ".join(["What each method costs", *all_caveats(contents)])
     size = "Maps of " + " and ".join(f"{size} px" for size in sorted(set(data["size"])))
     batches = " or ".join(f"{batch:.0f}" for batch in sorted(set(data["batch"].dropna())))
     sizes = size + (f", batches of {batches}" if batches else "")

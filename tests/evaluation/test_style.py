@@ -21,7 +21,7 @@ def saved(tmp_path):
         axis.plot([0, 1], [number, 1], label=f"line {number}")
     axis.set(title="Title äé³", xlabel="x")
     axis.legend()
-    style.say_data(figure, [metrics("m1", source="twins", subjects=people(0.5))])
+    style.say_below(figure, style.data_of([metrics("m1", source="twins", subjects=people(0.5))]))
     style.save_figure(figure, tmp_path / "figure")
     return figure, tmp_path
 
