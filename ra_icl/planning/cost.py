@@ -1,16 +1,13 @@
 """What a method costs beside what it scores: parameters, arithmetic, time, memory, flow."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isnan, nan
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pandas as pd
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from ra_icl.evaluation.caveats import DATA, all_caveats
 from ra_icl.evaluation.records import read_metrics
@@ -19,14 +16,12 @@ from ra_icl.model.siamese import Siamese
 from ra_icl.peers.registry import load_peer
 from ra_icl.planning.estimate import random_sets
 from ra_icl.planning.options import from_mapping
-from ra_icl.planning.peer_costs import PeerCosts
+from ra_icl.planning.peer_costs import COUNTED, PeerCosts, flops_of, median_seconds
 from ra_icl.training.device import device_name, fix_kernels, resolve_device
 from ra_icl.training.method import MethodOptions
 from ra_icl.training.prediction import predict
 from ra_icl.training.step import Stepper
 
-COUNTED = 4  # sequences of the step whose FLOPs are counted; they grow with the batch
-TIMED = 7  # predictions of a clip; their median counts
 NOTES = (
     "Parameters: of the network that predicts, and of all that is trained for it; the target network, which only "
     "follows, is not among them",
@@ -68,17 +63,13 @@ def parameters(options: MethodOptions, classes: int) -> tuple[int, int]:
 def flops_of_clip(options: MethodOptions, classes: int, size: int, instances: int) -> int:
     """FLOPs of predicting one sequence of `instances` maps of `size` pixels."""
     network, sets = _on_cpu(options, classes, size, 1, instances)
-    with FlopCounterMode(display=False) as counter:
-        predict(network.model.online, sets, options)
-    return counter.get_total_flops()
+    return flops_of(lambda: predict(network.model.online, sets, options))
 
 
 def flops_of_step(options: MethodOptions, classes: int, size: int) -> int:
     """FLOPs of one optimiser step with the method's batch, on maps of `size` pixels."""
     stepper, _ = _on_cpu(options, classes, size, COUNTED, 2)
-    with FlopCounterMode(display=False) as counter:
-        stepper(torch.arange(COUNTED))
-    return counter.get_total_flops() * options.training.batch // COUNTED
+    return flops_of(lambda: stepper(torch.arange(COUNTED))) * options.training.batch // COUNTED
 
 
 def seconds_of_clip(options: MethodOptions, classes: int, size: int, instances: int, device: str) -> float:
@@ -88,12 +79,7 @@ def seconds_of_clip(options: MethodOptions, classes: int, size: int, instances: 
     network = Siamese(classes, options.model, discover=options.loss.regions > 0).online
     network = network.to(device, memory_format=torch.channels_last)
     sets = random_sets(1, classes, size, device, instances)
-    seconds = []
-    for _ in range(TIMED):
-        start = time.perf_counter()
-        predict(network, sets, options)  # returns an array of the CPU, so it waits for the device
-        seconds.append(time.perf_counter() - start)
-    return median(seconds)
+    return median_seconds(lambda: predict(network, sets, options))  # an array of the CPU: it waits for the device
 
 
 def _on_cpu(options: MethodOptions, classes: int, size: int, sequences: int, instances: int) -> tuple[Stepper, Any]:

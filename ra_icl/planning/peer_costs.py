@@ -34,14 +34,14 @@ class PeerCosts:
 
     def flops_of_clip(self) -> int | None:
         """FLOPs of predicting one sequence; None for a classifier of descriptors."""
-        return _flops(self._training(COUNTED, 1, "cpu").predict) if self.peer.trains_network else None
+        return flops_of(self._training(COUNTED, 1, "cpu").predict) if self.peer.trains_network else None
 
     def flops_of_step(self) -> int | None:
         """FLOPs of one step of the optimiser; None for a classifier of descriptors."""
         if not self.peer.trains_network:
             return None
         training = self._training(COUNTED, 1, "cpu")
-        return _flops(lambda: training.step(torch.arange(COUNTED))) * self.peer.settings.batch // COUNTED
+        return flops_of(lambda: training.step(torch.arange(COUNTED))) * self.peer.settings.batch // COUNTED
 
     def seconds_of_clip(self, device: str) -> float:
         """Seconds that predicting one sequence takes, with one CPU thread; the median."""
@@ -61,7 +61,7 @@ class PeerCosts:
             )
             fitting.fit()
             predict = fitting.predict
-        return _median_seconds(predict)
+        return median_seconds(predict)
 
     def seconds_of_step(self, device: str) -> float:
         """Seconds of one optimiser step with the peer's batch; of a classifier, of one sequence of its training."""
@@ -69,11 +69,11 @@ class PeerCosts:
         if not self.peer.trains_network:
             maps, labels = self._maps(FITTED, "cpu"), self._labels(FITTED).numpy()
             training = ClassifierTraining(self.peer, maps, maps[:1], labels, self.classes)
-            return _median_seconds(training.fit) / FITTED
+            return median_seconds(training.fit) / FITTED
         batch = self.peer.settings.batch
         measured = batch if device == "cuda" else min(batch, MEASURED)
         training, rows = self._training(measured, 1, device), torch.arange(measured, device=device)
-        return _median_seconds(lambda: training.step(rows).tolist(), times=STEPS) * batch / measured
+        return median_seconds(lambda: training.step(rows).tolist(), times=STEPS) * batch / measured
 
     def _training(self, sequences: int, held_out: int, device: str) -> NetworkTraining:
         maps = (self._maps(number, device) for number in (sequences, held_out))
@@ -92,13 +92,15 @@ def steps_of_training(peer: Peer, sequences: int) -> int:
     return peer.settings.epochs * math.ceil(sequences / peer.settings.batch) if peer.trains_network else sequences
 
 
-def _flops(act: Callable[[], object]) -> int:
+def flops_of(act: Callable[[], object]) -> int:
+    """FLOPs of what `act` computes on the CPU."""
     with FlopCounterMode(display=False) as counter:
         act()
     return counter.get_total_flops()
 
 
-def _median_seconds(act: Callable[[], object], times: int = TIMED) -> float:
+def median_seconds(act: Callable[[], object], times: int = TIMED) -> float:
+    """Seconds that `act` takes, the median of `times`; it has to wait for the device."""
     seconds = []
     for _ in range(times):
         start = time.perf_counter()
