@@ -30,7 +30,7 @@ def draw_epochs(
     longest = max(int(epochs.lengths.max()) for _, epochs, _ in found)
     size = (2.2 * len(rules) + 0.4, 1.5 * len(found) + 1.1)
     figure, axes = plt.subplots(len(found), len(rules), figsize=size, sharex=True, squeeze=False, layout="constrained")
-    bins = np.arange(0.5, longest + 1, max(1, longest // 20))
+    bins = edges_of(longest)
     for row, (metrics, _, chosen) in zip(axes, found, strict=True):
         title = fill(titles.get(metrics["method"], metrics["method"].upper()), LABEL)
         row[0].set_ylabel(f"{title}\nheld-out subjects", fontsize=TINY)
@@ -45,3 +45,9 @@ def draw_epochs(
     figure.suptitle("\n".join(["Chosen epochs", *all_caveats(contents)]))
     say_below(figure, data_of(contents))
     save_figure(figure, out_stem)
+
+
+def edges_of(longest: int) -> np.ndarray:
+    """The edges of about 20 bins of whole epochs from 1 to `longest`."""
+    width = max(1, longest // 20)
+    return np.arange(0.5, longest + width, width)

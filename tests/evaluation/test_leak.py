@@ -9,6 +9,7 @@ from ra_icl.errors import InputError
 from ra_icl.evaluation.folds import EPOCHS
 from ra_icl.evaluation.intervals import compare, subjects_of
 from ra_icl.evaluation.leak import at_epochs, best_by_subject, build_leak, read_method, write_leak
+from ra_icl.evaluation.leak_figure import edges_of
 from ra_icl.evaluation.metrics import aggregate, confusion, uar, uf1
 
 CLASSES = ("negative", "positive", "surprise")
@@ -220,6 +221,15 @@ def test_what_is_missing_or_of_another_run_is_named(tmp_path, damage, fault):
     damage(folds / "m2" / "seed3" / "smic-002.csv", folds / "m6.fast" / "seed0" / "group1of2-inner1of2.csv")
     with pytest.raises(InputError, match=fault):
         read_method(path, tmp_path / "folds")
+
+
+@pytest.mark.parametrize("longest", [1, 6, 20, 45, 99, 100, 3000])
+def test_every_epoch_is_in_a_bin_of_the_figure(longest):
+    edges = edges_of(longest)
+    counts, _ = np.histogram(np.arange(1, longest + 1), edges)
+    assert counts.sum() == longest
+    assert counts.min() > 0
+    assert len(counts) <= 40
 
 
 def test_a_folder_without_folds_is_named(run, tmp_path):
