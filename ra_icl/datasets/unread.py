@@ -98,7 +98,7 @@ def find(dataset: str, options: Mapping[str, Any], index: pd.DataFrame) -> Fault
     for (name, place), entries in groups.items():
         kind = FaultKind.all[name]
         shown = [_quoted("/".join(entry.parts)) if kind is NOT_NAMED else str(entry) for entry in entries]
-        found.append(kind.at(_printed(str(place)), names=_listed(shown), annotation=source))
+        found.append(kind.at(place, names=_listed(shown), annotation=source))
     return found
 
 
@@ -208,14 +208,9 @@ def _kind(dataset: str, entry: _Entry) -> FaultKind:
     return UNREAD if entry.guess or expected else NOT_NAMED
 
 
-def _printed(name: str) -> str:
-    """A name as it can be printed in one line: line breaks and bytes that are no text are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-
-
 def _quoted(name: str) -> str:
     """A name of which also a blank at the end is seen."""
-    return f"'{_printed(name)}'"
+    return f"'{name}'"
 
 
 def _listed(names: Sequence[str]) -> str:
