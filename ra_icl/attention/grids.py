@@ -55,7 +55,7 @@ class Shown(NamedTuple):
 
     @property
     def speed(self) -> float:
-        """The length of motion that has the full colour: of the few vectors at the border that are longer, none."""
+        """The length of motion that has the full colour, as have the few vectors at the border that are longer."""
         return full_colour(np.linalg.norm(self.motion, axis=1))
 
 

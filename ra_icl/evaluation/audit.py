@@ -30,8 +30,11 @@ Scores = tuple[float | None, float | None]
 
 @dataclass(frozen=True)
 class Printed:
-    """A row of a table. counts: {dataset: sequences of each class}. scores: {"composite" or dataset: (UF1, UAR)} in %,
-    None where none is printed. unit: what the last printed digit is worth, in points."""
+    """A row of a table.
+
+    counts: {dataset: sequences of each class}. scores: {"composite" or dataset: (UF1, UAR)} in %, None where none is
+    printed. unit: what the last printed digit is worth, in points.
+    """
 
     table: str
     method: str

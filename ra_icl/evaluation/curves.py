@@ -32,7 +32,7 @@ class Curves:
 
     times: (E,), epochs, or % of the training where folds have different numbers of them. values: {name: (folds, E)} of
     what every fold tells; a gradient is "gradients.{term}". wins: (folds, E, N), the queries' shares of the pixels,
-    largest first, or None.
+    largest first, or None. epochs: whether `times` are epochs.
     """
 
     times: np.ndarray
@@ -41,6 +41,7 @@ class Curves:
     epochs: bool
 
     def named(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """The values of those of these names that every fold tells."""
         return {name: self.values[name] for name in names if name in self.values}
 
 

@@ -23,7 +23,7 @@ CODES = 16  # patterns of four neighbours; those that are not uniform are kept a
 
 @dataclass(frozen=True)
 class Settings(Options):
-    """LBP-TOP's settings. "paper" is the challenge's guideline, whose are the 4 neighbours and 10 frames, too.
+    """LBP-TOP's settings. "paper" is the challenge's guideline, which also gives the 4 neighbours and the 10 frames.
 
     It lists "RXY, RXT, RYT = {1, 1, 4}", which is read here as the usual radii along X, Y and T. Frames are chosen by
     the method's sampling.

@@ -14,7 +14,8 @@ from ra_icl.training.peers import ClassifierTraining, NetworkTraining
 
 COUNTED = 4  # sequences of the step whose FLOPs are counted; they grow with the batch
 TIMED = 7  # predictions of a clip, or steps; their median counts
-MEASURED, STEPS = 32, 3  # sequences of a step that is measured on a CPU, from where on time grows with the batch; steps
+MEASURED = 32  # sequences of a step that is measured on a CPU: from there on, time grows with the batch
+STEPS = 3  # that are measured
 FITTED = 60  # random sequences that a classifier is fitted to before its prediction is timed
 
 

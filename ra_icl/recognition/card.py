@@ -141,7 +141,7 @@ def _worth(model: Model) -> list[str]:
 
 
 def people_of(model: Model) -> str:
-    """What those are who were filmed."""
+    """What to call those who were filmed."""
     return "made-up people" if model.synthetic else "people"
 
 

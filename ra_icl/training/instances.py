@@ -20,9 +20,9 @@ CHANNELS = {1: ("grey",), 3: ("u", "v", "strain"), 4: ("u", "v", "strain", "dept
 class StoredFlow:
     """Flow maps of S sequences as they lie in their files, memory-mapped.
 
-    table: the S rows dataset, subject, sequence, label and frames, the number of frames after the onset. tensors:
-    (N, C, H, W) float16 each, read when they are used.
-    checksums: of the tensors, as the files state them. folder: that they lie below.
+    folder: flow/{sampling}, which holds the files. table: the S rows dataset, subject, sequence, label and frames, the
+    number of frames after the onset. tensors: (N, C, H, W) float16 each, read when they are used. checksums: of the
+    tensors, as the files state them.
     """
 
     folder: Path

@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished fold: the network that predicts, the curve and the held-out probabilities (S, L).
+    """A finished fold.
 
-    epochs: the held-out probabilities after each epoch (E, S, L), if they were asked for.
-
-    curve: for each epoch the mean loss terms and what `diagnose` tells. steps, images: steps of the optimiser, and
-    instances that were classified in them.
+    network: the one that predicts; a classifier of descriptors has none. curve: for each epoch the mean loss terms and
+    what `diagnose` tells. probabilities: of the held-out sequences, (S, L). epoch: after which the network predicts.
+    steps, images: steps of the optimiser, and instances that were classified in them. epochs: the held-out
+    probabilities after each epoch (E, S, L), if they were asked for.
     """
 
     network: Branch

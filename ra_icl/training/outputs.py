@@ -47,7 +47,7 @@ def write(
 def reuse(key: str, out: Path, kept: Collection[str] = ()) -> bool:
     """Whether all files exist, belong to `key`, and the CSVs have as many rows as the record says.
 
-    kept: those of EXTRAS that there must be. If so, the files' modification times become now, and other extras are
+    kept: which of EXTRAS must be among them. If so, the files' modification times become now, and other extras are
     removed.
     """
     paths = [out.with_suffix(suffix) for suffix in (".csv", ".json", *kept)]
