@@ -211,4 +211,8 @@ def confusion(
     figures["own"] = lambda: figure_own(metrics[0], out, title)
     if figure not in figures:
         raise InputError(f"figure {figure}: not a figure of confusion matrices; choose 4, 11 or own")
+    if figure != "11" and len(metrics) > 1:
+        raise InputError(
+            f"figure {figure}: shows one metrics JSON, but {len(metrics)} are given; draw one figure of each"
+        )
     figures[figure]()

@@ -4,8 +4,9 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -66,13 +67,14 @@ def fold(
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     from ra_icl.planning.code import code_digest
     from ra_icl.planning.options import json_list, parse
-    from ra_icl.planning.peers import require_peer, training_modules
+    from ra_icl.planning.peers import training_modules
     from ra_icl.training.method import MethodOptions
 
     candidate, options = _chosen(choice, options) if choice else ("", options)
     method_options = parse(MethodOptions, options, "options")
+    keeping = {"keep_network": keep_network, "keep_epochs": keep_epochs, "keep_views": keep_views}
     if method_options.peer:
-        require_peer(method_options.peer, "peer")
+        _require_peer(method_options.peer, keeping)
     use_gpu(method_options.training.device)
     import torch
 
@@ -82,10 +84,21 @@ def fold(
     if sys.stderr.isatty():  # there a bar tells what a log has a line for
         logging.getLogger("ra_icl.training.loop").setLevel(logging.WARNING)
     held_out = Fold(protocol, method, out.stem, seed, data_source, tuple(json_list(classes, "classes")), candidate)
-    keeping = {"checkpoints": checkpoints, "checkpoint_seconds": checkpoint_seconds}
-    keeping |= {"keep_network": keep_network, "keep_epochs": keep_epochs, "keep_views": keep_views}
+    keeping |= {"checkpoints": checkpoints, "checkpoint_seconds": checkpoint_seconds}
     modules = training_modules(method_options.peer)
     run_fold(out, held_out, index, flow, method_options, code=code or code_digest(*modules), **keeping)
+
+
+def _require_peer(chosen: Mapping[str, Any], keeping: Mapping[str, bool]) -> None:
+    """Raise InputError for a peer or a setting that is unknown, and for keeping what the peer does not have."""
+    from ra_icl.planning.peers import require_peer
+
+    lacks = {"keep_views": "predicts in one way"}
+    if not require_peer(chosen, "peer").trains_network:
+        lacks |= dict.fromkeys(("keep_network", "keep_epochs"), "has no network and no epochs")
+    for name, what in lacks.items():
+        if keeping[name]:
+            raise InputError(f"--{name.replace('_', '-')}: peer {chosen['name']} {what}; leave it out")
 
 
 def _chosen(choice: Path, options: str) -> tuple[str, str]:

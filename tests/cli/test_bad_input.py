@@ -113,3 +113,25 @@ def test_own_data_have_no_twin(capsys, monkeypatch):
     assert code == 2
     line = "--dataset own: has no synthetic twin; choose one of casme2, samm, smic, casme3"
     assert said.err.splitlines() == [f"ra-icl: error: {line}"]
+
+
+@pytest.mark.parametrize(
+    ("peer", "option", "line"),
+    [
+        ("svm", "--keep-network", "--keep-network: peer svm has no network and no epochs; leave it out"),
+        ("svm", "--keep-epochs", "--keep-epochs: peer svm has no network and no epochs; leave it out"),
+        ("svm", "--keep-views", "--keep-views: peer svm predicts in one way; leave it out"),
+        ("ststnet", "--keep-views", "--keep-views: peer ststnet predicts in one way; leave it out"),
+    ],
+)
+def test_what_a_peer_does_not_have_cannot_be_kept(peer, option, line, capsys, monkeypatch):
+    arguments = ["fold", "--out", "casme2-s.csv", "--index", "index.csv", "--flow", ".", option]
+    code, said = run(capsys, monkeypatch, [*arguments, "--options", f'{{"peer": {{"name": "{peer}"}}}}'])
+    assert (code, said.err.splitlines()) == (2, [f"ra-icl: error: {line}"])
+
+
+def test_a_figure_of_one_result_is_not_given_two(capsys, monkeypatch):
+    for figure in ("4", "own"):
+        code, said = run(capsys, monkeypatch, ["confusion", figure, "a.json", "b.json", "--out", "x"])
+        line = f"figure {figure}: shows one metrics JSON, but 2 are given; draw one figure of each"
+        assert (code, said.err.splitlines()) == (2, [f"ra-icl: error: {line}"])
