@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
@@ -31,6 +32,13 @@ def config(*names):
 @pytest.fixture
 def demo():
     return config("demo")
+
+
+def reading(indexes):
+    """These indexes, by dataset, in place of those on disk; what changes in them inside is read, too."""
+    return mock.patch(
+        "ra_icl.planning.indexes.survey_without", lambda name, *_: (indexes[name], indexes[name][:0], Faults())
+    )
 
 
 def change(values, key, value):
@@ -85,12 +93,9 @@ def test_a_dataset_without_a_sequence_of_its_protocol_is_one_line():
         values = change(values, f"datasets.{name}.root", f"/data/{name}")
     indexes = {name: twin_plan.plan(name, TwinOptions()) for name in ("casme2", "smic")}
     indexes["smic"] = indexes["smic"].iloc[:0]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "ra_icl.planning.indexes.survey_without", lambda name, *_: (indexes[name], indexes[name][:0], Faults())
-        )
-        with pytest.raises(InputError, match=r"^datasets\.smic: none of its sequences belongs to protocol cde; "):
-            make_plan(values)
+    none = r"^datasets\.smic: none of its sequences belongs to protocol cde; "
+    with reading(indexes), pytest.raises(InputError, match=none):
+        make_plan(values)
 
 
 def test_only_the_datasets_of_the_protocols_are_needed(demo):
@@ -107,10 +112,7 @@ def test_cde_runs_on_the_datasets_that_have_a_root(tmp_path, caplog):
     indexes = {name: twin_plan.plan(name, options) for name in ("casme2", "smic")}
     for name in indexes:
         values = change(values, f"datasets.{name}.root", str(tmp_path / name))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "ra_icl.planning.indexes.survey_without", lambda name, *_: (indexes[name], indexes[name][:0], Faults())
-        )
+    with reading(indexes):
         plan = make_plan(values)
         indexes["smic"] = indexes["smic"].iloc[1:]
         with pytest.raises(InputError, match=r"cde: the data differ .*: smic [a-z]+ [0-9]+ instead of [0-9]+; check"):
@@ -226,10 +228,7 @@ def test_groups_have_the_counts_of_cde(tmp_path):
     indexes = {name: twin_plan.plan(name, options) for name in ("casme2", "samm", "smic")}
     for name in indexes:
         values = change(values, f"datasets.{name}.root", str(tmp_path / name))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "ra_icl.planning.indexes.survey_without", lambda name, *_: (indexes[name], indexes[name][:0], Faults())
-        )
+    with reading(indexes):
         plan = make_plan(values)
         indexes["samm"] = indexes["samm"].iloc[1:]
         with pytest.raises(
