@@ -14,7 +14,7 @@ from ra_icl.evaluation.data_notes import data_notes
 from ra_icl.evaluation.intervals import RESAMPLES, SCORES, Subjects, compare, holm, interval_notes, subjects_of
 from ra_icl.evaluation.records import read_metrics
 from ra_icl.evaluation.table_formats import Table, write_formats
-from ra_icl.evaluation.tables import SYNTHETIC_NOTE, bracketed, record
+from ra_icl.evaluation.tables import SYNTHETIC_NOTE, record, signed
 
 REFERENCE = "m6"
 VALUES = ("difference", "low", "high", "p", "p_holm")
@@ -126,7 +126,7 @@ def _printed(data: pd.DataFrame) -> pd.DataFrame:
     cells = {"Method": data["title"], "Data": data["data"]}
     for score in SCORES:
         found = data[[f"{score}_{value}" for value in ("difference", "low", "high")]].itertuples(index=False)
-        cells[score.upper()] = [f"{value:+.2f}".replace("-", "−") + bracketed(*ends) for value, *ends in found]
+        cells[score.upper()] = [signed(*values) for values in found]
         cells[f"{score.upper()}: p"] = data[f"{score}_p"].map("{:.4f}".format)
         cells[f"{score.upper()}: Holm"] = data[f"{score}_p_holm"].map("{:.4f}".format)
     return pd.DataFrame(cells)

@@ -22,7 +22,7 @@ from ra_icl.evaluation.leak_figure import CHOOSING, draw_epochs
 from ra_icl.evaluation.metrics import SCORES, uar, uf1
 from ra_icl.evaluation.records import read_metrics, read_record
 from ra_icl.evaluation.table_formats import Table, write_formats
-from ra_icl.evaluation.tables import SYNTHETIC_NOTE, bracketed, percent, record
+from ra_icl.evaluation.tables import SYNTHETIC_NOTE, percent, record, signed
 
 RULES = {"last": "the last"} | CHOOSING
 LEAKS = ("subject", "mean")  # the rules that look at the labels which they are judged by
@@ -178,8 +178,8 @@ def _printed(data: pd.DataFrame) -> pd.DataFrame:
         spread = data[[score, *(f"{score}_{end}" for end in ("std", "low", "high"))]].itertuples(index=False)
         cells[score.upper()] = [percent(*values) for values in spread]
         gains = data[[f"{score}_gain{end}" for end in ("", "_low", "_high")]].itertuples(index=False)
-        signed = [f"{gain:+.2f}".replace("-", "−") + bracketed(*ends) for gain, *ends in gains]
-        cells[f"{score.upper()}: gain"] = data["rule"].eq("last").map({True: ""}).fillna(pd.Series(signed))
+        shown = pd.Series([signed(*values) for values in gains])
+        cells[f"{score.upper()}: gain"] = shown.mask(data["rule"].eq("last"), "")
     return pd.DataFrame(cells)
 
 

@@ -138,6 +138,11 @@ def bracketed(low: float, high: float) -> str:
     return "" if isnan(low) else f" [{low:.1f}, {high:.1f}]".replace("-", "−")
 
 
+def signed(points: float, low: float, high: float) -> str:
+    """A difference of scores in points as "+1.25 [0.3, 2.2]", the interval left out if there is none (NaN)."""
+    return f"{points:+.2f}".replace("-", "−") + bracketed(low, high)
+
+
 def _published_row(number: str, row: Mapping[str, str]) -> dict[str, Any]:
     """A row of published.csv as a row of the CSV."""
     ids = {"data": "published", "method": row["method"], "title": row["method"], "source": row["source"]}
