@@ -214,9 +214,13 @@ def write_leak(metrics_jsons: Sequence[Path], folds: Path, out_stem: Path, figur
 def read_method(metrics_json: Path, folds: Path) -> tuple[dict[str, Any], Epochs, dict[str, np.ndarray]]:
     """A method's metrics, epochs and {rule: chosen epochs (subjects, seeds)}; `inner` if its options were selected.
 
-    Raises InputError, naming the file, for a fold that is missing or does not belong to the metrics.
+    Raises InputError, naming the file, for a fold that is missing or does not belong to the metrics, and for a method
+    that is not scored at its last epoch.
     """
     metrics = read_metrics(metrics_json)
+    if metrics["selection"] != "last":
+        what = f"{metrics['method']} has chosen its epochs: its training.select is {metrics['selection']}"
+        raise InputError(f"{metrics_json}: {what}; set it to last")
     root = folds / metrics["protocol"]
     epochs = read_epochs(_fold_csvs([root / metrics["method"] / f"seed{seed}" for seed in metrics["seeds"]]), metrics)
     chosen = {"last": epochs.lengths, "subject": best_by_subject(epochs), "mean": best_of_all(epochs)}

@@ -232,6 +232,13 @@ def test_every_epoch_is_in_a_bin_of_the_figure(longest):
     assert len(counts) <= 40
 
 
+def test_a_method_that_chooses_its_epoch_by_the_leak_is_named(run, tmp_path):
+    content = files.read_json(run[0]) | {"selection": "best_on_held_out"}
+    files.write_json(tmp_path / "m2.json", content)
+    with pytest.raises(InputError, match=r"m2\.json: m2 .* training\.select is best_on_held_out; set it to last"):
+        read_method(tmp_path / "m2.json", run[1])
+
+
 def test_a_folder_without_folds_is_named(run, tmp_path):
     with pytest.raises(InputError, match=r"seed0: holds no folds; name the folder folds/ of the run"):
         read_method(run[0], tmp_path)
