@@ -103,11 +103,12 @@ def selection_notes(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _notes_of(selection: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     takers = [content["method"] for content in metrics if content.get("selection_of") == selection]
+    others = ", ".join(name for name in takers if name != selection["method"])
     yield (
-        f"Options of {', '.join(takers)} were chosen as those of {selection['method']} for each of "
-        f"{len(selection['groups'])} groups of subjects, by {selection['inner_folds']} inner folds over the subjects "
-        f"of the other groups, seed {selection['seed']}. Below: the choice, and every candidate's mean of UF1 and UAR "
-        "over those folds in %, ± standard deviation between them"
+        f"Options of {selection['method']} were chosen for each of {len(selection['groups'])} groups of subjects, by "
+        f"{selection['inner_folds']} inner folds over the subjects of the other groups, seed {selection['seed']}"
+        f"{f'; also used for {others}' if others else ''}. Below: the choice, and every candidate's mean of UF1 and "
+        "UAR over those folds in %, ± standard deviation between them"
     )
     for group, found in selection["groups"].items():
         scores = ", ".join(

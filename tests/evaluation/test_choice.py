@@ -134,9 +134,8 @@ def test_metrics_and_notes_say_what_was_chosen(folds, tmp_path):
     assert found["groups"]["group2"]["candidate"] == "slow"
     assert list(found["groups"]["group2"]["scores"]) == list(GRID)
     first, *groups = selection_notes([{"method": name, "selection_of": found} for name in ("m1", "m2")] + [{}])
-    assert first.startswith(
-        "Options of m1, m2 were chosen as those of m2 for each of 2 groups of subjects, by 2 inner "
-    )
+    assert first.startswith("Options of m2 were chosen for each of 2 groups of subjects, by 2 inner ")
+    assert "seed 3; also used for m1. Below: the choice" in first
     slow = read_choice(tmp_path / "group1.json")["candidates"]["slow"]
     assert len(groups) == 2
     assert groups[0].startswith("m2, group1: slow (base ")
