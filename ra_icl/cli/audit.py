@@ -1,4 +1,4 @@
-"""Commands that ask what printed scores are worth: whether they can exist, and which differences a test can see."""
+"""Commands about printed scores: whether they can exist, and which of their differences a test could see."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ def audit(
         str, typer.Option(help="JSON object: sequences of each class by dataset; if empty, those of Tables 4 and 5")
     ] = "{}",
 ) -> None:
-    """Ask of printed scores whether any predictions can have them.
+    """Say whether any predictions can have the scores that a table prints.
 
     Example: ra-icl audit config/published.csv --out audit
     """
@@ -31,13 +31,14 @@ def audit(
 def power(
     metrics: Annotated[list[Path], typer.Argument(help="metrics JSON files of two methods or more, same sequences")],
     out: TableOut,
-    published: Annotated[Path, typer.Option(help="CSV of published rows")] = Path("config/published.csv"),
+    published: Annotated[Path | None, typer.Option(help="CSV of published rows; by default the clone's")] = None,
     simulations: Annotated[int, typer.Option(help="simulated experiments per question", min=1)] = 1000,
 ) -> None:
     """Simulate which differences of Table 3 a paired test over the subjects could see, and from what size on.
 
-    Example: ra-icl power results/published/power/m1_htnet.json results/published/power/m2_causalnet.json --out power
+    Example: ra-icl power results/metrics/cde/m1.json results/metrics/cde/m6.json --out power
     """
     from ra_icl.evaluation.power_table import write_power
+    from ra_icl.planning.places import in_clone
 
-    write_power(metrics, published, out, simulations)
+    write_power(metrics, published or in_clone("config/published.csv"), out, simulations)

@@ -81,15 +81,21 @@ def summarise(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, An
 
 
 def by_subject(predictions: pd.DataFrame, classes: int) -> list[dict[str, Any]]:
-    """What `intervals` resamples: a confusion matrix (C, C) per subject and seed, in the order of the sorted seeds.
+    """What tests over subjects need: the predictions of each subject, in the order of the sorted seeds.
 
-    An entry is {"dataset", "subject", "confusion"}; subject ids repeat across datasets and are different people.
+    An entry is {"dataset", "subject", "confusion", "sequences"}: a confusion matrix (C, C) per seed, and
+    {"sequence", "label", "predictions"} of each sequence, a prediction per seed. Subject ids repeat across datasets
+    and are different people.
     """
     return [
         {
             "dataset": str(dataset),
             "subject": str(subject),
             "confusion": [_confusion_of(of_seed, classes).tolist() for _, of_seed in rows.groupby("seed")],
+            "sequences": [
+                {"sequence": str(name), "label": int(of["label"].iloc[0]), "predictions": of["prediction"].tolist()}
+                for name, of in rows.sort_values("seed").groupby("sequence")
+            ],
         }
         for (dataset, subject), rows in predictions.groupby(["dataset", "subject"])
     ]

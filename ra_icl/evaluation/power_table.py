@@ -1,8 +1,11 @@
 """The table of power: which printed differences a paired test over subjects could see, and from what size on."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from math import isnan
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ra_icl.datasets.protocols import EXPECTED
-from ra_icl.errors import FaultKind
+from ra_icl.errors import FaultKind, InputError
 from ra_icl.evaluation.audit import COMPOSITE, Scores, audit_row
 from ra_icl.evaluation.audit_table import read_scores
 from ra_icl.evaluation.intervals import SCORES, subjects_of
@@ -18,6 +21,7 @@ from ra_icl.evaluation.power import power, smallest_seen
 from ra_icl.evaluation.records import read_metrics
 from ra_icl.evaluation.simulation import Agreement, People, measure_agreement
 from ra_icl.evaluation.table_formats import EMPTY, Table, write_formats
+from ra_icl.files import RERUN
 
 OTHER_PEOPLE = FaultKind(
     "power-other-people",
@@ -54,6 +58,15 @@ PRINTED = "M6, as printed"
 MEASURED, SEEDS = "two methods", "two seeds"
 
 
+@dataclass(frozen=True)
+class Run:
+    """What one training predicted. matrices: (subjects, C, C). hits: (sequences,), which are predicted rightly."""
+
+    method: str
+    matrices: np.ndarray
+    hits: np.ndarray
+
+
 def write_power(metrics_jsons: Sequence[Path], published: Path, out_stem: Path, simulations: int = SIMULATIONS) -> None:
     """Write the table of power as `out_stem`.csv, .md, .tex, .notes.md and .html; see `build_power`."""
     metrics = {Path(path): read_metrics(path) for path in metrics_jsons}
@@ -73,8 +86,7 @@ def build_power(metrics: Mapping[Path, Mapping[str, Any]], published: Path, simu
     printed, scores = _printed_rates(published)
     names, pairs = list(printed), (*ASKED, *OTHERS)
     places = [(names.index(first), names.index(second)) for first, second in pairs]
-    method, matrices = runs[0]
-    levels = {PRINTED: printed[OURS], f"{method}, as measured": people.rates(matrices)}
+    levels = {PRINTED: printed[OURS], f"{runs[0].method}, as measured": people.rates(runs[0].matrices)}
     rows = []
     for agreement in agreements:
         found = power(people, np.stack(list(printed.values())), agreements[agreement], places, simulations)
@@ -106,30 +118,46 @@ def _smallest_rows(level: str, agreement: str, seen: np.ndarray) -> list[dict[st
     return rows
 
 
-def _read_runs(metrics: Mapping[Path, Mapping[str, Any]]) -> tuple[People, list[tuple[str, np.ndarray]]]:
-    """The people, and every (method, confusion matrices (subjects, C, C)), a seed each."""
+def _read_runs(metrics: Mapping[Path, Mapping[str, Any]]) -> tuple[People, list[Run]]:
+    """The people, and the runs of all methods, a seed each."""
     runs, people, names = [], None, []
     for path, content in metrics.items():
         subjects = subjects_of(content)
-        labels = subjects.matrices[:, 0].sum(-1)
+        sequences = _sequences(path, content)
+        named = [(one["dataset"], one["subject"], one["label"], one["sequence"]) for one in sequences]
         if people is None:
             found, datasets = np.unique([dataset for dataset, _ in subjects.names], return_inverse=True)
             if list(found) != sorted(EXPECTED["cde"]):
                 raise NOT_CDE.error(path, method=content["method"], found=", ".join(found))
-            people, names = People(labels, datasets), subjects.names
-        if names != subjects.names or not np.array_equal(people.labels, labels):
-            raise OTHER_PEOPLE.error(path, method=content["method"], first=runs[0][0])
-        runs += [(content["method"], subjects.matrices[:, seed]) for seed in range(subjects.matrices.shape[1])]
-    if len({method for method, _ in runs}) < 2:
-        raise ONE_METHOD.error(next(iter(metrics), "metrics"), method=runs[0][0] if runs else "no method")
+            people, names = People(subjects.matrices[:, 0].sum(-1), datasets), named
+        if names != named:
+            raise OTHER_PEOPLE.error(path, method=content["method"], first=runs[0].method)
+        hits = np.array([np.equal(one["predictions"], one["label"]) for one in sequences]).T
+        runs += [
+            Run(content["method"], *of_seed) for of_seed in zip(subjects.matrices.swapaxes(0, 1), hits, strict=True)
+        ]
+    if len({run.method for run in runs}) < 2:
+        raise ONE_METHOD.error(next(iter(metrics), "metrics"), method=runs[0].method if runs else "no method")
     return people, runs
 
 
-def _agreements(people: People, runs: Sequence[tuple[str, np.ndarray]]) -> dict[str, Agreement]:
+def _sequences(path: Path, content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All sequences with dataset and subject, sorted as `People.sequences` has them."""
+    if any("sequences" not in subject for subject in content["subjects"]):
+        raise InputError(f"{path}: key subjects.sequences is missing, as an older version wrote it; {RERUN}")
+    found = [
+        {"dataset": subject["dataset"], "subject": subject["subject"], **one}
+        for subject in content["subjects"]
+        for one in subject["sequences"]
+    ]
+    return sorted(found, key=itemgetter("dataset", "subject", "label", "sequence"))
+
+
+def _agreements(people: People, runs: Sequence[Run]) -> dict[str, Agreement]:
     """How far two methods agree and, if a method was trained with several seeds, how far two trainings of it do."""
     found = {}
     for name, same in ((MEASURED, False), (SEEDS, True)):
-        pairs = [(one, other) for (first, one), (second, other) in combinations(runs, 2) if (first == second) == same]
+        pairs = [(one.hits, other.hits) for one, other in combinations(runs, 2) if (one.method == other.method) == same]
         if pairs:
             found[name] = measure_agreement(people, pairs)
     return found
@@ -171,12 +199,12 @@ def _points(question: str, difference: float) -> str:
 def _notes(
     people: People,
     agreements: Mapping[str, Agreement],
-    runs: Sequence[tuple[str, np.ndarray]],
+    runs: Sequence[Run],
     simulations: int,
     comparisons: int,
 ) -> tuple[str, ...]:
     """What was assumed."""
-    methods = ", ".join(f"{name} ({[m for m, _ in runs].count(name)})" for name in dict.fromkeys(m for m, _ in runs))
+    methods = ", ".join(f"{name} ({count})" for name, count in Counter(run.method for run in runs).items())
     told = "; ".join(
         f"{name}: {one.sequence:.2f} on one sequence, {one.person:.2f} on two sequences of a person, {one.method:.2f} "
         "if one method predicts both"

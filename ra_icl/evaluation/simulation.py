@@ -55,7 +55,17 @@ NO_AGREEMENT = Agreement(0, 0, 0)
 
 
 def simulate(people: People, rates: np.ndarray, agreement: Agreement, rng: np.random.Generator) -> np.ndarray:
-    """Confusion matrices (methods, subjects, C, C) of one simulated experiment.
+    """Confusion matrices (methods, subjects, C, C) of one simulated experiment; arguments: those of `predict`."""
+    subject, label = people.sequences()
+    classes, cells = rates.shape[-1], people.labels.size * rates.shape[-1]
+    predicted = predict(people, rates, agreement, rng)
+    places = (subject * classes + label) * classes + predicted + np.arange(len(rates))[:, None] * cells
+    counts = np.bincount(places.ravel(), minlength=len(rates) * cells)
+    return counts.reshape(len(rates), *people.labels.shape, classes)
+
+
+def predict(people: People, rates: np.ndarray, agreement: Agreement, rng: np.random.Generator) -> np.ndarray:
+    """Predicted classes (methods, sequences) of one simulated experiment, in the order of `People.sequences`.
 
     rates: (methods, datasets, C, C), the shares of each true class (rows) that are predicted as each class.
     """
@@ -71,43 +81,38 @@ def simulate(people: People, rates: np.ndarray, agreement: Agreement, rng: np.ra
     order = (label[:, None] + np.arange(classes)) % classes  # the true class first
     shares = np.take_along_axis(rates[:, people.datasets[subject], label], order[None], 2)
     place = (ndtr(normal)[..., None] > shares.cumsum(-1)[..., :-1]).sum(-1)
-    predicted = np.take_along_axis(np.broadcast_to(order, shares.shape), place[..., None], 2)[..., 0]
-    cells = (subject * classes + label) * classes + predicted + np.arange(methods)[:, None] * subject_cells(shape)
-    counts = np.bincount(cells.ravel(), minlength=methods * subject_cells(shape))
-    return counts.reshape(methods, *shape, classes)
-
-
-def subject_cells(shape: tuple[int, int]) -> int:
-    """The cells of all subjects' confusion matrices."""
-    return shape[0] * shape[1] ** 2
+    return np.take_along_axis(np.broadcast_to(order, shares.shape), place[..., None], 2)[..., 0]
 
 
 def measure_agreement(people: People, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Agreement:
-    """How much pairs of methods agree, each given as two methods' confusion matrices (subjects, C, C).
+    """How much pairs of methods agree; of each pair, which sequences each method hits, (sequences,) bool.
 
-    Only a person's hits of each class are known, not of which sequences. Of k sequences, one method hits h and the
-    other g. h (h - 1) is expected to be k (k - 1) times the chance that a method hits two sequences of the person, and
-    h g to be k times the chance that both methods hit a sequence plus k (k - 1) times the chance that they hit two
-    different ones. The correlations are those of `GRID` that fit best by least squares, relative to k.
+    The sequences are in the order of `People.sequences`. Of a person's k sequences of a class, one method hits h, the
+    other g, and both hit b. Expected are: b, k times the chance that both methods hit a sequence; h g - b, k (k - 1)
+    times the chance that they hit two different ones; h (h - 1), k (k - 1) times the chance that one method hits two.
+    The correlations are those of `GRID` that fit best by least squares, each weighted by about its variance.
     """
-    known = people.labels > 0
-    k = people.labels[known].astype(float)
-    alone = np.zeros(len(GRID))
-    together = np.zeros((len(GRID), len(GRID)))
-    for pair in pairs:
-        hits = [np.diagonal(matrices, axis1=-2, axis2=-1)[known] for matrices in pair]
-        chances = [np.diagonal(people.rates(matrices), axis1=-2, axis2=-1) for matrices in pair]
-        for h, chance in zip(hits, chances, strict=True):
-            twice = joint(chance, chance)[:, people.datasets][:, known]
-            alone += (((h * (h - 1) - k * (k - 1) * twice) / k) ** 2).sum(-1)
-        of_both = joint(*chances)[:, people.datasets][:, known]
-        of_sequence, of_person = of_both, (k - 1) * of_both
-        left = hits[0] * hits[1] / k - of_sequence
-        together += (left**2).sum(-1)[:, None] - 2 * left @ of_person.T + (of_person**2).sum(-1)
-    method = GRID[alone.argmin()]
-    fits = (GRID[:, None] >= GRID) & (method >= GRID) & (GRID[:, None] + method - GRID <= 1)
-    sequence, person = np.unravel_index(np.where(fits, together, np.inf).argmin(), together.shape)
-    return Agreement(float(GRID[sequence]), float(GRID[person]), float(method))
+    subject, label = people.sequences()
+    classes = people.labels.shape[1]
+    _, first, cell, k = np.unique(subject * classes + label, return_index=True, return_inverse=True, return_counts=True)
+    stratum = (people.datasets[subject] * classes + label)[first]
+
+    def chances(hits: np.ndarray) -> np.ndarray:
+        """The share of hits in each cell's dataset and class."""
+        return (np.bincount(stratum, hits) / np.bincount(stratum, k).clip(min=1))[stratum]
+
+    errors = dict.fromkeys(("sequence", "person", "method"), 0.0)
+    for one, other in pairs:
+        h, g, b = (np.bincount(cell, hits) for hits in (one, other, one & other))
+        together = joint(chances(h), chances(g))
+        errors["sequence"] += ((b - k * together) ** 2 / k).sum(-1)
+        errors["person"] += (((h * g - b - k * (k - 1) * together) / k) ** 2).sum(-1)
+        for hits in (h, g):
+            twice = joint(chances(hits), chances(hits))
+            errors["method"] += (((hits * (hits - 1) - k * (k - 1) * twice) / k) ** 2).sum(-1)
+    sequence, person, method = (float(GRID[np.argmin(error)]) for error in errors.values())
+    method = min(method, 1 - sequence + min(person, sequence))
+    return Agreement(sequence, min(person, sequence, method), method)
 
 
 def joint(first: np.ndarray, second: np.ndarray) -> np.ndarray:

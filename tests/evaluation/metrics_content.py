@@ -58,12 +58,17 @@ def people(hits: float, counts=None, *, seeds=1, classes=3, method=0) -> list[di
     for dataset, count in (counts or {"casme2": 6, "samm": 5, "smic": 4}).items():
         for number in range(count):
             label = labels.integers(classes, size=labels.integers(2, 9))
+            right = guesses.random((seeds, len(label))) < hits
+            guess = np.where(right, label, (label + guesses.integers(1, classes, size=right.shape)) % classes)
             matrices = np.zeros((seeds, classes, classes), dtype=int)
-            for one in matrices:
-                right = guesses.random(len(label)) < hits
-                guess = np.where(right, label, (label + guesses.integers(1, classes, size=len(label))) % classes)
-                np.add.at(one, (label, guess), 1)
-            found.append({"dataset": dataset, "subject": f"s{number:02}", "confusion": matrices.tolist()})
+            for one, guessed in zip(matrices, guess, strict=True):
+                np.add.at(one, (label, guessed), 1)
+            sequences = [
+                {"sequence": f"clip{place:02}", "label": int(label[place]), "predictions": guess[:, place].tolist()}
+                for place in range(len(label))
+            ]
+            entry = {"dataset": dataset, "subject": f"s{number:02}", "confusion": matrices.tolist()}
+            found.append({**entry, "sequences": sequences})
     return found
 
 

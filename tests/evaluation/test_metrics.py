@@ -204,7 +204,7 @@ def test_aggregate_pools_folds_and_seeds_and_writes_the_json(tmp_path):
     assert content["scores"]["composite"]["samples"] == 3
 
 
-def test_aggregate_keeps_a_matrix_per_subject_and_seed_in_the_order_of_the_seeds(tmp_path):
+def test_aggregate_keeps_what_each_subject_was_predicted_in_the_order_of_the_seeds(tmp_path):
     later = [("samm", "006", "006_1_2", 0, 1), ("samm", "006", "006_1_3", 1, 2)]
     twice = [("smic", "006", "a", 1, 1)]  # another person of the same name
     folds = {10: (later, CASME2, twice), 2: (SAMM, CASME2, twice)}
@@ -221,6 +221,14 @@ def test_aggregate_keeps_a_matrix_per_subject_and_seed_in_the_order_of_the_seeds
     assert found["samm", "006"] == [[[1, 0, 0], [1, 0, 0], [0, 0, 0]], [[0, 1, 0], [0, 0, 1], [0, 0, 0]]]
     assert found["smic", "006"] == [[[0, 0, 0], [0, 1, 0], [0, 0, 0]]] * 2
     assert np.sum(list(found.values()), axis=(0, 1)).tolist() == content["confusion"]["composite"]
+    assert [one["sequences"] for one in content["subjects"]] == [
+        [{"sequence": "EP02_01f", "label": 2, "predictions": [2, 2]}],
+        [
+            {"sequence": "006_1_2", "label": 0, "predictions": [0, 1]},
+            {"sequence": "006_1_3", "label": 1, "predictions": [0, 2]},
+        ],
+        [{"sequence": "a", "label": 1, "predictions": [1, 1]}],
+    ]
     assert files.read_json(tmp_path / "m6.json")["subjects"] == content["subjects"]
 
 

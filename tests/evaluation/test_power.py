@@ -158,6 +158,6 @@ def test_the_documentation_prints_what_is_kept():
             difference = f"{rows[f'{score}_difference'].iloc[0]:+.2f}".replace("-", "−")
             cells += [difference, *(f"{100 * power:.0f} %" for power in rows[f"{score}_power"])]
         assert f"| {' | '.join(cells)} |" in text
-    for level in ("M6, as printed", "m1_htnet, as measured"):
+    for level in ("M6, as printed", "m1_causalnet, as measured"):
         rows = [kept[kept["question"] == f"smallest seen{words}, from {level}"] for words in ("", " after Holm")]
         assert f" | {' | '.join(f'{size}' for found in rows for size in found['uf1_difference'])} |" in text

@@ -18,10 +18,13 @@ rule audit:
         "ra-icl audit {params.published:q} --out {params.out:q} 2> {log:q}"
 
 
-POWER_RUNS = sorted(map(str, (CLONE / "results/published/power").glob("*.json")))
+POWER_RUNS = [
+    str(CLONE / f"results/published/public-flow/{name}.json")
+    for name in ("m1_causalnet", "m2_causalnet", "m6_causalnet")
+]
 
 
-# Real methods' predictions by subject: who the subjects are, and how far two methods agree.
+# Real methods' predictions of published flow maps: who the subjects are, and how far two methods agree.
 rule power:
     input:
         lambda wildcards: files_for_snakemake([PUBLISHED, *POWER_RUNS]),
