@@ -104,8 +104,9 @@ def _runs(process: int) -> bool:
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as JSON, atomically: indented, but an innermost list or object in one line."""
     text = json.dumps(value, indent=1, ensure_ascii=False)
-    # Line breaks are between values only: JSON escapes those within strings.
-    text = re.sub(r"(?<=[\[{])\n[^\[\]{}]*(?=[\]}])", lambda inner: re.sub(r"\n *", " ", inner[0]).strip(), text)
+    # A raw line break is between values, since JSON escapes those within strings; brackets may be within strings.
+    innermost = re.compile(r"(?<=[\[{])\n[^\[\]{}]*\n *(?=[\]}])")
+    text = innermost.sub(lambda found: re.sub(r"\n *", " ", found[0])[1:-1], text)
     with atomic(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 

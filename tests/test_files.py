@@ -139,7 +139,15 @@ def test_what_is_no_tensor_file_is_refused(tmp_path, content):
 
 
 def test_json_has_innermost_lists_in_a_line_and_any_text(tmp_path):
-    value = {"a": [1, 2.5], "b": [[1, None], []], "text": ["[\n", "{ \n 1 ]", "ü"], "c": {"d": {"e": True}}, "f": {}}
+    value = {
+        "a": [1, 2.5],
+        "b": [[1, None], []],
+        "text": ["[\n", "{ \n 1 ]", "ü"],
+        "e": ["a ]"],
+        "x ]": " }",
+        "c": {"d": {"e": True}},
+        "f": {},
+    }
     files.write_json(tmp_path / "x.json", value)
     assert files.read_json(tmp_path / "x.json") == value
     lines = (tmp_path / "x.json").read_text(encoding="utf-8").splitlines()
