@@ -1,35 +1,40 @@
 # Targets that this config has nothing for end in one line that says what they need; Snakemake alone would say that no
 # rule produces them. Included last: what another file has made a rule of is left as it is.
 
-METHODS = [name for name, method in config["methods"].items() if method]
+METHODS = [name for name, method in config["methods"].items() if method is not None]
+REMOVED = config["methods"].keys() - set(METHODS)
 
 NEEDS = {
     "protocol cde, and methods in `tables.table1`": ["table1"],
-    "protocol cde or groups5, and methods that `tables` names for it": [
-        *("table3", "table3_controls", "ensembles", "peers", "cost", "cost_peers"),
-        *("differences", "differences_controls", "differences_ensembles", "differences_peers"),
-    ],
     "protocol cde or groups5": [
         *("table4", "figure4"),
-        *(f"ablation_{name}" for name in METHODS),
+        *(f"ablation_{name}" for name in METHODS if not is_peer(name)),
     ],
+    "protocol cde or groups5, and methods that `tables` names for it": [
+        *("table3", "table3_controls", "ensembles", "peers", "cost", "cost_peers"),
+    ],
+    "protocol cde or groups5, and two methods in its table of scores, the `reference` or an ensemble among them": [
+        *("differences", "differences_controls", "differences_ensembles", "differences_peers"),
+    ],
+    "protocol cde or groups5, and methods of its kind in `keep_epochs`": ["leak", "leak_peers"],
     "protocol cde or groups5, and a `reference` that is sampled without the apex": ["apex"],
     "protocol cde or groups5, and a sweep under `sweeps`": [
         *(f"figure{number}" for number in range(6, 11)),
         *(f"sweep_{name}" for name in config["sweeps"] or ()),
     ],
-    "protocol cde or groups5, and methods of its kind in `keep_epochs`": ["leak", "leak_peers"],
-    "a protocol of CAS(ME)³, and methods that `tables` names for it": ["table2", "peers_casme3"],
     "a protocol of CAS(ME)³ such as casme3_4": [
         *("table5", "figure11"),
-        *(name for name in METHODS if is_peer(name)),
+        *(name for name in METHODS if takes_depth(plan.methods[name])),
     ],
-    "protocol cross": ["cross"],
-    "protocol own": ["table_own", "figure_own"],
+    "a protocol of CAS(ME)³, and methods that `tables` names for it": ["table2", "peers_casme3"],
+    "protocol cde, groups5 or own, or one of CAS(ME)³": [name for name in METHODS if is_peer(name)],
+    "protocol cross, and methods in `tables.cross`": ["cross"],
+    "protocol own, and methods in `tables.table_own`": ["table_own"],
+    "protocol own": ["figure_own"],
     "a protocol other than cross": ["final_model"],
     "a method that is fed flow": ["qc"],
     "a method that this config sets to null": [
-        name if name.startswith("peer_") else f"ablation_{name}" for name in config["methods"].keys() - set(METHODS)
+        name if name.startswith("peer_") else f"ablation_{name}" for name in sorted(REMOVED)
     ],
 }
 if plan.source == "public_flow":
