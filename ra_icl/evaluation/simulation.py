@@ -87,29 +87,34 @@ def predict(people: People, rates: np.ndarray, agreement: Agreement, rng: np.ran
 def measure_agreement(people: People, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Agreement:
     """How much pairs of methods agree; of each pair, which sequences each method hits, (sequences,) bool.
 
-    The sequences are in the order of `People.sequences`. Of a person's k sequences of a class, one method hits h, the
-    other g, and both hit b. Expected are: b, k times the chance that both methods hit a sequence; h g - b, k (k - 1)
-    times the chance that they hit two different ones; h (h - 1), k (k - 1) times the chance that one method hits two.
-    The correlations are those of `GRID` that fit best by least squares, each weighted by about its variance.
+    The sequences are in the order of `People.sequences`. A hit counts 1 - p and a miss -p, p being the share of hits in
+    the dataset and class. The products of two methods' counts, whose shares are p and q, are expected to be J - pq, J
+    being the chance that both hit: of the same sequence, and of two sequences of a person and class; likewise of one
+    method and two sequences. The correlations are those of `GRID` that fit best by least squares. The sum over k
+    sequences weighs 1 / k, that over their k (k - 1) pairs 1 / k².
     """
     subject, label = people.sequences()
     classes = people.labels.shape[1]
     _, first, cell, k = np.unique(subject * classes + label, return_index=True, return_inverse=True, return_counts=True)
     stratum = (people.datasets[subject] * classes + label)[first]
 
-    def chances(hits: np.ndarray) -> np.ndarray:
-        """The share of hits in each cell's dataset and class."""
+    def sums(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Products of each cell, summed over single sequences and over pairs, and what one is expected to be."""
+        (h, p), (g, q) = ((found, share(found)) for found in (np.bincount(cell, one), np.bincount(cell, other)))
+        same = np.bincount(cell, one & other) - h * q - g * p + k * p * q
+        return same, (h - k * p) * (g - k * q) - same, joint(p, q) - p * q
+
+    def share(hits: np.ndarray) -> np.ndarray:
         return (np.bincount(stratum, hits) / np.bincount(stratum, k).clip(min=1))[stratum]
 
     errors = dict.fromkeys(("sequence", "person", "method"), 0.0)
     for one, other in pairs:
-        h, g, b = (np.bincount(cell, hits) for hits in (one, other, one & other))
-        together = joint(chances(h), chances(g))
-        errors["sequence"] += ((b - k * together) ** 2 / k).sum(-1)
-        errors["person"] += (((h * g - b - k * (k - 1) * together) / k) ** 2).sum(-1)
-        for hits in (h, g):
-            twice = joint(chances(hits), chances(hits))
-            errors["method"] += (((hits * (hits - 1) - k * (k - 1) * twice) / k) ** 2).sum(-1)
+        same, different, expected = sums(one, other)
+        errors["sequence"] += ((same - k * expected) ** 2 / k).sum(-1)
+        errors["person"] += (((different - k * (k - 1) * expected) / k) ** 2).sum(-1)
+        for hits in (one, other):
+            _, different, expected = sums(hits, hits)
+            errors["method"] += (((different - k * (k - 1) * expected) / k) ** 2).sum(-1)
     sequence, person, method = (float(GRID[np.argmin(error)]) for error in errors.values())
     method = min(method, 1 - sequence + min(person, sequence))
     return Agreement(sequence, min(person, sequence, method), method)
