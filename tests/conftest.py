@@ -1,5 +1,7 @@
 """Shared by all tests: one thread, so that two test processes on two cores do not fight."""
 
+import sys
+
 import pytest
 import torch
 
@@ -14,6 +16,14 @@ torch.set_num_threads(1)
 def _seeded():
     """Every test draws the same numbers on every run."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures():
+    """No figure outlives its test, as those do whose saving a test takes over."""
+    yield
+    if plt := sys.modules.get("matplotlib.pyplot"):
+        plt.close("all")
 
 
 @pytest.fixture
