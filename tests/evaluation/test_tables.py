@@ -255,7 +255,8 @@ def test_published_metrics_of_an_older_version_still_make_a_table():
     folder = Path(__file__).parents[2] / "results/published/public-flow"
     old = {key: value for key, value in read_metrics(folder / "m1_htnet.json").items() if key != "subjects"}
     table = tables.build_table("1", [old], tables.read_published(PUBLISHED), {"m1_htnet": {"title": "M1"}})
-    assert table.printed["Composite UF1"].iloc[-1] == f"{100 * old['scores']['composite']['uf1']['mean']:.2f}"
+    score = old["scores"]["composite"]["uf1"]
+    assert table.printed["Composite UF1"].iloc[-1] == f"{100 * score['mean']:.2f} ± {100 * score['std']:.2f}"
     assert table.data.iloc[-1][["composite_uf1_low", "composite_uf1_high"]].isna().all()
 
 
