@@ -38,8 +38,8 @@ def describe(maps: torch.Tensor, settings: Settings) -> np.ndarray:
     """Maps (S, C, H, W) of u, v and strain as features (S, blocks^2 bins), of Euclidean norm 1.
 
     Blocks row by row, each the shares of its bins in the magnitude of its flow, times the sum of its strain; a block
-    without motion gives zeros. The norm removes the factor by which a published map's strain is scaled. Its u and v are
-    each scaled by a factor of their own, which turns directions.
+    without motion gives zeros. The norm removes the factor by which a published map's strain is scaled. Its u and v
+    have been scaled by different factors, so their directions are turned.
     """
     return np.stack([_describe(one, settings) for one in maps[:, :3].float().numpy()])
 

@@ -16,7 +16,7 @@ TRAINING_KEYS = tuple(field.name for field in fields(MethodOptions))
 def training_options(method: Mapping[str, Any]) -> dict[str, Any]:
     """All options of a resolved method that its folds depend on; its sampling is part of the flow's path.
 
-    Of a peer, which has settings of its own and prepares its input itself, in fp32: those, and the device; a classifier
+    For a peer these are its own settings and the device: it prepares its input itself and trains in fp32. A classifier
     of descriptors runs on a CPU.
     """
     if not method["peer"]:

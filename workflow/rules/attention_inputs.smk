@@ -57,7 +57,7 @@ def require_networks():
 
 
 def what_was_seen(protocol):
-    """Options of the commands on attention: the indexes of a protocol and, where there are such, crops and truth."""
+    """Command-line options for attention: a protocol's indexes and, if the data have them, crops and true motion."""
     index = [f"--index={RESULTS}/index/{dataset}.csv" for dataset in plan.datasets(protocol)]
     crops = [f"--crops={RESULTS}/crops"] if plan.source != "public_flow" else []
     return index + crops + ([f"--twins={RESULTS}/twins"] if plan.source == "twins" else [])
