@@ -1,4 +1,4 @@
-# What printed scores are worth: `snakemake audit power --cores 1`. Needs no data.
+# What printed scores are worth: `snakemake audit power --cores 1 --configfile config/demo.yaml`. Needs no data.
 
 
 rule audit:
