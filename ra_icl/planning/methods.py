@@ -7,7 +7,7 @@ from typing import Any
 
 from ra_icl.errors import InputError
 from ra_icl.planning.options import from_mapping
-from ra_icl.planning.peers import check_peer, draws, require_depth
+from ra_icl.planning.peers import check_peer, draws, require_depth, with_defaults
 from ra_icl.planning.settings import LONGEST_NAME, Method
 
 Methods = dict[str, dict[str, Any]]
@@ -136,7 +136,7 @@ def _check_figures(sweeps: Mapping[str, Any]) -> None:
 def _sweep(config: Mapping[str, Any], name: str, sweep: Mapping[str, Any], methods: Methods) -> dict[str, Any]:
     """Add a method per value to `methods`; a value that the origin already has is the origin itself."""
     require_known(sweep["method"], present(config["methods"]), f"sweeps.{name}.method")
-    origin, found = methods[sweep["method"]], {}
+    origin, found = with_defaults(methods[sweep["method"]]), {}
     for number, value in enumerate(sweep["values"]):
         where = f"sweeps.{name}.values.{number}"
         changed = _replace(origin, sweep["key"], value, f"sweeps.{name}.key")

@@ -97,6 +97,16 @@ def require_peer(chosen: Mapping[str, Any], where: str) -> Declared:
     return known[name]
 
 
+def with_defaults(method: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved method; that of a peer with all of the peer's settings, also those that it leaves as they are."""
+    chosen = method["peer"]
+    if not chosen:
+        return dict(method)
+    settings = dataclasses.asdict(declared_peers()[chosen["name"]].settings())
+    listed = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}  # as in YAML
+    return dict(method) | {"peer": listed | dict(chosen)}
+
+
 def draws(method: Mapping[str, Any]) -> bool:
     """Whether a method's training depends on its seed: a classifier of descriptors does not."""
     return not method["peer"] or declared_peers()[method["peer"]["name"]].trains_network

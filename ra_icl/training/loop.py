@@ -143,9 +143,9 @@ class Training:
         return self.model.target if self.options.inference.network == "target" else self.model.online
 
     def _keep_the_best(self) -> None:
-        """Keep the network with the highest accuracy on the held-out subject: a leak, which `select` turns on."""
+        """Keep the latest network that is best on the held-out subject: a leak, which `select` turns on."""
         hits = self.predict().argmax(axis=1) == self.held_out.table["label"].to_numpy()
-        if self.record["best"] is None or hits.mean() > self.record["best"]["accuracy"]:
+        if self.record["best"] is None or hits.mean() >= self.record["best"]["accuracy"]:
             self.record["best"] = {"accuracy": float(hits.mean()), "epoch": len(self.record["curve"])}
             self.best = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
 

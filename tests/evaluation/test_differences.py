@@ -144,6 +144,9 @@ def test_what_no_seed_changes_is_compared_by_its_one_seed():
         entry["confusion"] = entry["confusion"] * 2
     one, both = content("m1", seeds=(0,), subjects=once) | {"draws": False}, content("m1", subjects=twice)
     pd.testing.assert_frame_equal(build(m6, one).data.drop(columns="seeds"), build(m6, both).data.drop(columns="seeds"))
+    three = content("m6", seeds=(0, 1, 2), subjects=people(HITS["m6"], seeds=3))
+    one, both = build(three, one).data, build(three, content("m1", subjects=twice) | {"draws": False}).data
+    pd.testing.assert_frame_equal(one.drop(columns="seeds"), both.drop(columns="seeds"))
     with pytest.raises(InputError, match="differ in seeds"):
         build(m6, content("m1", seeds=(0,), subjects=once))
     with pytest.raises(InputError, match="differ in seeds"):

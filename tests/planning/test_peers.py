@@ -65,6 +65,19 @@ def test_a_peer_or_setting_that_does_not_fit_is_named(tmp_path, method, fault):
         plan_of(tmp_path, f"methods: {{mine: {method}}}")
 
 
+def test_a_sweep_varies_a_setting_that_the_config_leaves_as_the_peer_has_it(tmp_path):
+    plan = plan_of(tmp_path, "sweeps: {rate: {figure: 12, method: peer_rcn_s, key: peer.epochs, values: [50, 100]}}")
+    assert plan.sweeps["rate"]["methods"] == {"50": "peer_rcn_s_rate_50", "100": "peer_rcn_s"}
+    changed = plan.methods["peer_rcn_s_rate_50"]["peer"]
+    assert (changed["name"], changed["variant"], changed["epochs"], changed["batch"]) == ("rcn", "S", 50, 64)
+    assert plan.methods["peer_rcn_s"]["peer"] == {"name": "rcn", "variant": "S"}
+    text = "sweeps: {maps: {figure: 12, method: peer_dual_inception, key: peer.maps, values: [[6, 16], [3, 8]]}}"
+    swept = plan_of(tmp_path, text).sweeps["maps"]["methods"]
+    assert swept == {"6-16": "peer_dual_inception", "3-8": "peer_dual_inception_maps_3-8"}
+    with pytest.raises(InputError, match=r"sweeps\.maps\.key: 'peer\.map' is no key of a method"):
+        plan_of(tmp_path, text.replace("peer.maps", "peer.map"))
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
