@@ -17,6 +17,17 @@ def _known_source(value: str) -> str:
     return value
 
 
+def _predictions(folds: list[Path]) -> list[Path]:
+    from ra_icl.evaluation.folds import predictions_among
+
+    return predictions_among(folds)
+
+
+def folds_argument(text: str):
+    """An argument for the CSVs of folds; what folds leave beside them, which `*.csv` finds too, is passed over."""
+    return typer.Argument(help=text, callback=_predictions)
+
+
 Options = Annotated[str, typer.Option(help="JSON object of options; what it leaves out keeps its default")]
 Out = Annotated[Path, typer.Option(help="file to write")]
 TableOut = Annotated[Path, typer.Option(help="path without suffix; writes .csv, .md, .tex, .notes.md and .html")]

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import FigureOut, FlowFolder, Indexes, TableOut
+from ra_icl.cli.arguments import FigureOut, FlowFolder, Indexes, TableOut, folds_argument
 from ra_icl.errors import InputError
 
-Folds = Annotated[list[Path], typer.Argument(help="CSV files of folds whose networks were kept beside them")]
+Folds = Annotated[list[Path], folds_argument("CSV files of folds whose networks were kept beside them")]
 Crops = Annotated[Path | None, typer.Option(help="folder crops/; published maps have none")]
 Twins = Annotated[Path | None, typer.Option(help="folder twins/, where twins keep their true motion")]
 Threads = Annotated[int, typer.Option(help="CPU threads", min=1)]

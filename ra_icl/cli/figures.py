@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ra_icl.cli import app
-from ra_icl.cli.arguments import FigureOut, Indexes
+from ra_icl.cli.arguments import FigureOut, Indexes, folds_argument
 from ra_icl.errors import InputError
 
 
@@ -32,7 +32,7 @@ def sweep(
 
 @app.command()
 def curves(
-    folds: Annotated[list[Path], typer.Argument(help="CSV files of a method's folds, with the JSON of each beside it")],
+    folds: Annotated[list[Path], folds_argument("CSV files of a method's folds, with the JSON of each beside it")],
     out: FigureOut,
     title: Annotated[str, typer.Option(help="of the method; its name if empty")] = "",
 ) -> None:
@@ -43,16 +43,15 @@ def curves(
     Example: ra-icl curves results/folds/cde/m6/seed0/*.csv --out curves
     """
     from ra_icl.evaluation.curves import curves_figure
-    from ra_icl.evaluation.folds import predictions_among
 
-    curves_figure(predictions_among(folds), out, title)
+    curves_figure(folds, out, title)
 
 
 @app.command()
 def apex(
     folds: Annotated[
         list[Path],
-        typer.Argument(help="CSV files of the folds of a method, then of others that look at the apex, one protocol"),
+        folds_argument("CSV files of the folds of a method, then of others that look at the apex, one protocol"),
     ],
     index: Indexes,
     out: FigureOut,
@@ -74,7 +73,6 @@ def apex(
     --index results/index/casme2.csv --index results/index/samm.csv --index results/index/smic.csv --out apex
     """
     from ra_icl.evaluation.apex_figure import apex_figure
-    from ra_icl.evaluation.folds import predictions_among
     from ra_icl.flow.sampling import Sampling
     from ra_icl.planning.options import json_list, json_object, parse
 
@@ -83,4 +81,4 @@ def apex(
         raise InputError(f"--values: holds {len(swept)} values for {len(sweep or [])} files of --sweep; give one each")
     points = {"sweep": dict(zip(swept, sweep or [], strict=True)), "default": marked[0] if marked else None}
     names = {name: str(title) for name, title in json_object(titles, "titles").items()}
-    apex_figure(predictions_among(folds), index, parse(Sampling, sampling, "sampling"), out, names, **points)
+    apex_figure(folds, index, parse(Sampling, sampling, "sampling"), out, names, **points)

@@ -16,13 +16,14 @@ from ra_icl.cli.arguments import (
     TableOut,
     class_names,
     counts_of,
+    folds_argument,
 )
 from ra_icl.errors import InputError
 
 
 @app.command()
 def metrics(
-    folds: Annotated[list[Path], typer.Argument(help="CSV files of the folds")],
+    folds: Annotated[list[Path], folds_argument("CSV files of the folds")],
     out: Out,
     protocol: Protocol,
     method: Annotated[str, typer.Option(help="method that the folds were trained with")],
@@ -40,20 +41,17 @@ def metrics(
     Example: ra-icl metrics results/folds/cde/m6/seed0/*.csv --protocol cde --method m6 --out m6.json
     """
     from ra_icl.evaluation.choice import selection_of
-    from ra_icl.evaluation.folds import predictions_among
     from ra_icl.evaluation.metrics import aggregate
 
     known = class_names(protocol, classes)
     data = {"indexes": index or [], "left_out": counts_of(left_out)}
     chosen = selection_of(choice or [])
-    aggregate(
-        predictions_among(folds), out, classes=known, protocol=protocol, method=method, selection_of=chosen, **data
-    )
+    aggregate(folds, out, classes=known, protocol=protocol, method=method, selection_of=chosen, **data)
 
 
 @app.command()
 def choose(
-    folds: Annotated[list[Path], typer.Argument(help="CSV files of all candidates' inner folds")],
+    folds: Annotated[list[Path], folds_argument("CSV files of all candidates' inner folds")],
     out: Out,
     candidates: Annotated[str, typer.Option(help="JSON object: overrides by candidate, in the order that breaks ties")],
     protocol: Protocol,
@@ -67,12 +65,10 @@ def choose(
     --candidates '{"base": {}, "slow": {"training": {"learning_rate": 0.0003}}}' --out group1.json
     """
     from ra_icl.evaluation import choice
-    from ra_icl.evaluation.folds import predictions_among
     from ra_icl.planning.options import json_objects
 
     known, grid = class_names(protocol, classes), json_objects(candidates, "candidates")
-    found = predictions_among(folds)
-    choice.choose(found, out, candidates=grid, protocol=protocol, method=method, group=group, classes=known)
+    choice.choose(folds, out, candidates=grid, protocol=protocol, method=method, group=group, classes=known)
 
 
 @app.command()
@@ -116,7 +112,7 @@ def differences(
 
 @app.command()
 def combine(
-    folds: Annotated[list[Path], typer.Argument(help="CSV of the same fold of each member, with .views.csv beside it")],
+    folds: Annotated[list[Path], folds_argument("CSV of the same fold of each member, with .views.csv beside it")],
     out: Out,
     view: Annotated[str, typer.Option(help="what members predict from: middle, all, middle_mirror or all_mirror")],
     protocol: Protocol,

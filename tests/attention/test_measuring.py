@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 import torch
 from made_run import INSTANCES, SIZE, add_fold, make_data
+from typer.testing import CliRunner
 
 from ra_icl.attention.measuring import MEASURES, _against_truth, of_queries, write_measures
 from ra_icl.attention.sequences import Places, kept_network
+from ra_icl.cli import app
 from ra_icl.errors import InputError
 from ra_icl.files import load_tensors, save_tensors
 from ra_icl.training.instances import normalise
@@ -49,6 +51,18 @@ def cams_of(network, inputs, label):
         features = network.backbone(inputs).double().numpy()
     weight = network.classifier.weight.detach().double().numpy()[label]
     return sum(weight[channel] * features[:, channel] for channel in range(features.shape[1]))
+
+
+def test_the_command_takes_what_a_pattern_finds(folder, places, folds):
+    beside = [folds[0].with_suffix(suffix) for suffix in (".epochs.csv", ".views.csv")]
+    for one in beside:
+        one.write_text("x\n")
+    options = ["--flow", places.flow, "--out", folder / "found.csv", *(f"--index={path}" for path in places.indexes)]
+    done = CliRunner().invoke(app, ["attention-measures", *map(str, [*folds, *beside, *options])])
+    assert done.exit_code == 0, done
+    assert len(pd.read_csv(folder / "found.csv")) == 4
+    for one in beside:
+        one.unlink()
 
 
 def test_a_row_for_each_held_out_sequence_with_what_its_own_network_looks_at(folder, places, folds):
