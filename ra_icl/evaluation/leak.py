@@ -27,6 +27,7 @@ from ra_icl.evaluation.tables import SYNTHETIC_NOTE, percent, record, signed
 RULES = {"last": "the last"} | CHOOSING
 LEAKS = ("subject", "mean")  # the rules that look at the labels which they are judged by
 SHOWN = ("uf1", "uar")
+INNER_NOTE = "Chosen by inner folds: highest UF1 + UAR on the inner folds of the other groups' subjects"
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ def _notes(contents: Sequence[Mapping[str, Any]], methods: Mapping[str, Mapping[
         "All rows of a method come from the same trainings; gain: points over the last epoch",
         "Best for each held-out subject: highest accuracy on that subject, of several epochs the latest; "
         "best over all: highest UF1 + UAR of all held-out subjects; both look at the labels that they are judged by",
-        "Chosen by inner folds: highest UF1 + UAR on the inner folds of the other groups' subjects",
+        *([INNER_NOTE] if any(content.get("selection_of") for content in contents) else []),
         *interval_notes(names, [subjects_of(content) for content in contents]),
     )
 

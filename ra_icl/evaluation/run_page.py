@@ -124,7 +124,7 @@ def _training_times(found: Sequence[Mapping[str, Any]], titles: Mapping[str, str
 def _step_times(benchmarks: Path) -> str:
     """A table with a row for each dataset's crops and each sampling's flow, of a job per subject."""
     rows = []
-    for step, name in (("crops", "Crops"), ("flow", "Flow")):
+    for step, name in (("crops", "Crops"), ("flow", "Flow of sampling")):
         for folder in sorted(path for path in (benchmarks / step).glob("*") if path.is_dir()):
             measured = [pd.read_csv(path, sep="\t", na_values="-") for path in sorted(folder.rglob("*.tsv"))]
             if measured:

@@ -8,7 +8,7 @@ from ra_icl import files
 from ra_icl.errors import InputError
 from ra_icl.evaluation.folds import EPOCHS
 from ra_icl.evaluation.intervals import compare, subjects_of
-from ra_icl.evaluation.leak import at_epochs, best_by_subject, build_leak, read_method, write_leak
+from ra_icl.evaluation.leak import INNER_NOTE, at_epochs, best_by_subject, build_leak, read_method, write_leak
 from ra_icl.evaluation.leak_figure import edges_of
 from ra_icl.evaluation.metrics import aggregate, confusion, uar, uf1
 
@@ -183,6 +183,11 @@ def test_table_and_figure_are_written(run, tmp_path):
     text = (tmp_path / "leak.md").read_text()
     assert "published flow maps" in text
     assert "both look at the labels that they are judged by" in text
+    assert INNER_NOTE in text
+    metrics, epochs, chosen = read_method(path, folds)
+    without = {key: value for key, value in metrics.items() if key != "selection_of"}
+    chosen = {rule: found for rule, found in chosen.items() if rule != "inner"}
+    assert INNER_NOTE not in build_leak([(without, epochs, chosen)], {}).notes
     assert (tmp_path / "figure.png").stat().st_size > 10_000
     assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
 

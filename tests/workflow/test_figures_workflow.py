@@ -7,9 +7,10 @@ from workflow_runs import config_file, planned, run
 @pytest.mark.workflow
 def test_figures_on_request_are_drawn_without_training_anything(clone, results):
     """N = 2 is M6 itself, so that the sweep over N needs no further fold."""
-    configs = config_file(clone, "figures.yaml", sweeps={"instances": {"values": [2]}})
-    targets = ("apex", "figure6", "results/demo/figures/curves/cde/m6.png")
-    jobs = {"apex": 1, "figure6": 1, "sweep_figure": 1, "curves_figure": 1}
+    others = dict.fromkeys(("queries", "lambda1", "lambda2", "lambda3"))
+    configs = config_file(clone, "figures.yaml", sweeps={"instances": {"values": [2]}} | others)
+    targets = ("apex", "sweeps", "results/demo/figures/curves/cde/m6.png")
+    jobs = {"apex": 1, "sweeps": 1, "sweep_figure": 1, "curves_figure": 1}
     assert planned(clone, *targets, configs=configs) == jobs
     run(clone, *targets, configs=configs)
     for name in ("apex", "figure6", "curves/cde/m6"):

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from workflow_runs import branch, run
+from workflow_runs import branch, planned, run
 
 from ra_icl.files import read_json
 
@@ -41,6 +41,13 @@ def test_peers_run_on_the_folds_of_m6_and_fill_their_tables(clone, results):
     assert (costs["seconds_clip"] > 0).all()
     leak = pd.read_csv(folder / "tables" / "leak_peers.csv")
     assert set(leak["method"]) == {"peer_ststnet"}
+
+    # The report has a page for each of them, though the config's own tables show M6 alone.
+    assert planned(clone, "report", configs=configs)["method_page"] == 3
+    run(clone, "results/peers/pages/run.html", configs=configs)
+    page = (folder / "pages" / "run.html").read_text()
+    assert "Training: 15 folds" in page
+    assert all(title in page for title in ("M6 (ours)", "STSTNet", "LBP-TOP"))
 
     record = read_json(folder / "folds" / "groups5" / "peer_lbp_top" / "seed0" / "group1.json")
     assert {one["from"] for one in record["settings"].values()} <= {"paper", "code", "choice", "config"}

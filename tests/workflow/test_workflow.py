@@ -133,6 +133,7 @@ def test_every_target_of_the_paper_has_a_name(clone):
         "confusion",
         "differences",
         "differences_controls",
+        "sweeps",
         "sweep_instances",
         "sweep_lambda3",
     }

@@ -19,7 +19,7 @@ NEEDS = {
     "protocol cde or groups5, and methods of its kind in `keep_epochs`": ["leak", "leak_peers"],
     "protocol cde or groups5, and a `reference` that is sampled without the apex": ["apex"],
     "protocol cde or groups5, and a sweep under `sweeps`": [
-        *(f"figure{number}" for number in range(6, 11)),
+        *("sweeps", *(f"figure{number}" for number in range(6, 11))),
         *(f"sweep_{name}" for name in config["sweeps"] or ()),
     ],
     "a protocol of CAS(ME)³ such as casme3_4": [

@@ -85,7 +85,7 @@ if APEX:
             "{params.sweep:q} --values {params.values:q} --default {params.default:q} --out {params.out:q} 2> {log:q}"
 
 
-# Each figure is a target: figure4, figure6 to figure11; a sweep goes by its name too.
+# Each figure is a target: figure4, figure6 to figure11; a sweep goes by its name too, and all of them by `sweeps`.
 for name in (*confusion_figures(), *sweep_figures()):
 
     rule:
@@ -102,3 +102,12 @@ for name, sweep in plan.sweeps.items() if cde() else []:
             f"sweep_{name}"
         input:
             f"<results>/figures/figure{sweep['figure']}.png",
+
+
+if sweep_figures():
+
+    rule sweeps:
+        input:
+            [f"<results>/figures/{name}.png" for name in sweep_figures()],
+        message:
+            "Scores over the values of every option that `sweeps` varies"

@@ -118,12 +118,28 @@ def qc_files():
     ]
 
 
+def measured():
+    """(protocol, method) of the metrics that are there, made on request or not, those of values of sweeps included."""
+    known = {*plan.methods, *plan.ensembles}
+    paths = [path for protocol in plan.selected for path in sorted((RESULTS / "metrics" / protocol).glob("[!.]*.json"))]
+    return [(path.parent.name, path.stem) for path in paths if path.stem in known]
+
+
 def shown_methods():
-    """(protocol, method) of the rows of the tables of scores and of the confusion matrices."""
+    """(protocol, method) of the rows of the tables of scores, of the confusion matrices, and whatever was measured.
+
+    Not the values of sweeps, which their figures show.
+    """
     tables = plan.score_tables().values()
     found = [(protocol, method) for protocols, methods in tables for protocol in protocols for method in methods]
     found += [(protocol, config["confusion"]) for protocols in confusion_figures().values() for protocol in protocols]
+    found += [one for one in measured() if one[1] in {**plan.config["methods"], **plan.ensembles}]
     return list(dict.fromkeys(found))
+
+
+def everything_trained():
+    """(protocol, method) of all that the page of the run tells of."""
+    return list(dict.fromkeys([*shown_methods(), *measured()]))
 
 
 def report_files():

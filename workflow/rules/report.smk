@@ -24,7 +24,7 @@ rule method_page:
 
 rule run_page:
     input:
-        [f"<results>/metrics/{protocol}/{method}.json" for protocol, method in shown_methods()],
+        [f"<results>/metrics/{protocol}/{method}.json" for protocol, method in everything_trained()],
     output:
         in_report("<results>/pages/run.html", "Run", "Data, seeds, commit, versions, times and config", "run"),
     log:
@@ -32,7 +32,7 @@ rule run_page:
     params:
         code=code("ra_icl.evaluation.run_page"),
         config=lambda wildcards: slice_of(config),
-        titles=lambda wildcards: slice_of({method: title_of(method) for _, method in shown_methods()}),
+        titles=lambda wildcards: slice_of({method: title_of(method) for _, method in everything_trained()}),
         benchmarks=str(config["pathvars"]["benchmarks"]).replace("<results>", str(RESULTS)),
     message:
         "Page of the run"
