@@ -14,6 +14,7 @@ RUNNING, STOPPED, FAILED = "running", "stopped", "failed"
 TAIL = 8192  # bytes at the end of a log that are read: more than an epoch's line and a traceback
 _ERROR = "ra-icl: error: "
 _ASKED_TO_STOP = "stopped by a signal"  # how checkpoint.Stopped begins
+_REUSED = "nothing to train"  # how the log of a fold with an unchanged result ends
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Finished:
 class Started:
     """A fold with a log and no result. epoch, epochs: the last that it tells of, and how many it has; 0 before one.
 
-    state: RUNNING, STOPPED or FAILED. time: when its log was written last. reason: of a failure.
+    state: RUNNING, STOPPED or FAILED. time: when its log was written last. reason: of a failure. resumes: whether a
+    checkpoint keeps its epochs, all but the latest.
     """
 
     path: Path
@@ -46,6 +48,7 @@ class Started:
     epochs: int
     time: float
     reason: str = ""
+    resumes: bool = False
 
 
 def read_finished(fold: Path, benchmark: Path) -> Finished | None:
@@ -77,11 +80,11 @@ def _job_seconds(benchmark: Path) -> float:
         return 0.0
 
 
-def read_log(fold: Path, now: float, patience: float) -> Started | None:
+def read_log(fold: Path, checkpoint: Path, now: float, patience: float) -> Started | None:
     """What the log of a fold without result tells, or None if it has no log, or one of a training that was finished.
 
-    fold: the log's path without suffix. patience: seconds without a word after which a fold that tells of no error
-    counts as stopped: what kills a job leaves no word.
+    fold: the log's path without suffix; checkpoint: that of its checkpoint and its kept result. patience: seconds
+    without a word after which a fold that tells of no error counts as stopped: what kills a job leaves no word.
     """
     path = fold.with_name(f"{fold.name}.log")
     try:
@@ -94,14 +97,24 @@ def read_log(fold: Path, now: float, patience: float) -> Started | None:
     epochs = re.findall(r"^epoch (\d+)/(\d+) ", text, re.MULTILINE)
     epoch, of = map(int, epochs[-1]) if epochs else (0, 0)
     last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
-    silent = now - state.st_mtime > patience
+    resumes = checkpoint.with_name(f"{checkpoint.name}.safetensors").is_file()
     if last.startswith(_ERROR + _ASKED_TO_STOP):
-        return Started(path, STOPPED, epoch, of, state.st_mtime)
+        return Started(path, STOPPED, epoch, of, state.st_mtime, resumes=resumes)
     if last.startswith(_ERROR) or "Traceback (most recent call last)" in text:
-        return Started(path, FAILED, epoch, of, state.st_mtime, last.removeprefix(_ERROR))
-    if silent and epoch == of > 0:  # its result was deleted, to be made again
-        return None
-    return Started(path, STOPPED if silent else RUNNING, epoch, of, state.st_mtime)
+        return Started(path, FAILED, epoch, of, state.st_mtime, last.removeprefix(_ERROR), resumes)
+    # A fold that ends whole keeps its result after its log's last line; without one it was killed while it predicted.
+    if last.endswith(_REUSED) or _written(checkpoint.with_name(f"{checkpoint.name}.json")) >= state.st_mtime:
+        return None  # its result was deleted, to be made again
+    silent = now - state.st_mtime > patience
+    return Started(path, STOPPED if silent else RUNNING, epoch, of, state.st_mtime, resumes=resumes)
+
+
+def _written(path: Path) -> float:
+    """When a file was written, in seconds since 1970; 0 if there is none."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def score(folds: Iterable[Finished]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from typing import Any
 from ra_icl.datasets.index import read_index_csv
 from ra_icl.errors import Faults
 from ra_icl.evaluation.caveats import SELECTION_CAVEATS, data_caveats
-from ra_icl.planning.fold_files import RUNNING, STOPPED, Finished, Started, read_finished, read_log, score
+from ra_icl.planning.fold_files import RUNNING, Finished, Started, read_finished, read_log, score
 from ra_icl.planning.indexes import Indexed, read_index
 from ra_icl.planning.plan import Plan, make_plan
 from ra_icl.planning.selection import Selection
@@ -68,11 +68,13 @@ class Status:
     def side_by_side(self) -> int:
         """How many folds are in training at a time: those running now, or what was usual while the last ones ran.
 
-        A fold has just ended, and the next not begun, whenever one looks.
+        A fold has just ended, and the next not begun, whenever one looks. Of the folds whose seconds are known no more
+        can be than are left.
         """
         alike = [fold for group in self.groups for fold in group.finished if fold.device == self.device]
         running = sum(fold.state == RUNNING for fold in self.started)
-        return max(1, running, _side_by_side(alike) if alike else 0)
+        left = sum(group.total - len(group.finished) for group in self.groups if group.seconds is not None)
+        return max(1, min(left, max(running, _side_by_side(alike) if alike else 0)))
 
     @property
     def seconds(self) -> float | None:
@@ -91,14 +93,15 @@ def status(config: Mapping[str, Any], now: float | None = None) -> Status:
 
     Covers what `snakemake all` trains, and other methods of the config of which a fold was begun, with the config's
     seeds. A fold with a log, but without a result and without an error in the log, is running; if the log was silent
-    for longer than ten epochs take, it is stopped. What a fold takes is the mean over those of its method that were
-    finished on the device of the latest, under its protocol if there are any. Raises InputError as `make_plan`, which
-    reads the data where there is no index yet.
+    for longer than ten epochs take, it is stopped; if its result was kept, and then deleted, it waits. What a fold
+    takes is the mean over those of its method that were finished on the device of the latest, under its protocol if
+    there are any. Raises InputError as `make_plan`, which reads the data where there is no index yet.
     """
     now = time.time() if now is None else now
     folders = _folders(config["pathvars"])
     plan = _plan(config, folders["results"] / "index")
     folds, logs, jobs = folders["results"] / "folds", folders["logs"] / "folds", folders["benchmarks"] / "folds"
+    kept = folders["results"] / "checkpoints"
     wanted = dict(_wanted(plan, (folds, logs)))
     finished = {
         key: _found(paths, lambda path: read_finished(folds / path, jobs / path)) for key, paths in wanted.items()
@@ -111,7 +114,7 @@ def status(config: Mapping[str, Any], now: float | None = None) -> Status:
         alike = _alike(key, finished, device)
         patience = _patience(alike)
         rest = [path for path in paths if path not in finished[key]]
-        started = _found(rest, lambda path, patience=patience: read_log(logs / path, now, patience))
+        started = _found(rest, lambda path, patience=patience: read_log(logs / path, kept / path, now, patience))
         seconds = _seconds(len(rest), started.values(), alike)
         groups.append(Group(*key, len(paths), list(finished[key].values()), list(started.values()), seconds))
     return Status(groups, dict(_stages(plan, groups, folders["results"])), device, _notes(plan, groups))
@@ -198,12 +201,12 @@ def _patience(finished: Sequence[Finished]) -> float:
 
 
 def _seconds(rest: int, started: Iterable[Started], finished: Sequence[Finished]) -> float | None:
-    """What the folds without a result still take, one after another; a checkpoint keeps the epochs of those begun."""
+    """What the folds without a result still take, one after another; epochs that no checkpoint keeps start over."""
     if not rest:
         return 0.0
     if not finished:
         return None
-    begun = sum(fold.epoch / fold.epochs for fold in started if fold.state in (RUNNING, STOPPED) and fold.epochs)
+    begun = sum(fold.epoch / fold.epochs for fold in started if fold.epochs and (fold.state == RUNNING or fold.resumes))
     return (rest - begun) * mean(fold.seconds for fold in finished)
 
 

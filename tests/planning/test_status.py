@@ -81,10 +81,35 @@ def test_without_a_finished_fold_nobody_is_called_stopped_soon(config, folds, tm
         assert [one.state for one in status(config, START + later).started] == [state]
 
 
-def test_a_fold_that_was_trained_and_whose_result_is_to_be_made_again_waits(config, folds, tmp_path):
-    write_log(tmp_path / "results", f"cde/m6/seed0/{folds[0]}", 4, 4, START)
-    assert [one.state for one in status(config, START + 10).started] == [RUNNING]
+def test_a_fold_that_was_killed_after_its_last_epoch_is_stopped(config, folds, tmp_path):
+    """While it predicted or wrote; what an earlier training of it has kept does not hide that."""
+    results, fold = tmp_path / "results", f"cde/m6/seed0/{folds[0]}"
+    write_log(results, fold, 4, 4, START)
+    for earlier in (False, True):
+        if earlier:
+            write(results / f"checkpoints/{fold}.json", "{}", START - 1)
+        for later, state in ((10, RUNNING), (10_000, STOPPED)):
+            assert [one.state for one in status(config, START + later).started] == [state]
+
+
+@pytest.mark.parametrize(
+    ("end", "kept"), [("", 1), (": unchanged: same flow, options and code; nothing to train\n", -1)]
+)
+def test_a_fold_that_was_trained_and_whose_result_is_to_be_made_again_waits(config, folds, tmp_path, end, kept):
+    """Its result was kept after its log's last line, or an earlier one was found there."""
+    fold = f"cde/m6/seed0/{folds[0]}"
+    write_log(tmp_path / "results", fold, 0 if end else 4, 4, START, end)
+    write(tmp_path / f"results/checkpoints/{fold}.json", "{}", START + kept)
     assert status(config, START + 10_000).started == []
+
+
+def test_a_fold_without_a_checkpoint_starts_over(config, folds, tmp_path):
+    results, total = tmp_path / "results", len(folds)
+    write_fold(results, f"cde/m6/seed0/{folds[0]}", [RIGHT], seconds=100)
+    for number in (1, 2):
+        write_log(results, f"cde/m6/seed0/{folds[number]}", 2, 4, START)
+    write(results / f"checkpoints/cde/m6/seed0/{folds[1]}.safetensors", "", START)
+    assert group_of(status(config, START + 10_000), "m6").seconds == pytest.approx(100 * (total - 1 - 0.5))
 
 
 def test_scores_are_those_of_the_pooled_predictions_of_the_folds_that_are_done(config, folds, tmp_path):
@@ -134,6 +159,17 @@ def test_how_many_are_in_training_does_not_change_while_one_takes_the_place_of_a
         path = f"cde/{('m6', 'm5', 'm4', 'm3', 'm2', 'm1')[seed]}/seed0/{folds[fold]}"
         write_fold(results, path, [RIGHT], START + 100 * (number // 4) + number % 4, seconds=99)
     assert status(config, START + 703).side_by_side == 4
+
+
+def test_a_last_fold_takes_its_whole_time_however_many_ran_side_by_side(config, folds, tmp_path):
+    """Two slots that have trained all but the last fold of M6."""
+    paths = [f"cde/m6/seed{seed}/{fold}" for seed in (0, 1) for fold in folds]
+    for number, path in enumerate(paths[:-1]):
+        write_fold(tmp_path / "results", path, [RIGHT], START + 100 * (number // 2), seconds=100)
+        if number == len(paths) - 3:
+            assert status(config, START + 600).side_by_side == 2
+    found = status(config, START + 600)
+    assert (found.side_by_side, found.seconds) == (1, pytest.approx(100))
 
 
 def test_nothing_is_written_and_half_a_run_is_no_fault(config, folds, tmp_path):
