@@ -39,9 +39,10 @@ def attention_figure(
 ) -> None:
     """Draw what networks look at in held-out sequences of a class: Figures 5 and 12.
 
-    Example: ra-icl attention-figure maps results/folds/cde/m6/seed0/casme2-*.csv --index results/index/casme2.csv
-    --index results/index/samm.csv --index results/index/smic.csv --flow results/flow/middle-16 --crops results/crops
-    --dataset casme2 --label 1 --methods '{"m6": "M6 (ours)"}' --out attention
+    Example: ra-icl attention-figure maps results/demo/folds/cde/m6/seed0/casme2-*.csv
+    --index results/demo/index/casme2.csv --index results/demo/index/samm.csv --index results/demo/index/smic.csv
+    --flow results/demo/flow/middle-4 --crops results/demo/crops --dataset casme2 --label 1
+    --methods '{"m6": "M6 (ours)"}' --out attention
     """
     if grid not in GRIDS:
         raise InputError(f"{grid}: is no grid; choose one of {', '.join(GRIDS)}")
@@ -78,8 +79,9 @@ def attention_measures(
 ) -> None:
     """Measure where one method's networks look in what their folds held out, and how steadily.
 
-    Example: ra-icl attention-measures results/folds/cde/m6/seed0/*.csv --index results/index/casme2.csv
-    --index results/index/samm.csv --index results/index/smic.csv --flow results/flow/middle-16 --out m6.csv
+    Example: ra-icl attention-measures results/demo/folds/cde/m6/seed0/*.csv --index results/demo/index/casme2.csv
+    --index results/demo/index/samm.csv --index results/demo/index/smic.csv
+    --flow results/demo/flow/middle-4 --out m6.csv
     """
     import torch
     from tqdm import tqdm
@@ -100,7 +102,10 @@ def attention_table(
 ) -> None:
     """Write the table of attention in numbers.
 
-    Example: ra-icl attention-table results/attention/cde/m2.csv results/attention/cde/m6.csv --out attention
+    `snakemake --cores all --configfile config/demo.yaml attention` makes what the example reads.
+
+    Example: ra-icl attention-table results/demo/attention/cde/m2.csv results/demo/attention/cde/m6.csv
+    --out attention
     """
     from ra_icl.attention.table import write_attention
     from ra_icl.planning.options import json_objects

@@ -36,7 +36,7 @@ def power(
 ) -> None:
     """Simulate which differences of Table 3 a paired test over the subjects could see, and from what size on.
 
-    Example: ra-icl power results/metrics/cde/m1.json results/metrics/cde/m6.json --out power
+    Example: ra-icl power results/demo/metrics/cde/m1.json results/demo/metrics/cde/m6.json --out power
     """
     from ra_icl.evaluation.power_table import write_power
     from ra_icl.planning.places import in_clone

@@ -40,7 +40,8 @@ def twin_depth(
 ) -> None:
     """Render the depth images of the synthetic twin of CAS(ME)³ into it, beside its colour frames.
 
-    Example: ra-icl twin-depth --root twins/casme3
+    Example: ra-icl twin-depth --root results/demo/twins/casme3
+    --options '{"per_class": 4, "casme3_subjects": 4, "strength": [2.0, 4.5]}'
     """
     from ra_icl.planning.options import parse
     from ra_icl.twins.depth import render_depth
@@ -53,7 +54,7 @@ def twin_depth(
 def index(dataset: Dataset, out: Out, options: Options, exclude: Exclude = "[]") -> None:
     """Read a dataset's annotation into an index CSV.
 
-    Example: ra-icl index --dataset samm --options '{"root": "/data/SAMM"}' --out samm.csv
+    Example: ra-icl index --dataset samm --options '{"root": "results/demo/twins/samm"}' --out samm.csv
     """
     from ra_icl.datasets.options import DATASETS
     from ra_icl.datasets.reading import build_index
@@ -69,6 +70,8 @@ def index(dataset: Dataset, out: Out, options: Options, exclude: Exclude = "[]")
 @app.command("published-index")
 def published_index(dataset: Dataset, out: Out, options: Options, exclude: Exclude = "[]") -> None:
     """Read the table of published flow maps into an index CSV.
+
+    The folder is a clone of the repository that config/public-flow.yaml names.
 
     Example: ra-icl published-index --dataset samm --options '{"htnet": {"root": "public/HTNet"}}' --out samm.csv
     """
@@ -91,7 +94,8 @@ def crop(
 ) -> None:
     """Crop the faces of one subject's sequences.
 
-    Example: ra-icl crop --index samm.csv --root /data/SAMM --subject 006 --out crops/samm/006.safetensors
+    Example: ra-icl crop --index results/demo/index/samm.csv --root results/demo/twins/samm --subject 006
+    --out crops/samm/006.safetensors
     """
     from ra_icl.faces.crop import crop_subject
     from ra_icl.faces.options import FaceOptions
@@ -111,10 +115,10 @@ def depth(
 ) -> None:
     """Cut the depth images of one subject's sequences as their colour frames were cut: CAS(ME)³ alone.
 
-    Of the onset and of the frames that the sampling takes.
+    Of the onset and of the frames that the sampling takes. A twin has depth images after `ra-icl twin-depth`.
 
-    Example: ra-icl depth --index casme3.csv --root /data/CASME3 --subject spNO.1
-    --crops crops/casme3/spNO.1.safetensors
+    Example: ra-icl depth --index results/demo/index/casme3.csv --root results/demo/twins/casme3 --subject spNO.1
+    --crops results/demo/crops/casme3/spNO.1.safetensors
     --sampling '{"mode": "apex", "depth": true}' --out depth/apex-depth/casme3/spNO.1.safetensors
     """
     from ra_icl.faces.depth import crop_depth
@@ -143,8 +147,8 @@ def flow(
 
     Sampling mode frames writes grey frames, interpolated in time, in place of flow.
 
-    Example: ra-icl flow --index samm.csv --subject 006 --crops crops/samm/006.safetensors
-    --out flow/middle-16/samm/006.safetensors
+    Example: ra-icl flow --index results/demo/index/samm.csv --subject 006
+    --crops results/demo/crops/samm/006.safetensors --out flow/middle-16/samm/006.safetensors
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read as NumPy's BLAS starts: Snakemake gives a job one core
     from tqdm import tqdm
@@ -178,6 +182,8 @@ def _sampling(text: str):
 def published_flow(index: Index, subject: Subject, out: Out, options: Options) -> None:
     """Read the published flow maps of one subject.
 
+    From a clone of the repository that config/public-flow.yaml names, and the index of `ra-icl published-index`.
+
     Example: ra-icl published-flow --index samm.csv --subject 006 --options '{"root": "public/HTNet"}'
     --out flow/published-htnet/samm/006.safetensors
     """
@@ -193,7 +199,7 @@ def flow_set(
 ) -> None:
     """Verify flow files and list the checksum of every sequence: what the folds of a protocol are fed.
 
-    Example: ra-icl flow-set flow/apex/casme3/*.safetensors --out flow/apex/casme3_3.sha256
+    Example: ra-icl flow-set results/demo/flow/middle-4/casme3/*.safetensors --out casme3_3.sha256
     """
     from ra_icl.flow.checksums import write_flow_set
 

@@ -21,7 +21,9 @@ def sweep(
 ) -> None:
     """Draw UF1 and UAR over the values of one key: Figures 6-10.
 
-    Example: ra-icl sweep n4.json n8.json --values '[4, 8]' --title sampling.instances --default '[8]' --out figure6
+    Example: ra-icl sweep results/demo/metrics/cde/m6.json results/demo/metrics/cde/m9.json
+    results/demo/metrics/cde/m10.json --values '["middle", "random", "uniform"]' --title sampling.mode
+    --default '["middle"]' --out sampling
     """
     from ra_icl.evaluation.sweeps import sweep_figure
     from ra_icl.planning.options import json_list
@@ -40,7 +42,7 @@ def curves(
 
     Of the folds that are given: also of those that are done while others run.
 
-    Example: ra-icl curves results/folds/cde/m6/seed0/*.csv --out curves
+    Example: ra-icl curves results/demo/folds/cde/m6/seed0/*.csv --out curves
     """
     from ra_icl.evaluation.curves import curves_figure
 
@@ -69,8 +71,9 @@ def apex(
 
     Sequences without an annotated apex, such as all of SMIC, are left out of the hit rates.
 
-    Example: ra-icl apex results/folds/cde/m6/seed0/*.csv results/folds/cde/m7/seed0/*.csv
-    --index results/index/casme2.csv --index results/index/samm.csv --index results/index/smic.csv --out apex
+    Example: ra-icl apex results/demo/folds/cde/m6/seed0/*.csv results/demo/folds/cde/m7/seed0/*.csv
+    --index results/demo/index/casme2.csv --index results/demo/index/samm.csv --index results/demo/index/smic.csv
+    --sampling '{"instances": 4}' --out apex
     """
     from ra_icl.evaluation.apex_figure import apex_figure
     from ra_icl.flow.sampling import Sampling

@@ -33,7 +33,7 @@ def check(
     compared with the checksums in the config. Without faults, prints device, hours, disk and GPU memory that the run
     will need, estimated from a few training steps.
 
-    Example: ra-icl check --configfile mine.yaml --dataset samm --faces
+    Example: ra-icl check --configfile config/demo.yaml --dataset samm
     """
     from ra_icl.planning.check import CONFIG, check_config
 
@@ -100,7 +100,7 @@ def explain(fold: Annotated[Path, typer.Argument(help="JSON of a fold, with its 
     A term of the loss that outweighs classification, regions that are uniform or collapsed, a target that lags behind,
     underfit, overfit, or "nothing stands out".
 
-    Example: ra-icl explain results/folds/cde/m6/seed0/casme2-sub01.json
+    Example: ra-icl explain results/demo/folds/cde/m6/seed0/casme2-sub01.json
     """
     from ra_icl.evaluation.explain import explain as lines_of
 
@@ -119,7 +119,8 @@ def qc_subject(
 ) -> None:
     """Measure how odd a subject's sequences look and draw their motion energy.
 
-    Example: ra-icl qc-subject --index casme2.csv --subject sub01 --crops sub01.safetensors --flow flow.safetensors
+    Example: ra-icl qc-subject --index results/demo/index/casme2.csv --subject sub01
+    --crops results/demo/crops/casme2/sub01.safetensors --flow results/demo/flow/middle-4/casme2/sub01.safetensors
     --out qc/sub01
     """
     from ra_icl.evaluation.qc import measure_subject
@@ -138,7 +139,9 @@ def qc_dataset(
 ) -> None:
     """List a dataset's sequences by how odd they look and draw a contact sheet of their onset crops.
 
-    Example: ra-icl qc-dataset results/qc/casme2/*.json --crops results/crops/casme2 --out results/qc/casme2
+    `snakemake --cores all --configfile config/demo.yaml qc` makes what the example reads.
+
+    Example: ra-icl qc-dataset results/demo/qc/casme2/*.json --crops results/demo/crops/casme2 --out qc/casme2
     """
     from ra_icl.evaluation.qc import rank
     from ra_icl.evaluation.qc_figures import contact_sheet

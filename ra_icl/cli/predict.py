@@ -46,8 +46,10 @@ def final_model(
 ) -> None:
     """Train a method on all subjects of a protocol, for use on other clips. `ra-icl model-card` writes its card.
 
-    Example: ra-icl final-model --out m6.safetensors --index casme2.csv --index samm.csv --index smic.csv
-    --flow flow/middle-16 --crops crops --metrics metrics/cde/m6.json
+    Example: ra-icl final-model --out m6.safetensors --index results/demo/index/casme2.csv
+    --index results/demo/index/samm.csv --index results/demo/index/smic.csv
+    --flow results/demo/flow/middle-4 --crops results/demo/crops --metrics results/demo/metrics/cde/m6.json
+    --options '{"training": {"epochs": 2}}'
     """
     if out.suffix != ".safetensors":
         raise InputError(f"{out}: a model is a .safetensors file; name it so")

@@ -18,7 +18,7 @@ def method_page(
 ) -> None:
     """Write the report's page of a method: scores and confusion matrix of every dataset, people, how it was trained.
 
-    Example: ra-icl method-page results/metrics/cde/m6.json --title "M6 (ours)" --out m6.html
+    Example: ra-icl method-page results/demo/metrics/cde/m6.json --title "M6 (ours)" --out m6.html
     """
     from ra_icl.evaluation.method_page import write_method_page
     from ra_icl.planning.options import json_object
@@ -36,7 +36,7 @@ def run_page(
 ) -> None:
     """Write the report's page of the run: data, protocols, methods, seeds, commit, versions, times and config.
 
-    Example: ra-icl run-page results/metrics/*/*.json --out run.html
+    Example: ra-icl run-page results/demo/metrics/*/*.json --benchmarks results/demo/benchmarks --out run.html
     """
     from ra_icl.evaluation.run_page import write_run_page
     from ra_icl.planning.check import CONFIG

@@ -38,7 +38,7 @@ def metrics(
 ) -> None:
     """Pool the predictions of all folds into UF1, UAR, accuracy and confusion matrices.
 
-    Example: ra-icl metrics results/folds/cde/m6/seed0/*.csv --protocol cde --method m6 --out m6.json
+    Example: ra-icl metrics results/demo/folds/cde/m6/seed0/*.csv --protocol cde --method m6 --out m6.json
     """
     from ra_icl.evaluation.choice import selection_of
     from ra_icl.evaluation.metrics import aggregate
@@ -60,6 +60,8 @@ def choose(
     classes: Classes = "[]",
 ) -> None:
     """Choose a group's options by inner folds, which have not seen the group.
+
+    `snakemake select` trains the inner folds of a config that has the candidates under `selection`.
 
     Example: ra-icl choose results/folds/cde/m6.*/seed0/group1of5-*.csv --protocol cde --method m6 --group group1
     --candidates '{"base": {}, "slow": {"training": {"learning_rate": 0.0003}}}' --out group1.json
@@ -83,7 +85,7 @@ def table(
 ) -> None:
     """Write a table of scores: 1 to 3 of the paper, controls, ensembles, peers, across datasets, or of your own data.
 
-    Example: ra-icl table 1 results/metrics/cde/m6.json --methods '{"m6": {"title": "M6"}}' --out table1
+    Example: ra-icl table 1 results/demo/metrics/cde/m6.json --methods '{"m6": {"title": "M6"}}' --out table1
     """
     from ra_icl.evaluation.tables import write_table
     from ra_icl.planning.options import json_objects
@@ -102,7 +104,7 @@ def differences(
 ) -> None:
     """Compare every method with one of them: differences with intervals and p-values.
 
-    Example: ra-icl differences results/metrics/cde/m6.json results/metrics/cde/m2.json --out differences
+    Example: ra-icl differences results/demo/metrics/cde/m6.json results/demo/metrics/cde/m2.json --out differences
     """
     from ra_icl.evaluation.differences import write_differences
     from ra_icl.planning.options import json_objects
@@ -122,7 +124,9 @@ def combine(
 ) -> None:
     """Average the probabilities of several trainings of a fold.
 
-    Example: ra-icl combine folds/cde/m6/seed*/samm-006.csv --view middle --protocol cde --method m6_seeds
+    `snakemake ensembles` trains the members of a config that has some under `ensembles`, and keeps their .views.csv.
+
+    Example: ra-icl combine results/folds/cde/m6/seed*/samm-006.csv --view middle --protocol cde --method m6_seeds
     --out samm-006.csv
     """
     from ra_icl.evaluation.ensemble import combine as write
@@ -143,6 +147,8 @@ def leak(
 ) -> None:
     """Show what is gained by choosing the epoch on the held-out subjects, of the same trainings.
 
+    `snakemake leak` trains the methods that the config has under `keep_epochs`, and keeps what it takes.
+
     Example: ra-icl leak results/metrics/cde/m6.json --folds results/folds --out leak --figure leak-epochs
     """
     from ra_icl.evaluation.leak import write_leak
@@ -160,7 +166,7 @@ def cost(
 ) -> None:
     """Count what each method costs: parameters, operations, seconds, memory and flow maps.
 
-    Example: ra-icl cost results/metrics/cde/m1.json --out cost
+    Example: ra-icl cost results/demo/metrics/cde/m1.json --out cost
     --methods '{"m1": {"title": "M1", "options": {}, "size": 224, "instances": 1}}'
     """
     from ra_icl.planning.cost import write_costs
@@ -179,7 +185,7 @@ def counts(
 ) -> None:
     """Count sequences and subjects per class: Table 4 or 5.
 
-    Example: ra-icl counts 5 results/index/casme3.csv --out table5
+    Example: ra-icl counts 5 results/demo/index/casme3.csv --out table5
     """
     import pandas as pd
 
@@ -199,7 +205,7 @@ def confusion(
 ) -> None:
     """Draw the confusion matrices of Figure 4, Figure 11 or your own data.
 
-    Example: ra-icl confusion 4 results/metrics/cde/m6.json --out figure4
+    Example: ra-icl confusion 4 results/demo/metrics/cde/m6.json --out figure4
     """
     from ra_icl.evaluation.figures import figure4, figure11, figure_own
 

@@ -26,7 +26,7 @@ def status(
     that are done. Covers what `snakemake all` trains, and whatever else was begun. A fold counts as stopped if its log
     was silent for longer than ten epochs take; the next run resumes it.
 
-    Example: ra-icl status --configfile config/public-flow.yaml
+    Example: ra-icl status --configfile config/demo.yaml
     """
     from ra_icl.planning.check import CONFIG
     from ra_icl.planning.config import load_config

@@ -59,8 +59,9 @@ def fold(
 ) -> None:
     """Train one fold and predict its held-out subject, or subjects.
 
-    Example: ra-icl fold --out folds/samm-006.csv --index casme2.csv --index samm.csv
-    --index smic.csv --flow flow/middle-16
+    Example: ra-icl fold --out folds/samm-006.csv --index results/demo/index/casme2.csv
+    --index results/demo/index/samm.csv --index results/demo/index/smic.csv
+    --flow results/demo/flow/middle-4 --options '{"training": {"epochs": 2}}'
     """
     if out.suffix != ".csv":
         raise InputError(f"{out}: name the fold by its file, {{dataset}}-{{subject}}.csv or group1.csv")

@@ -1,8 +1,10 @@
 """Help and progress bars: examples that can be copied and are accepted, bars on terminals alone."""
 
 import ast
+import re
 import shlex
-from pathlib import Path
+from fnmatch import filter as matching
+from pathlib import Path, PurePosixPath
 
 import pytest
 import typer
@@ -11,8 +13,11 @@ from typer.testing import CliRunner
 import ra_icl
 from ra_icl.cli import app
 from ra_icl.cli.examples import example_of
+from ra_icl.planning.config import load_config
+from ra_icl.planning.plan import make_plan
 
 PROGRAM = typer.main.get_command(app)
+CONFIGS = Path(__file__).parents[2] / "config"
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAM.commands))
@@ -21,6 +26,32 @@ def test_the_example_of_every_command_is_accepted(name):
     before = words[: words.index(">")] if ">" in words else words  # the shell's part
     assert before[0] == name
     PROGRAM.commands[name].make_context(name, before[1:])  # raises for unknown, missing and unreadable options
+
+
+@pytest.fixture(scope="module")
+def demo():
+    """The paths of the files that `make demo` leaves, and of their folders."""
+    plan = make_plan(load_config([CONFIGS / "config.yaml", CONFIGS / "demo.yaml"]))
+    files = {"models/cde/m6.safetensors", "benchmarks/folds"}
+    for row in plan.index.itertuples():
+        files |= {f"twins/{row.dataset}/{row.frames}", f"index/{row.dataset}.csv"}
+        files.add(f"crops/{row.dataset}/{row.subject}.safetensors")
+    for protocol, method in plan.runs():
+        folds = plan.fold_files(protocol, method)
+        files |= {f"folds/{fold}" for fold in folds} | {f"folds/{fold[:-4]}.json" for fold in folds}
+        files |= {f"flow/{path}" for path in plan.flow_files(protocol, plan.sampling(method))}
+        files.add(f"metrics/{protocol}/{method}.json")
+    paths = {PurePosixPath("results/demo", file) for file in files}
+    return {str(path) for file in paths for path in (file, *file.parents)}
+
+
+@pytest.mark.parametrize("name", sorted(PROGRAM.commands))
+def test_what_an_example_reads_is_made_by_the_demo_or_as_the_help_says(name, demo):
+    command = PROGRAM.commands[name]
+    lacking = [path for path in re.findall(r"results/[^\s\"]+", command.example) if not matching(demo, path)]
+    assert not lacking or "`snakemake " in command.help
+    # The data of other configs may not be there.
+    assert set(re.findall(r"config/\S+\.yaml", command.example)) <= {"config/demo.yaml"}
 
 
 def test_an_example_that_names_an_option_the_command_lacks_is_refused():
