@@ -12,7 +12,7 @@ from ra_icl.datasets.protocols import CDE
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import all_caveats
 from ra_icl.evaluation.records import read_metrics
-from ra_icl.evaluation.style import MAP, PAGE, TEXT, TINY, data_of, pyplot, save_figure, say_below
+from ra_icl.evaluation.style import MAP, PAGE, TEXT, TINY, data_of, pyplot, readable_on, save_figure, say_below
 
 Panel = tuple[str, Sequence[Sequence[int]], Sequence[str]]  # title, matrix (C, C), class names
 CELL = 0.53  # inches: one cell of every matrix, so that panels of 3 and 7 classes read alike
@@ -117,6 +117,9 @@ def _draw(axis: Any, title: str, matrix: Sequence[Sequence[int]], classes: Seque
         xticklabels=names,
         yticklabels=names,
     )
+    colours = axis.collections[0].cmap(share / 100).reshape(-1, 4)
+    for text, colour in zip(axis.texts, colours, strict=True):
+        text.set_color(readable_on(colour))
     axis.set_anchor("N")
     axis.set_title(title, fontsize=TEXT)
     axis.set_xlabel("predicted class", fontsize=TEXT)

@@ -18,6 +18,7 @@ BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
 PURPLE, SKY, YELLOW, BLACK = "#cc79a7", "#56b4e9", "#f0e442", "#000000"
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK, YELLOW)
 MARKERS = "osD^vPX*"  # beside colours, for lines that are printed in grey
+EQUAL_CONTRAST = 0.179  # the luminance with which black and white have the same contrast, 4.58:1
 MAP = "Blues"  # of shares: light to dark in grey as well
 RC = {
     "font.family": "DejaVu Sans",  # comes with Matplotlib: the same letters everywhere
@@ -71,6 +72,13 @@ def data_of(metrics: Sequence[Mapping[str, Any]]) -> str:
 def say_below(figure: Any, text: str) -> None:
     """Print what a figure is of, see `data_of`, in small letters below it."""
     figure.supxlabel(text, fontsize=TINY, color="0.35")
+
+
+def readable_on(colour: Sequence[float]) -> str:
+    """Black or white, whichever has more contrast with a colour (R, G, B in 0..1): always 4.5:1 or more."""
+    from seaborn.utils import relative_luminance
+
+    return "black" if relative_luminance(colour) > EQUAL_CONTRAST else "white"
 
 
 def save_figure(figure: Any, out_stem: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from metrics_content import matrix, metrics
+from seaborn.utils import relative_luminance
 
 from ra_icl import files
 from ra_icl.errors import InputError
@@ -129,6 +130,15 @@ def test_a_panel_is_coloured_by_recall_and_names_its_classes():
     assert (axis.get_ylim()[0] > axis.get_ylim()[1], axis.get_xlabel()) == (True, "predicted class")
     for labels in (axis.get_xticklabels(), axis.get_yticklabels()):
         assert [label.get_text() for label in labels] == ["x", "y"]
+
+
+def test_cells_are_read_on_every_colour():
+    """By the contrast of WCAG 2, whose least for text is 4.5."""
+    axis = Figure().subplots()
+    figures._draw(axis, "", [[share, 1000 - share] for share in range(0, 1001, 5)], ["x", "y"])
+    for text, cell in zip(axis.texts, axis.collections[0].get_facecolors(), strict=True):
+        low, high = sorted(relative_luminance(colour) for colour in (text.get_color(), cell))
+        assert (high + 0.05) / (low + 0.05) >= 4.5
 
 
 def test_metrics_of_another_protocol_and_no_metrics_are_refused(tmp_path):
