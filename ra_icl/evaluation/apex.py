@@ -152,4 +152,4 @@ def notes_of(first: Predicted, rows: pd.DataFrame, distances: pd.DataFrame) -> l
     sequences = first.rows[SEQUENCE_KEY].drop_duplicates().merge(distances, "left", SEQUENCE_KEY)
     missing = sequences.loc[sequences["distance"].isna(), "dataset"].value_counts()
     listed = ", ".join(f"{missing[name]} of {title}" for name, title in TITLES.items() if name in missing)
-    return [*notes, *([f"Without an annotated apex, and so left out of it: {listed}"] if listed else [])]
+    return [*notes, *([f"Without an annotated apex, and so counted in the scores alone: {listed}"] if listed else [])]

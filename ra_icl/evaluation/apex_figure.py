@@ -11,8 +11,8 @@ from ra_icl.errors import InputError
 from ra_icl.evaluation.apex import Bin, apex_distances, hit_rates, joined, notes_of, read_predicted
 from ra_icl.evaluation.intervals import LEAST_SUBJECTS
 from ra_icl.evaluation.records import read_metrics
-from ra_icl.evaluation.style import COLOURS, MARKERS, PAGE, TINY, data_of, pyplot, save_figure, say_below
-from ra_icl.evaluation.sweeps import AXES, draw_sweep
+from ra_icl.evaluation.style import COLOURS, MARKERS, PAGE, TINY, clear_legends, data_of, pyplot, save_figure, say_below
+from ra_icl.evaluation.sweeps import SWEPT, draw_sweep
 from ra_icl.flow.sampling import Sampling
 
 ABOVE = 12  # points between a panel and its title, for the words on a shaded part
@@ -55,6 +55,7 @@ def apex_figure(
     title = f"{names[predicted[0].method]}: does it matter where the apex is?"
     figure.suptitle("\n".join([title, *notes_of(predicted[0], first, distances)]))
     say_below(figure, f"{data_of([predicted[0].content])}\n{_bars(rates, swept)}")
+    clear_legends(figure)
     save_figure(figure, out_stem)
 
 
@@ -73,11 +74,9 @@ def _draw_others(axis: Any, others: Sequence[tuple[str, Mapping[str, Any]]]) -> 
     """UF1 of the methods that look at the apex, as dashed lines in the colours that they have in the other panels."""
     for colour, (title, content) in zip(COLOURS[2:], others, strict=False):
         value = 100 * content["scores"]["composite"]["uf1"]["mean"]
-        axis.axhline(value, color=colour, linestyle="--", linewidth=1)
-        place = ((1, value), (0, 2), ("axes fraction", "data"), "offset points")
-        behind = {"boxstyle": "square,pad=0.1", "color": "white", "alpha": 0.7}
-        axis.annotate(f"UF1 of {title}", *place, ha="right", color=colour, fontsize=TINY - 1, bbox=behind)
-    axis.set_xlabel(AXES["sampling.instances"])
+        axis.axhline(value, color=colour, linestyle="--", linewidth=1, label=f"UF1 of {title}")
+    axis.legend(loc="lower center", ncols=2, fontsize=TINY - 1)
+    axis.set_xlabel(SWEPT["sampling.instances"])
     axis.set_title("scores", pad=ABOVE)
 
 
@@ -112,8 +111,6 @@ def _draw_rates(axis: Any, rates: Mapping[str, Sequence[Bin]], sampling: Samplin
     _shade(axis, sampling)
     axis.set_title("predicted right", pad=ABOVE)
     axis.set(xlabel="frames after the apex", ylabel="% of the sequences")
-    low, high = axis.get_ylim()
-    axis.set_ylim(low - 0.07 * (len(rates) + 1) * (high - low), high)  # room for the legend
     axis.legend(loc="lower center", fontsize=TINY - 1)
 
 

@@ -14,9 +14,21 @@ from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import FOLDS_CAVEATS, SELECTION_CAVEATS, data_caveats
 from ra_icl.evaluation.explain import ALIKE, TERMS, UNIFORM, WARNINGS, WINS, count_warnings, diagnosed, guessing
 from ra_icl.evaluation.folds import SEQUENCE_KEY, class_count, read_fold
-from ra_icl.evaluation.style import COLOURS, MAP, PAGE, RED, TINY, data_of, pyplot, save_figure, say_below
+from ra_icl.evaluation.style import (
+    COLOURS,
+    MAP,
+    PAGE,
+    RED,
+    TINY,
+    clear_legends,
+    data_of,
+    pyplot,
+    save_figure,
+    say_below,
+)
 
 ACROSS = 4  # panels side by side
+LEGEND = {"loc": "lower left", "fontsize": TINY - 1, "handlelength": 1, "borderpad": 0.2, "labelspacing": 0.2}
 INNER, OUTER = (10, 90), (0, 100)  # percentiles over folds: the dark band, and the light one
 BANDS = (
     "Lines: means over the trainings; dark bands: 80 % of them, light bands: all\n"
@@ -76,6 +88,7 @@ def curves_figure(fold_csvs: Sequence[Path], out_stem: Path, title: str = "") ->
     _label(axes, panels, curves_of(records).epochs)
     figure.suptitle("\n".join(_title(folds, title)))
     say_below(figure, f"{_data(folds)}\n{BANDS}")
+    clear_legends(figure)
     save_figure(figure, out_stem)
 
 
@@ -171,7 +184,7 @@ def _gradients(axis: Any, times: np.ndarray, gradients: Mapping[str, np.ndarray]
     _lines(axis, times, shown)
     axis.set_yscale("log")
     if len(shown) > 1:
-        axis.legend(fontsize=TINY - 1, handlelength=1, loc="best", framealpha=0.7, borderpad=0.2, labelspacing=0.2)
+        axis.legend(ncols=2, **LEGEND)
 
 
 def _regions(axis: Any, times: np.ndarray, wins: np.ndarray) -> None:
@@ -183,7 +196,7 @@ def _regions(axis: Any, times: np.ndarray, wins: np.ndarray) -> None:
     axis.plot(times, 100 * wins[:, :, 0].max(axis=0), color=RED, label="largest, most uneven fold")
     axis.axhline(100 * WINS, color="black", linestyle="--", linewidth=0.8)
     axis.set_ylim(0, 101)
-    axis.legend(fontsize=TINY - 1, handlelength=1, loc="lower left", framealpha=0.7, borderpad=0.2)
+    axis.legend(**LEGEND)
 
 
 def _measures(axis: Any, times: np.ndarray, measures: Mapping[str, np.ndarray]) -> None:
@@ -191,8 +204,8 @@ def _measures(axis: Any, times: np.ndarray, measures: Mapping[str, np.ndarray]) 
     _lines(axis, times, measures)
     axis.axhline(min(UNIFORM, ALIKE), color="black", linestyle="--", linewidth=0.8)
     low = min(float(np.min(values)) for values in measures.values())
-    axis.set_ylim(min(0.9, low) - 0.02, 1.02)
-    axis.legend(fontsize=TINY - 1, handlelength=1, loc="lower left", framealpha=0.7, borderpad=0.2, labelspacing=0.2)
+    axis.set_ylim(min(UNIFORM, ALIKE, low) - 0.02, 1.02)
+    axis.legend(**LEGEND)
 
 
 def _label(axes: np.ndarray, panels: Mapping[str, Any], epochs: bool) -> None:

@@ -81,6 +81,21 @@ def readable_on(colour: Sequence[float]) -> str:
     return "black" if relative_luminance(colour) > EQUAL_CONTRAST else "white"
 
 
+def clear_legends(figure: Any) -> None:
+    """Lengthen axes below their data by the height of the legends there, so that these cover nothing.
+
+    Call it when all else is drawn: how much of an axis a legend takes depends on the size of its panel.
+    """
+    figure.draw_without_rendering()
+    for axis in (axis for axis in figure.axes if axis.get_legend()):
+        box, legend = axis.bbox, axis.get_legend().get_window_extent()
+        taken = (legend.y1 - box.y0) / box.height
+        ticks, (least, most) = axis.get_yticks(), axis.get_ylim()
+        below = box.y0 - box.height * taken / (1 - taken)
+        axis.set_ylim(axis.transData.inverted().transform((box.x0, below))[1], most)  # also on a logarithmic axis
+        axis.set_yticks([tick for tick in ticks if least <= tick <= most])
+
+
 def save_figure(figure: Any, out_stem: Path) -> None:
     """Write the figure as `out_stem`.pdf (text stays text) and .png, atomically, and close it."""
     import matplotlib

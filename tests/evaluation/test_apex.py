@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from drawn_legends import assert_legends_are_clear
 from fold_records import write_fold
 from metrics_content import metrics
 from typer.testing import CliRunner
@@ -145,7 +146,7 @@ def test_a_planted_loss_far_from_the_apex_is_seen(run, tmp_path, saved):
     assert "SYNTHETIC TWINS: not comparable with any published number" in lines
     inside = sum(-2 <= number * 7 % 41 - 20 <= 1 for number in range(120) if number // 4 % 3 < 2)
     assert f"The apex is in the sampled window of {round(100 * inside / 80)} % of 80 sequences" in lines
-    assert lines[-1] == "Without an annotated apex, and so left out of it: 40 of SMIC-HS"
+    assert lines[-1] == "Without an annotated apex, and so counted in the scores alone: 40 of SMIC-HS"
     assert (
         saved[0].get_supxlabel().startswith("Data: synthetic twins of CASME II, SAMM and SMIC-HS, 120 sequences, 30 p")
     )
@@ -165,9 +166,10 @@ def test_scores_over_n_stand_beside_those_with_the_apex(run, tmp_path, saved):
         write_json(path, metrics(f"m{len(n)}", source="twins", seeds=(0, 1)))
     apex_figure.apex_figure(run[0], [run[1]], MIDDLE, tmp_path / "out", None, sweep, "4")
     scores = saved[0].axes[0]
-    assert [container.get_label() for container in scores.containers] == ["UF1", "UAR"]
+    assert [text.get_text() for text in scores.get_legend().get_texts()] == ["UF1 of M7", "UF1", "UAR"]
+    assert_legends_are_clear(saved[0])
     assert scores.containers[0].lines[0].get_ydata().tolist() == [11.25, 21.25]
-    assert [text.get_text() for text in scores.texts] == ["default", "UF1 of M7"]
+    assert [text.get_text() for text in scores.texts] == ["default"]
     (dashed,) = [line for line in scores.lines if line.get_linestyle() == "--"]
     assert dashed.get_ydata()[0] == 100
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from drawn_legends import assert_legends_are_clear
 from fold_records import curve, wins, write_fold
 from typer.testing import CliRunner
 
@@ -80,6 +81,12 @@ def test_queries_are_ranked_in_every_epoch_of_every_fold(tmp_path, saved):
     assert entropy.get_ydata().tolist() == pytest.approx([(1 + 0.01 * epoch) / math.log(4) for epoch in range(3)])
     assert cosine.get_ydata().tolist() == pytest.approx([0.5 + 0.02 * epoch for epoch in range(3)])
     assert limit.get_ydata()[0] == 0.99
+
+
+def test_legends_cover_no_curve(tmp_path, saved):
+    curves.curves_figure(folds_of(tmp_path, [0.0, 0.3]), tmp_path / "out")
+    assert sum(axis.get_legend() is not None for axis in saved[0].axes) == 3
+    assert_legends_are_clear(saved[0])
 
 
 def test_a_method_without_modules_has_no_panels_for_them(tmp_path, saved):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from drawn_legends import assert_legends_are_clear
 from metrics_content import deviation, metrics, percents
 
 from ra_icl import files
@@ -40,9 +41,10 @@ def test_a_sweep_draws_a_point_per_value_in_the_order_of_the_values(tmp_path, sa
         assert line.get_ydata().tolist() == pytest.approx(means.tolist())
         for position, (segment, mean) in enumerate(zip(bars.get_segments(), means, strict=True)):
             ends = (mean - deviation(0, score), mean + deviation(0, score))
-            assert segment.ravel().tolist() == pytest.approx([position, ends[0], position, ends[1]])
+            assert segment[:, 1].tolist() == pytest.approx(ends)
+            assert segment[:, 0].tolist() == pytest.approx([position + (-0.036, 0.036)[score]] * 2)  # side by side
     assert [label.get_text() for label in axis.get_xticklabels()] == ["4", "8", "16"]
-    assert axis.get_xlabel() == "number of instances $N$"
+    assert axis.get_xlabel() == "number of instances N (sampling.instances)"
     assert "SYNTHETIC" in saved[0].get_suptitle().upper()
     assert "no error bars" not in saved[0].get_suptitle()
 
@@ -65,10 +67,15 @@ def test_one_seed_has_no_error_bars_and_says_so(tmp_path, saved):
     assert saved[0].get_suptitle() == "CDE over k\none seed: no error bars"
 
 
+def test_the_legend_covers_no_point(tmp_path, saved):
+    sweeps.sweep_figure([4, 8, 16], paths_of(tmp_path, seeds=(0, 1)), "k", tmp_path / "figure6")
+    assert_legends_are_clear(saved[0])
+
+
 def test_groups_are_said_not_to_be_loso(tmp_path, saved):
     path = write_metrics(tmp_path / "m.json", protocol="groups5")
     sweeps.sweep_figure([1], [path], "model.regions.queries", tmp_path / "figure7", 1, "M6 (ours)")
-    assert saved[0].get_suptitle().startswith("M6 (ours), CDE over model.regions.queries\n")
+    assert saved[0].get_suptitle().startswith("M6 (ours), CDE over the number of facial queries\n")
     assert "\nfive folds by subject, not LOSO" in saved[0].get_suptitle()
 
 

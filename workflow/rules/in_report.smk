@@ -2,6 +2,7 @@
 from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.names import original
 from ra_icl.evaluation.method_page import setting
+from ra_icl.evaluation.sweeps import over
 
 
 def in_report(path, category, label, caption, subcategory=None):
@@ -71,9 +72,8 @@ def heading(category):
 def figure_title(wildcards):
     """What the report calls a figure of confusion matrices or a sweep."""
     name = wildcards.figure
-    varied = {f"figure{sweep['figure']}": sweep_name for sweep_name, sweep in plan.sweeps.items()}
-    if name in varied:
-        return f"Figure {short(name)}: scores over {varied[name]}"
+    if name in sweep_figures():
+        return f"Figure {short(name)}: scores {over(sweep_figures()[name]['key'])}"
     what = {"figure4": "Figure 4: three datasets (CDE)", "figure11": "Figure 11: CAS(ME)³", "figure_own": "Own data"}
     return f"{what[name]}, {title_of(config['confusion'])}"
 
