@@ -18,7 +18,7 @@ from ra_icl.flow.wheel import flow_colours, wheel
 CELL = 1.1  # inches: a picture's side at most
 HEADING = 0.7  # inches above the pictures of each sequence
 GAP = 0.08  # inches between groups of columns, and below a sequence
-LEFT = 0.25  # inches beside the grid, for the labels of instances
+LEFT = 0.58  # inches beside the grid, for the labels of instances
 SMALL, MEDIUM, LARGE = 7, 8, 9  # points
 LINE = 112  # characters of small print in a line
 LONGEST = 26  # characters of a method's title above its maps
@@ -110,7 +110,8 @@ def _grid(shown: Sequence[Shown], groups: Sequence[Sequence[str]], head: float) 
         found.append(np.array([[figure.add_axes(place) for place in row] for row in places], dtype=object))
         top += cell * count + GAP
         for row, label in zip(found[-1], sequence.labels, strict=True):
-            row[0].set_ylabel(label, fontsize=SMALL, labelpad=2)
+            words = label.replace(" ", "\n")  # beside a picture there is no room for a line, nor for one on its side
+            row[0].set_ylabel(words, fontsize=SMALL, labelpad=3, rotation=0, ha="right", va="center", linespacing=1)
             for axis in row:
                 axis.set(xticks=[], yticks=[])
                 axis.spines[:].set_linewidth(0.3)
@@ -161,10 +162,10 @@ def _ground(sequence: Shown, number: int) -> np.ndarray:
 
 
 def _outline(axis: Any, active: np.ndarray | None) -> None:
-    """Draw the edge of the regions that the expression moves, where they are known."""
+    """Draw the edge of the regions that the expression moves, where they are known: seen on light and on dark."""
     if active is not None and 0 < active.mean() < 1:
-        axis.contour(active.astype(float), levels=[0.5], colors="white", linewidths=0.8)
-        axis.contour(active.astype(float), levels=[0.5], colors="tab:green", linewidths=0.5)
+        axis.contour(active.astype(float), levels=[0.5], colors="black", linewidths=1.5)
+        axis.contour(active.astype(float), levels=[0.5], colors="white", linewidths=0.7)
 
 
 class Words(NamedTuple):
@@ -187,12 +188,12 @@ class Words(NamedTuple):
 def _words(what: str, dataset: str, facts: Mapping[str, Any], shown: Sequence[Shown], key: bool = False) -> Words:
     """key: whether CAMs are among the pictures."""
     said = caveats({**facts, "scores": PROTOCOLS[facts["protocol"]].tested})
-    notes = ["Each network is from a fold that held the person out."]
+    notes = [f"Shown: {facts['counts']} of this class.", "Each network is from a fold that held the person out."]
     if any("surest" in one.title for one in shown):
         kinds = [kind for kind in ("right", "wrong") if not any(f"surest {kind}" in one.title for one in shown)]
         notes.append(f"Surest: by {facts['chosen_by']}{''.join(f', which gets none {kind}' for kind in kinds)}.")
     if any(one.active is not None for one in shown):
-        notes.append("Green: where the expression moves the skin, known of synthetic twins.")
+        notes.append("Outlined: where the expression moves the skin, known of synthetic twins.")
     if key:
         notes.append("CAM: red speaks for the class named above it, blue against it.")
     title = f"{what}: {TITLES[dataset]}, class {facts['class_name']}"

@@ -38,10 +38,10 @@ class MethodView(NamedTuple):
 class Shown(NamedTuple):
     """A sequence as the figures show it.
 
-    title: its name, class and why it is shown. labels: of K instances, the numbers of their frames. frames: (K, H,
-    W[, 3]) uint8, or None for published maps. motion: (K, 2, H, W), u and v. strain: (K, H, W). pixels: whether the
-    motion is in pixels, not in the units of published maps. active: (H, W) bool, where the expression moves the skin,
-    of twins. methods: a view each.
+    title: its name, class and why it is shown. labels: of K instances, the numbers of their frames, and from which of
+    them the methods predict. frames: (K, H, W[, 3]) uint8, or None for published maps. motion: (K, 2, H, W), u and v.
+    strain: (K, H, W). pixels: whether the motion is in pixels, not in the units of published maps. active: (H, W) bool,
+    where the expression moves the skin, of twins. methods: a view each.
     """
 
     title: str
@@ -71,7 +71,8 @@ def shown_sequences(
 
     folds: {method: CSV files of its folds, of one seed}, all of one protocol and one sampling; by the last method's
     predictions the surest sequences are found. titles: {method: its title}. named: as `choice.choose` takes it.
-    Facts: data_source, protocol, selection, class_name, and `chosen_by`, the title of the last method.
+    Facts: data_source, protocol, selection, class_name, `chosen_by`, the title of the last method, and `counts`, how
+    many of the class's sequences and people are shown, in words.
     Raises InputError if a fold, a network, flow or the truth is missing.
     """
     kept = kept_network(folds[list(folds)[-1]][0])
@@ -81,12 +82,14 @@ def shown_sequences(
         for method, paths in folds.items()
     }
     last = list(predictions)[-1]
-    found = [
-        _shown(one, dataset, predictions, titles, places, classes)
-        for one in choose(predictions[last], dataset, label, named)
-    ]
+    chosen = choose(predictions[last], dataset, label, named)
+    found = [_shown(one, dataset, predictions, titles, places, classes) for one in chosen]
+    rows = predictions[last].query("dataset == @dataset and label == @label")
+    people = len({one.subject for one in chosen}), rows["subject"].nunique()
+    counts = "{} of {} sequences, {} of {} people".format(len(chosen), len(rows), *people)
     facts = {"data_source": kept.fold.data_source, "protocol": kept.fold.protocol, "class_name": classes[label]}
-    return found, facts | {"selection": kept.options["training"]["select"], "chosen_by": titles[last]}
+    facts |= {"selection": kept.options["training"]["select"], "chosen_by": titles[last], "counts": counts}
+    return found, facts
 
 
 def _shown(
@@ -110,14 +113,17 @@ def _shown(
     row = next(_of_sequence(held_out, (dataset, one.subject, one.sequence)).itertuples())
     with open_tensors(file_of(places.flow, row)) as file:
         maps = file.get(row.sequence, verify=True).astype(np.float32)  # (N, 3, H, W)
-    # The first, the middle one that inference uses, and the last.
-    some = sorted({0, middle_instance(len(maps)), len(maps) - 1})
+    middle = middle_instance(len(maps))
+    some = sorted({0, middle, len(maps) - 1})
     methods = [
         _view(title, predicted, network, places, classes, some)
         for (title, predicted), network in zip(views, kept, strict=True)
     ]
     title = f"{one.why}: {original(row.subject)}/{original(row.sequence)}, {row.emotion}"
-    return Shown(title, *_frames(row, maps[some], some, places), _active(row, maps.shape[-1], places), methods)
+    labels, *pictures = _frames(row, maps[some], some, places)
+    if all(network.options["inference"]["instances"] == "middle" for network in kept):
+        labels[some.index(middle)] += " predicted from"
+    return Shown(title, labels, *pictures, _active(row, maps.shape[-1], places), methods)
 
 
 def _view(
@@ -153,7 +159,7 @@ def _frames(row: Any, maps: np.ndarray, some: list[int], places: Places) -> tupl
     with open_tensors(file_of(places.crops, row)) as file:
         clip = file.get(row.sequence)
         frames = clip[[used.positions[number] for number in some]].copy()
-    labels = [str(used.numbers[number]) for number in some]
+    labels = [f"frame {used.numbers[number]}" for number in some]
     return labels, frames, motion, strain, True
 
 

@@ -12,6 +12,7 @@ from ra_icl.flow.wheel import flow_colours
 SIZE, QUERIES = 16, 8
 rng = np.random.default_rng(0)
 FACTS = {"data_source": "twins", "protocol": "cde", "selection": "last", "class_name": "positive", "chosen_by": "M6"}
+FACTS |= {"counts": "2 of 8 sequences, 1 of 4 people"}
 
 
 def view(title, instances, regions=False):
@@ -65,7 +66,7 @@ def test_frames_motion_strain_and_the_maps_of_every_method_stand_side_by_side(dr
         assert heads[1] == f"motion\nto {shown.speed:.2g} px"
         assert heads[2:] == ["strain", *["CAM", "Grad-CAM", "Guided\nGrad-CAM"] * 3]
         for number, row in enumerate(some):
-            assert row[0].get_ylabel() == shown.labels[number]
+            assert row[0].get_ylabel() == f"frame\n{number}"
             images = [axis.images[0].get_array() for axis in row]
             assert np.array_equal(images[0], shown.frames[number])
             assert np.array_equal(images[1], flow_colours(shown.motion[number], shown.speed))
@@ -81,6 +82,8 @@ def test_frames_motion_strain_and_the_maps_of_every_method_stand_side_by_side(dr
     assert "CASME II, class positive" in texts(figure)
     assert "SYNTHETIC TWINS: not comparable with any published number" in texts(figure)
     assert "surest wrong: sub02/EP03, happiness" in texts(figure)
+    assert "Shown: 2 of 8 sequences, 1 of 4 people of this class." in texts(figure)
+    assert "Outlined: where the expression moves the skin" in texts(figure).replace("\n", " ")
     assert "Surest: by M6." in texts(figure)
     figures.attention_figure([wrong], "casme2", FACTS, "unused")
     assert "Surest: by M6, which gets none right." in texts(drawn[1])
@@ -106,7 +109,7 @@ def test_published_maps_start_with_the_motion(drawn):
     assert rows_of(drawn[1])[0][0].get_title() == "motion"
     assert "published flow maps" in texts(drawn[0])
     assert "SYNTHETIC" not in texts(drawn[0])
-    assert "Green" not in texts(drawn[0])
+    assert "Outlined" not in texts(drawn[0])
 
 
 def test_the_second_grid_has_a_column_for_every_query(drawn):

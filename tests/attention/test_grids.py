@@ -43,6 +43,8 @@ def test_each_method_shows_the_network_that_held_the_person_out(places, folds):
     shown, facts = shown_sequences(folds, TITLES, places, "casme2", 0)
     assert facts["class_name"] == "negative"
     assert (facts["data_source"], facts["chosen_by"]) == ("twins", "M6 (ours)")
+    assert facts["counts"].startswith(f"{len(shown)} of 2 sequences, ")
+    assert facts["counts"].endswith(" of 2 people")
     assert 1 <= len(shown) == len({one.title.split(":")[0] for one in shown}) <= 2
     for one in shown:
         why, name = one.title.split(": ")
@@ -76,7 +78,7 @@ def test_frames_are_those_of_the_instances_and_the_truth_is_that_of_the_clip(pla
     assert one.title == "chosen: 2/2_happiness, happiness"
     clips, _ = load_tensors(places.crops / "casme2/2.safetensors")
     assert np.array_equal(one.frames, clips["2_happiness"][[1, 2, 4]])
-    assert one.labels == ["11", "12", "14"]
+    assert one.labels == ["frame 11", "frame 12 predicted from", "frame 14"]
     assert one.pixels
     truth = read_truth(places.twins / "casme2/truth/2/2_happiness.safetensors")
     assert np.array_equal(one.active, truth.active())
@@ -88,7 +90,7 @@ def test_published_maps_have_no_frames_and_their_motion_starts_from_the_median(p
     assert one.frames is None
     assert one.active is None
     assert not one.pixels
-    assert one.labels == ["map 1", "map 2", "map 4"]
+    assert one.labels == ["map 1", "map 2 predicted from", "map 4"]
     maps = load_tensors(places.flow / "casme2/1.safetensors")[0]["1_happiness"][[0, 1, 3], :2].astype(np.float32)
     for instance in range(3):
         for channel in range(2):
