@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ra_icl.datasets.frames import Frame, pictures_of, require_alike
 from ra_icl.datasets.images import Picture, bits_for, require_bits
 from ra_icl.datasets.videos import VideoFrame, timeline_of
-from ra_icl.errors import Fault, FaultKind, Faults
+from ra_icl.errors import Fault, FaultKind, Faults, one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,10 +82,8 @@ SIZE = (48, 64)  # of the reduced frames that are compared, at least: height and
 FAR, AREA = 3.0, 0.2
 # so many times as far as the neighbours are from each other, and as a quiet frame of the sequence (the quartile) is.
 TIMES = 4.0
-# The share of a sequence's levels that a few bright pixels must leave.
-MOST = 0.9999
-# The light may change by this factor without being taken for a jump.
-LIGHT = 1.5
+MOST = 0.9999  # the share of a sequence's levels that a few bright pixels must leave
+LIGHT = 1.5  # the light may change by this factor without being taken for a jump
 
 
 class Inspection:
@@ -140,12 +138,14 @@ class Inspection:
         return found
 
     def marks(self) -> list[str]:
-        """The findings in a few words: for each kind the first one, and how many more there are."""
+        """The findings in a few words, each with its frame: for each kind the first, and how many more there are."""
         found = [Fault.of(fault) for fault in self.findings()]
         counts = Counter(fault.kind for fault in found)
         first = {fault.kind: fault for fault in reversed(found)}
         more = {kind: f" (and {count - 1} more)" if count > 1 else "" for kind, count in counts.items()}
-        return [f"{Path(first[kind].where).name} {first[kind].what}{more[kind]}" for kind in counts]
+        # A sequence's name tells its video: of that the frame's number alone, and nothing if it is meant as a whole.
+        places = {one_line(str(frame)): f"{frame.name}: " for frame in self.frames}
+        return [f"{places.get(first[kind].where, '')}{first[kind].what}{more[kind]}" for kind in counts]
 
     def _count(self, frame: Frame, image: "np.ndarray") -> None:
         import numpy as np

@@ -49,7 +49,12 @@ class VideoFrame:
     number: int
 
     def __str__(self) -> str:
-        return f"{self.path}, frame {self.number}"
+        return f"{self.path}, {self.name}"
+
+    @property
+    def name(self) -> str:
+        """Which frame it is, as the name of an image file tells it."""
+        return f"frame {self.number}"
 
 
 @dataclass(frozen=True)

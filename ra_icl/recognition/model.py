@@ -22,6 +22,7 @@ from ra_icl.planning.options import parse
 from ra_icl.training.method import MethodOptions
 from ra_icl.training.network import load_network
 
+GIVE_ONE = "give the .safetensors that the target `final_model` wrote"
 TRAIN_ONE = "`snakemake --cores all final_model` makes a model to use"
 
 
@@ -58,8 +59,12 @@ def load_model(path: str | Path, detector_model: str | None = None) -> Model:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; {TRAIN_ONE}")
-    with open_tensors(path) as file:
-        metadata = file.metadata
+    try:
+        with open_tensors(path) as file:
+            metadata = file.metadata
+    except InputError as error:
+        (fault,) = error.faults
+        raise InputError(f"{path}: {fault.what}: no model, or a damaged one; {GIVE_ONE}") from error
     if "model" not in metadata:
         raise InputError(f"{path}: does not say how a clip is prepared, as the network of a fold; {TRAIN_ONE}")
     try:

@@ -205,9 +205,20 @@ def test_marks_name_each_kind_once(tmp_path):
         damage = "Corrupt JPEG data: bad Huffman code" if number == 5 else ""
         inspection.see(tmp_path / f"img{number}.jpg", Picture(image, damage))
     damaged, jump = inspection.marks()
-    assert damaged == "img5.jpg is damaged (Corrupt JPEG data: bad Huffman code)"
-    assert jump.startswith("img3.jpg differs from the frames around it by ")
+    assert damaged == "img5.jpg: is damaged (Corrupt JPEG data: bad Huffman code)"
+    assert jump.startswith("img3.jpg: differs from the frames around it by ")
     assert jump.endswith(" (and 1 more)")
+
+
+def test_marks_of_a_video_do_not_repeat_its_name(tmp_path):
+    inspection = Inspection()
+    for number in range(1, 13):
+        picture = Picture(face(min(number, 10)), interlaced=True)
+        inspection.see(VideoFrame(tmp_path / "film.mp4", number), picture)
+    assert inspection.marks() == [
+        "frame 11: 2 of 12 frames repeat the frame before them (2 in a row at most)",
+        "is interlaced: odd and even lines were taken at different times, which looks like motion",
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -88,10 +88,10 @@ def test_the_largest_jump_is_found_to_a_fraction_of_a_pixel(texture, jump):
         ([0, 0.1, 0.2, 0.3], {"frames": [10, 11, 12, 13]}, (2, 3), 0.5, ["1 frames missing"]),  # the last of five
         (
             [0, 0.1, 0.2, 0.3],
-            {"marks": ["img11.jpg is damaged", "a.mp4 is interlaced"]},
+            {"marks": ["img11.jpg: is damaged", "is interlaced"]},
             (2, 3),
             0.5,
-            ["img11", "a.mp4"],
+            ["img11", "interlaced"],
         ),
     ],
 )
@@ -107,7 +107,7 @@ def test_what_is_odd_is_remarked(texture, shifts, crop, window, magnitude, words
 
 def test_what_was_noticed_in_the_frames_comes_before_what_merely_looks_odd(texture):
     quiet, jumpy = clip_of(texture, [0, 0.1, 0.2, 0.3]), clip_of(texture, [0, 0.1, 0.9, 1.0])
-    noticed = qc.measure_sequence(quiet, maps(2, 0.5), record(4, marks=["img11.jpg is damaged"]), used(2, 3), 4)
+    noticed = qc.measure_sequence(quiet, maps(2, 0.5), record(4, marks=["img11.jpg: is damaged"]), used(2, 3), 4)
     odd = qc.measure_sequence(jumpy, maps(2, 0.5), record(4, attempt=2), used(2, 3), 4)
     assert noticed["oddness"] > odd["oddness"] > 0
 

@@ -288,7 +288,7 @@ def test_what_is_noticed_in_the_frames_is_recorded_and_warned_of(photograph, tmp
     paths[2].write_bytes(data[: len(data) // 2] + data[len(data) // 2 + 64 :])
     crops, info = crop_sequence(paths, FaceOptions(size=64), "s")
     assert len(crops) == 9
-    assert [mark.split()[0] for mark in info["marks"]] == ["img3.jpg", "img3.jpg", "img9.jpg"]
+    assert [mark.split()[0] for mark in info["marks"]] == ["img3.jpg:", "img3.jpg:", "img9.jpg:"]
     damaged, jump, frozen = info["marks"]
     assert "is damaged (Corrupt JPEG data: " in damaged
     assert "differs from the frames around it" in jump

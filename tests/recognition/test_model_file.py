@@ -71,6 +71,10 @@ def test_what_is_no_model_is_one_line(world, tmp_path):
     (tmp_path / "cut.safetensors").write_bytes(world.model_file.read_bytes()[:-100])
     with pytest.raises(InputError, match=r"cut\.safetensors: cannot be read"):
         load_model(tmp_path / "cut.safetensors")
+    (tmp_path / "film.mp4").write_bytes(b"no tensors")
+    line = r"film\.mp4: cannot be read \(.*\): no model, or a damaged one; give the \.safetensors that .* wrote$"
+    with pytest.raises(InputError, match=line):
+        load_model(tmp_path / "film.mp4")
     whole = bytearray(world.model_file.read_bytes())
     whole[-50] ^= 1
     (tmp_path / "bit.safetensors").write_bytes(whole)
