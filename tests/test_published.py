@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from ra_icl import files
+from ra_icl.attention import table as attention_table
 from ra_icl.datasets.index import TITLES
 from ra_icl.evaluation import leak, tables
 from ra_icl.evaluation.metrics import SCORES
@@ -161,13 +162,22 @@ def test_published_scores_follow_from_their_own_seeds_and_confusion_matrices():
                     assert values[0] == pytest.approx(score(matrix)), path
 
 
-TABLES_OF_CSV = {"leak": leak._printed, "cross": lambda data: tables._printed("cross", data).drop(columns="Data")}
+def of_attention(data):
+    return attention_table._printed(data).drop(columns="Data")
+
+
+TABLES_OF_CSV = {
+    "public-flow/leak": ("leak", leak._printed),
+    "public-flow/cross": ("leak", lambda data: tables._printed("cross", data).drop(columns="Data")),
+    "public-flow/attention": ("attention", of_attention),
+}
 
 
 @pytest.mark.parametrize("name", TABLES_OF_CSV)
 def test_a_table_of_the_docs_is_that_of_its_csv(name):
-    text = (ROOT / "docs/leak.md").read_text()
-    cells = TABLES_OF_CSV[name](pd.read_csv(PUBLISHED / f"public-flow/{name}.csv"))
+    page, printed = TABLES_OF_CSV[name]
+    text = (ROOT / f"docs/{page}.md").read_text()
+    cells = printed(pd.read_csv(PUBLISHED / f"{name}.csv"))
     for row in cells.itertuples(index=False):
         assert f"| {' | '.join(row)} |".replace("|  |", "| |") in text, row
 
