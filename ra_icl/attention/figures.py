@@ -110,7 +110,7 @@ def _grid(shown: Sequence[Shown], groups: Sequence[Sequence[str]], head: float) 
         found.append(np.array([[figure.add_axes(place) for place in row] for row in places], dtype=object))
         top += cell * count + GAP
         for row, label in zip(found[-1], sequence.labels, strict=True):
-            words = label.replace(" ", "\n")  # beside a picture there is no room for a line, nor for one on its side
+            words = label.replace(" ", "\n")  # one below another: there is little room beside a picture
             row[0].set_ylabel(words, fontsize=SMALL, labelpad=3, rotation=0, ha="right", va="center", linespacing=1)
             for axis in row:
                 axis.set(xticks=[], yticks=[])

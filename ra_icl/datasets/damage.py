@@ -143,7 +143,7 @@ class Inspection:
         counts = Counter(fault.kind for fault in found)
         first = {fault.kind: fault for fault in reversed(found)}
         more = {kind: f" (and {count - 1} more)" if count > 1 else "" for kind, count in counts.items()}
-        # A sequence's name tells its video: of that the frame's number alone, and nothing if it is meant as a whole.
+        # The sequence's name already names its video: a frame of it needs its number alone, the whole video nothing.
         places = {one_line(str(frame)): f"{frame.name}: " for frame in self.frames}
         return [f"{places.get(first[kind].where, '')}{first[kind].what}{more[kind]}" for kind in counts]
 

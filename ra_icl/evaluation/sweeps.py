@@ -22,7 +22,7 @@ ASIDE = 0.012  # of the axis: UF1 stands left of its value and UAR right of it, 
 
 
 def over(key: str) -> str:
-    """What a sweep is over, for a title: the paper's words, or the key that these are not known of."""
+    """What a sweep is over, for a title: in the paper's words, or the key itself if the paper does not vary it."""
     return f"over the {SWEPT[key]}" if key in SWEPT else f"over {key}"
 
 

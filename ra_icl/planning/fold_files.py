@@ -39,7 +39,7 @@ class Started:
     """A fold with a log and no result. epoch, epochs: the last that it tells of, and how many it has; 0 before one.
 
     state: RUNNING, STOPPED or FAILED. time: when its log was written last. reason: of a failure. resumes: whether a
-    checkpoint keeps its epochs, all but the latest.
+    checkpoint lets it go on where it was.
     """
 
     path: Path

@@ -98,7 +98,7 @@ def require_peer(chosen: Mapping[str, Any], where: str) -> Declared:
 
 
 def with_defaults(method: Mapping[str, Any]) -> dict[str, Any]:
-    """A resolved method; that of a peer with all of the peer's settings, also those that it leaves as they are."""
+    """A resolved method; if it is a peer's, with every setting, also those that the config leaves at their defaults."""
     chosen = method["peer"]
     if not chosen:
         return dict(method)

@@ -68,8 +68,8 @@ class Status:
     def side_by_side(self) -> int:
         """How many folds are in training at a time: those running now, or what was usual while the last ones ran.
 
-        A fold has just ended, and the next not begun, whenever one looks. Of the folds whose seconds are known no more
-        can be than are left.
+        The past counts too, because at any moment one fold may have just ended and the next not yet begun. Never more
+        than the folds that are left, of those methods whose time per fold is known.
         """
         alike = [fold for group in self.groups for fold in group.finished if fold.device == self.device]
         running = sum(fold.state == RUNNING for fold in self.started)
@@ -92,10 +92,10 @@ def status(config: Mapping[str, Any], now: float | None = None) -> Status:
     """Read how far the run of a config is; config: of `load_config`. now: seconds since 1970, else the clock's.
 
     Covers what `snakemake all` trains, and other methods of the config of which a fold was begun, with the config's
-    seeds. A fold with a log, but without a result and without an error in the log, is running; if the log was silent
-    for longer than ten epochs take, it is stopped; if its result was kept, and then deleted, it waits. What a fold
-    takes is the mean over those of its method that were finished on the device of the latest, under its protocol if
-    there are any. Raises InputError as `make_plan`, which reads the data where there is no index yet.
+    seeds. A fold that has a log but neither a result nor an error in the log is running. It is stopped if the log has
+    been silent for longer than ten epochs take, and waiting if it was trained and its result has since been deleted.
+    The time of a fold is the mean over finished folds of its method, on the device of the latest one and, if possible,
+    under the same protocol. Raises InputError like `make_plan`, which reads a dataset that has no index yet.
     """
     now = time.time() if now is None else now
     folders = _folders(config["pathvars"])
@@ -201,7 +201,7 @@ def _patience(finished: Sequence[Finished]) -> float:
 
 
 def _seconds(rest: int, started: Iterable[Started], finished: Sequence[Finished]) -> float | None:
-    """What the folds without a result still take, one after another; epochs that no checkpoint keeps start over."""
+    """How long the folds without a result still take, one after another; epochs without a checkpoint start over."""
     if not rest:
         return 0.0
     if not finished:

@@ -119,16 +119,16 @@ def qc_files():
 
 
 def measured():
-    """(protocol, method) of the metrics that are there, made on request or not, those of values of sweeps included."""
+    """(protocol, method) of all metrics there are, including those made on request and those of a sweep's values."""
     known = {*plan.methods, *plan.ensembles}
     paths = [path for protocol in plan.selected for path in sorted((RESULTS / "metrics" / protocol).glob("[!.]*.json"))]
     return [(path.parent.name, path.stem) for path in paths if path.stem in known]
 
 
 def shown_methods():
-    """(protocol, method) of the rows of the tables of scores, of the confusion matrices, and whatever was measured.
+    """(protocol, method) of the tables of scores, of the confusion matrices, and of whatever else was measured.
 
-    Not the values of sweeps, which their figures show.
+    Values of sweeps are left out: their figures show them.
     """
     tables = plan.score_tables().values()
     found = [(protocol, method) for protocols, methods in tables for protocol in protocols for method in methods]
@@ -138,7 +138,7 @@ def shown_methods():
 
 
 def everything_trained():
-    """(protocol, method) of all that the page of the run tells of."""
+    """(protocol, method) of everything that the page of the run covers."""
     return list(dict.fromkeys([*shown_methods(), *measured()]))
 
 
