@@ -1,11 +1,14 @@
 """The report's pages: of tables, of a method under a protocol, of the run."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from metrics_content import matrix, metrics, people, percents
 from page_tables import tables_of
+from seaborn.utils import relative_luminance
 
 from ra_icl import files
 from ra_icl.errors import InputError
@@ -51,6 +54,16 @@ def test_a_cell_of_a_confusion_matrix_has_percent_of_the_row_and_count():
     header, *rows = tables_of(text)[0]
     assert header[1:] == ["no", "y<s"]
     assert rows == [["no", "75.0 % (3)", "25.0 % (1)"], ["y<s", "0.0 % (0)", "0.0 % (0)"]]
+
+
+@pytest.mark.parametrize("percent", range(0, 101, 5))
+def test_text_of_a_confusion_matrix_is_read_on_its_cell(percent):
+    text = pages.confusion([[percent, 100 - percent], [0, 1]], ["no", "yes"])
+    *blue, share, colour = re.search(r"rgba\((\d+), (\d+), (\d+), ([\d.]+)\); color: (\w+)", text).groups()
+    cell = 1 - float(share) * (1 - np.array(blue, float) / 255)  # the blue over white
+    luminance = relative_luminance(tuple(cell))
+    contrast = (luminance + 0.05) / 0.05 if colour == "black" else 1.05 / (luminance + 0.05)
+    assert contrast >= 4.5
 
 
 @pytest.fixture
