@@ -63,7 +63,7 @@ def test_the_config_of_published_flow_plans_all_inner_folds(published):
     jobs = planned(published, configs=configs)
     inner, seeds, members = 2 * 6 * 3 * groups, 3, len(ROWS)
     across = 3 * seeds * (3 + 3)  # of three methods: one fold per dataset to test on, and one per dataset to train on
-    assert (jobs["fold"], jobs["metrics"]) == (inner + 7 * seeds * members + across, 8 + 3 * 4)
+    assert (jobs["fold"], jobs["metrics"]) == (inner + 8 * seeds * members + across, 9 + 3 * 4)
     assert jobs["ensemble"] == seeds * members  # of m6_all, one per seed
     jobs = planned(published, "ensembles", "differences_ensembles", configs=configs)
     assert (jobs["ensemble"], jobs["metrics"]) == (3 * members, 3)  # one over all seeds
