@@ -75,13 +75,15 @@ def published_index(dataset: Dataset, out: Out, options: Options, exclude: Exclu
 
     Example: ra-icl published-index --dataset samm --options '{"htnet": {"root": "public/HTNet"}}' --out samm.csv
     """
-    from ra_icl.datasets.public_flow import read_index
+    from ra_icl.datasets.public_flow import check_clone, read_index
     from ra_icl.files import write_csv
     from ra_icl.planning.indexes import published_options
     from ra_icl.planning.options import json_object
 
-    rows = read_index(published_options({"public_flow": json_object(options, "options")}), dataset)
-    write_csv(out, without_excluded(rows, exclude))
+    sources = published_options({"public_flow": json_object(options, "options")})
+    for name, source in sources.items():
+        check_clone(f"public_flow.{name}", source)
+    write_csv(out, without_excluded(read_index(sources, dataset), exclude))
 
 
 @app.command()
@@ -187,10 +189,12 @@ def published_flow(index: Index, subject: Subject, out: Out, options: Options) -
     Example: ra-icl published-flow --index samm.csv --subject 006 --options '{"root": "public/HTNet"}'
     --out flow/published-htnet/samm/006.safetensors
     """
-    from ra_icl.datasets.public_flow import PublishedOptions, write_subject
+    from ra_icl.datasets.public_flow import PublishedOptions, check_clone, write_subject
     from ra_icl.planning.options import parse
 
-    write_subject(rows_of(index, subject), parse(PublishedOptions, options, "options"), out)
+    source = parse(PublishedOptions, options, "options")
+    check_clone("options", source)
+    write_subject(rows_of(index, subject), source, out)
 
 
 @app.command("flow-set")

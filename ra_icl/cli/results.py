@@ -29,7 +29,7 @@ def metrics(
     method: Annotated[str, typer.Option(help="method that the folds were trained with")],
     classes: Classes = "[]",
     index: Annotated[
-        list[Path] | None, typer.Option(help="index CSV; repeat it for each dataset, to count missing apexes")
+        list[Path] | None, typer.Option(help="index CSV; repeat it for each dataset, so that a missing fold is noticed")
     ] = None,
     left_out: LeftOut = "{}",
     choice: Annotated[
@@ -39,6 +39,7 @@ def metrics(
     """Pool the predictions of all folds into UF1, UAR, accuracy and confusion matrices.
 
     Example: ra-icl metrics results/demo/folds/cde/m6/seed0/*.csv --protocol cde --method m6 --out m6.json
+    --index results/demo/index/casme2.csv --index results/demo/index/samm.csv --index results/demo/index/smic.csv
     """
     from ra_icl.evaluation.choice import selection_of
     from ra_icl.evaluation.metrics import aggregate

@@ -25,7 +25,7 @@ UNKNOWN_PROTOCOL = FaultKind(
     "protocol-unknown",
     "{name!r} is not known",
     "choose one of {names}",
-    {"where": "protocol", "name": "cde5", "names": "cde, groups5, cross, cross_casme2, cross_samm, cross_smic, casme3_3, casme3_4, casme3_7, own"},
+    {"where": "protocol", "name": "cde5", "names": "cde, groups5, cross, casme3_3, casme3_4, casme3_7, own"},
 )
 NO_CLASSES = FaultKind(
     "protocol-without-classes", "no classes", "set datasets.own.labels in the config", {"where": "protocol own"}

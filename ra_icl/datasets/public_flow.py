@@ -110,15 +110,16 @@ def read_index(sources: Mapping[str, PublishedOptions], dataset: str) -> pd.Data
     return tables[first]
 
 
-def _require_clone(name: str, source: PublishedOptions) -> None:
-    key, root = f"public_flow.{name}.root", Path(source.root)
-    if not source.root or not (root / FOLDER).is_dir():
-        raise CLONE_MISSING.error(key, folder=root / FOLDER if source.root else "(not set)", key=key)
+def _require_clone(key: str, source: PublishedOptions) -> None:
+    folder = Path(source.root) / FOLDER
+    if not source.root or not folder.is_dir():
+        found = folder if source.root else "(not set)"
+        raise CLONE_MISSING.error(f"{key}.root", folder=found, key=f"{key}.root")
 
 
 def _read_table(name: str, source: PublishedOptions, dataset: str) -> pd.DataFrame:
     path = Path(source.root) / TABLE
-    _require_clone(name, source)
+    _require_clone(f"public_flow.{name}", source)
     faults = Faults()
     table = read_delimited(path, _TABLE_COLUMNS).columns(_TABLE_COLUMNS, _TABLE_COLUMNS, faults)
     rows = {}
@@ -216,13 +217,15 @@ def clone_checksum(root: str | Path) -> tuple[int, str]:
     return len(maps), digest.hexdigest()
 
 
-def check_clone(name: str, options: PublishedOptions) -> None:
-    """Compare the clone of source `name` with the number of files and the checksum that its options state.
+def check_clone(key: str, options: PublishedOptions) -> None:
+    """Compare a clone with the number of files and the checksum that its options, those of `key`, state.
 
     Raises InputError if the clone is missing, incomplete or different.
     """
-    key, root = f"public_flow.{name}", Path(options.root)
-    _require_clone(name, options)
+    root = Path(options.root)
+    _require_clone(key, options)
+    if not options.files and not options.sha256:
+        return
     try:
         count, checksum = clone_checksum(root)
     except OSError as error:

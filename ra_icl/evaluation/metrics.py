@@ -9,6 +9,7 @@ import pandas as pd
 
 from ra_icl import files
 from ra_icl.datasets.index import NAMES, read_index_csv
+from ra_icl.datasets.protocols import Protocol, fold_of, protocol_of, select
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import caveats
 from ra_icl.evaluation.explain import count_warnings
@@ -117,13 +118,13 @@ def aggregate(
     Writes `out` and returns its content: that of `summarise`, `by_subject` under "subjects", title, protocol, method,
     selection, data_source, draws (false if no seed changes anything, else left out), the number of folds, what they
     were fed and made by, and `warnings`, how many of them have each finding of `explain` (left out for folds of older
-    versions). indexes: the index CSVs of the protocol's datasets, for `without_apex`, how many of the predicted
-    sequences have no annotated apex, per dataset (left out without them). left_out: how many sequences `data.exclude`
-    took out of the protocol, per dataset. selection_of: of `choice.selection_of`, if the method's options were
-    selected; it goes along.
+    versions). indexes: the index CSVs of the protocol's datasets; with them every sequence that the protocol holds out
+    must be predicted, and `without_apex` counts those that have no annotated apex, per dataset. left_out: how many
+    sequences `data.exclude` took out of the protocol, per dataset. selection_of: of `choice.selection_of`, if the
+    method's options were selected; it goes along.
     Raises InputError, naming the file, if a fold lacks a column or a prediction, if it belongs to another method or
     protocol, was trained under other rules or on other flow than the rest, if a sequence is not predicted exactly once
-    per seed or is in no index.
+    per seed, is in no index, or is held out by the protocol but not predicted.
     """
     if not fold_csvs:
         raise InputError(f"{out}: no folds given for {method} under {protocol}; name their CSV files")
@@ -135,6 +136,9 @@ def aggregate(
     predictions = pd.concat([rows for rows, _ in folds], ignore_index=True)
     _require_once_per_seed(predictions)
     _require_same_flow(fold_csvs, [metadata for _, metadata in folds])
+    index = pd.concat([read_index_csv(path) for path in indexes]) if indexes else None
+    if index is not None:
+        _require_all(out, predictions, index, protocol_of(protocol, classes))
     content = {
         **rules,
         "folds": len({metadata["fold"] for _, metadata in folds}),
@@ -142,7 +146,7 @@ def aggregate(
         **summarise(predictions, classes),
         "subjects": by_subject(predictions, len(classes)),
         **count_warnings(folds),
-        **({"without_apex": count_without_apex(predictions, indexes)} if indexes else {}),
+        **({"without_apex": count_without_apex(predictions, index)} if index is not None else {}),
         "left_out": dict(left_out or {}),
         **({"selection_of": dict(selection_of)} if selection_of else {}),
         **({} if all(metadata.get("draws", True) for _, metadata in folds) else {"draws": False}),
@@ -152,12 +156,12 @@ def aggregate(
     return content
 
 
-def count_without_apex(predictions: pd.DataFrame, indexes: Sequence[Path]) -> dict[str, int]:
+def count_without_apex(predictions: pd.DataFrame, index: pd.DataFrame) -> dict[str, int]:
     """How many of the predicted sequences have no annotated apex, for each dataset that has such.
 
-    Raises InputError for a sequence that no index has.
+    Raises InputError for a sequence that the index lacks.
     """
-    apexes = pd.concat([read_index_csv(path)[[*SEQUENCE_KEY, "apex"]] for path in indexes])
+    apexes = index[[*SEQUENCE_KEY, "apex"]]
     merged = predictions.drop_duplicates(SEQUENCE_KEY).merge(apexes, "left", SEQUENCE_KEY, indicator="found")
     unknown = merged[merged["found"] != "both"]
     if len(unknown):
@@ -165,6 +169,19 @@ def count_without_apex(predictions: pd.DataFrame, indexes: Sequence[Path]) -> di
         raise InputError(f"{row['file']}: {'/'.join(row[SEQUENCE_KEY])} is not in the index; {RERUN}")
     counts = merged.loc[merged["apex"].isna(), "dataset"].value_counts()
     return {name: int(counts[name]) for name in NAMES if name in counts}
+
+
+def _require_all(out: Path, predictions: pd.DataFrame, index: pd.DataFrame, protocol: Protocol) -> None:
+    """Raise InputError if a sequence that the protocol holds out has no prediction: its fold is not trained yet."""
+    sequences = select(index, protocol)
+    held_out = sequences.loc[fold_of(sequences, protocol).notna(), SEQUENCE_KEY]
+    merged = held_out.merge(predictions[SEQUENCE_KEY].drop_duplicates(), "left", SEQUENCE_KEY, indicator="found")
+    missing = merged[merged["found"] != "both"]
+    if len(missing):
+        raise InputError(
+            f"{out}: {len(missing)} of {len(held_out)} sequences of protocol {protocol.name} have no prediction, "
+            f"{'/'.join(missing.iloc[0][SEQUENCE_KEY])} first; give the CSV files of all folds, once all are trained"
+        )
 
 
 def _require_rules(path: Path, metadata: dict[str, Any], rules: dict[str, Any]) -> None:

@@ -112,7 +112,7 @@ def _check_published(config: Mapping[str, Any], names: Sequence[str]) -> Faults:
     faults, indexes = Faults(), {}
     for source, options in published_options(config).items():
         with faults.catching():
-            public_flow.check_clone(source, options)
+            public_flow.check_clone(f"public_flow.{source}", options)
     for name in names:
         with faults.catching():
             indexes[name] = read_index(config, name)

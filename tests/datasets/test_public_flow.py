@@ -98,19 +98,19 @@ def test_the_checksum_of_a_clone_is_of_names_and_contents_of_maps_and_table(clon
 def test_a_clone_is_compared_with_what_its_options_state(clone, tmp_path):
     count, checksum = clone_checksum(clone)
     stated = source(clone, commit="abc", files=count, sha256=checksum)
-    check_clone("x", stated)
-    check_clone("x", source(clone))  # nothing is stated
+    check_clone("public_flow.x", stated)
+    check_clone("public_flow.x", source(clone))  # nothing is stated
     first, second = sorted((clone / FOLDER).iterdir())[:2]
     first.rename(tmp_path / "kept")
     with pytest.raises(InputError, match=r"holds 7 files, but public_flow\.x\.files is 8; clone commit abc again"):
-        check_clone("x", stated)
+        check_clone("public_flow.x", stated)
     second.rename(first)  # as many files, other names
     (tmp_path / "kept").rename(second)
     with pytest.raises(InputError, match=r"differ from those of commit abc .*public_flow\.x\.sha256"):
-        check_clone("x", stated)
+        check_clone("public_flow.x", stated)
     (clone / TABLE).unlink()
     with pytest.raises(InputError, match=rf"{TABLE}: cannot be read .*public_flow\.x\.root"):
-        check_clone("x", stated)
+        check_clone("public_flow.x", stated)
 
 
 def test_a_missing_clone_names_folder_and_key(tmp_path):

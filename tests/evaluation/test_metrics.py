@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
 from ra_icl import files
-from ra_icl.datasets.protocols import PROTOCOLS
+from ra_icl.datasets.protocols import PROTOCOLS, exclude
 from ra_icl.errors import InputError
 from ra_icl.evaluation import caveats as module
 from ra_icl.evaluation import metrics
@@ -153,10 +153,27 @@ def test_sequences_without_an_apex_are_counted_from_the_index(tmp_path):
     assert found["left_out"] == {"smic": 2}
     assert read_metrics(out) == found
     smic = [path for path in paths if path.stem.startswith("smic")]
-    assert run(smic, out, indexes=indexes)["without_apex"] == {"smic": len(rows["smic"])}
+    assert run(smic, out, indexes=indexes[1:])["without_apex"] == {"smic": len(rows["smic"])}
     assert "without_apex" not in run(paths, out)
     with pytest.raises(InputError, match=r"smic-s\d+\.csv: smic/s\d+/\w+ is not in the index"):
         run(paths, out, indexes=indexes[:1])
+
+
+def test_folds_of_a_run_that_goes_on_are_no_result(tmp_path):
+    """With an index, a subject whose fold is missing is noticed; one that the protocol leaves out is not."""
+    rows = plan("casme2", TwinOptions(per_class=1))
+    others = rows.head(1).assign(subject="sub99", sequence="EP01_01", emotion="others")
+    index, out = tmp_path / "casme2.csv", tmp_path / "m6.json"
+    files.write_csv(index, pd.concat([rows, others]))
+    paths = [
+        write_fold(tmp_path, f"casme2-{subject}", [("casme2", subject, name, 0, 0) for name in held_out["sequence"]])
+        for subject, held_out in exclude(rows).groupby("subject")
+    ]
+    assert run(paths, out, indexes=[index])["folds"] == len(paths)
+    missing = pd.read_csv(paths[-1])
+    count, first = len(missing), "/".join(missing.loc[0, ["dataset", "subject", "sequence"]])
+    with pytest.raises(InputError, match=rf"json: {count} of \d+ sequences of protocol cde have .* {first} first"):
+        run(paths[:-1], out, indexes=[index])
 
 
 def told(**changes):

@@ -39,8 +39,10 @@ def published(clone):
     return clone
 
 
+UNCHECKED = {name: {"files": 0, "sha256": ""} for name in ("htnet", "causalnet", "causalnet_apex")}
 FEW = {
     "data": {"count_mismatch": "warning"},
+    "public_flow": UNCHECKED,
     "base": {"training": {"epochs": 1}},
     "selection": {
         "groups": 2,
@@ -80,6 +82,16 @@ def test_a_target_that_this_config_cannot_make_says_what_it_needs(published, tar
     last = shown.stderr.splitlines()[-1]
     assert last.startswith(f"ra-icl: error: target {target}: ")
     assert need in last
+
+
+@pytest.mark.workflow
+def test_another_clone_than_the_config_states_is_not_read(published):
+    target = "results/public-flow/index/samm.csv"
+    shown = snakemake(published, target, configs=("config/public-flow.yaml", "warn.yaml"))
+    assert shown.returncode
+    log = (published / "results/public-flow/logs/index/samm.log").read_text()
+    assert f"CausalNet/{FOLDER}: holds 8 files, but public_flow.causalnet.files is 1768; clone commit 7bdf163" in log
+    assert not (published / target).exists()
 
 
 @pytest.mark.workflow

@@ -43,6 +43,7 @@ if plan.source == "public_flow":
             code=code("ra_icl.datasets.public_flow", "ra_icl.datasets.left_out"),
             options=lambda wildcards: slice_of(config["public_flow"]),
             exclude=lambda wildcards: plan.exclusions(wildcards.dataset),
+            rows=lambda wildcards: plan.index_digest(wildcards.dataset),
         message:
             "Reading the table of published flow maps for {wildcards.dataset}"
         shell:
