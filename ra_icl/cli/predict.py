@@ -37,7 +37,7 @@ def final_model(
     title: Annotated[str, typer.Option(help="title of the method")] = "M6",
     seed: int = 0,
     data_source: DataSource = "datasets",
-    threads: Annotated[int, typer.Option(help="CPU threads")] = 1,
+    threads: Annotated[int, typer.Option(help="CPU threads", min=1)] = 1,
     checkpoints: Annotated[Path | None, typer.Option(help="checkpoint folder; training resumes from it")] = None,
     options: Options = "{}",
     choice: Annotated[

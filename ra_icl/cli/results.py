@@ -171,9 +171,9 @@ def cost(
     --methods '{"m1": {"title": "M1", "options": {}, "size": 224, "instances": 1}}'
     """
     from ra_icl.planning.cost import write_costs
-    from ra_icl.planning.options import json_object
+    from ra_icl.planning.options import json_objects
 
-    write_costs(json_object(methods, "methods"), metrics, out, device)
+    write_costs(json_objects(methods, "methods"), metrics, out, device)
 
 
 @app.command()

@@ -32,7 +32,7 @@ def fold(
     method: Annotated[str, typer.Option(help="name of the method, for the record")] = "m6",
     seed: int = 0,
     data_source: DataSource = "datasets",
-    threads: Annotated[int, typer.Option(help="CPU threads")] = 1,
+    threads: Annotated[int, typer.Option(help="CPU threads", min=1)] = 1,
     checkpoints: Annotated[Path | None, typer.Option(help="checkpoint folder; training resumes from it")] = None,
     checkpoint_seconds: Annotated[float, typer.Option(help="minimum seconds between checkpoints")] = 60,
     code: Annotated[

@@ -1,6 +1,6 @@
 """What a method costs beside what it scores: parameters, arithmetic, time, memory, flow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import isnan, nan
 from pathlib import Path
@@ -9,7 +9,9 @@ from typing import Any
 import pandas as pd
 import torch
 
+from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import DATA, all_caveats
+from ra_icl.evaluation.choice import selection_notes
 from ra_icl.evaluation.records import read_metrics
 from ra_icl.evaluation.table_formats import EMPTY, Table, write_formats
 from ra_icl.model.siamese import Siamese
@@ -29,6 +31,11 @@ NOTES = (
     "being two; per clip: all that predicts one sequence from its flow; per step: forward and backward of one batch",
     "Flow maps: mean per sequence; what a method needs at inference is in parentheses",
 )
+SELECTED_NOTE = (
+    "UF1, seconds and memory of a fold are those of options chosen by nested selection, everything else that of the "
+    "method's options in the config"
+)
+KEYS = ("title", "options", "size", "instances")
 
 
 def write_costs(
@@ -38,18 +45,20 @@ def write_costs(
 
     methods: of `cost_inputs`. metrics_jsons: of the same methods, for the seconds that their folds took and the score,
     in the order of the rows. device: on which the prediction of a clip is timed.
+    Raises InputError if `methods` lacks one of them or a key.
     """
     scored = {content["method"]: content for content in map(read_metrics, metrics_jsons)}
+    _require_inputs(methods, scored)
     where = resolve_device(device)
-    rows = [_row(name, methods[name], content, where) for name, content in scored.items() if name in methods]
-    contents = [scored[row["method"]] for row in rows]
-    data = pd.DataFrame(rows)
-    caption = "; ".join(["What each method costs", *all_caveats(contents)])
+    data = pd.DataFrame([_row(name, methods[name], content, where) for name, content in scored.items()])
+    caption = "; ".join(["What each method costs", *all_caveats(list(scored.values()))])
     size = "Maps of " + " and ".join(f"{size} px" for size in sorted(set(data["size"])))
     batches = " or ".join(f"{batch:.0f}" for batch in sorted(set(data["batch"].dropna())))
     sizes = size + (f", batches of {batches}" if batches else "")
     timed = f"{sizes}; a clip is predicted on {device_name(where)}"
-    write_formats(Table("cost", caption, (*NOTES, timed), data, _printed(data)), out_stem)
+    selected = selection_notes(list(scored.values()))
+    notes = (*NOTES, timed, *([SELECTED_NOTE, *selected] if selected else []))
+    write_formats(Table("cost", caption, notes, data, _printed(data)), out_stem)
 
 
 def parameters(options: MethodOptions, classes: int) -> tuple[int, int]:
@@ -82,6 +91,14 @@ def seconds_of_clip(options: MethodOptions, classes: int, size: int, instances: 
     return median_seconds(lambda: predict(network, sets, options))  # an array of the CPU: it waits for the device
 
 
+def _require_inputs(methods: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> None:
+    for name in names:
+        if name not in methods:
+            raise InputError(f"--methods: has no {name}, whose metrics are given; add it, or leave them out")
+        if missing := [key for key in KEYS if key not in methods[name]]:
+            raise InputError(f"--methods: {name} has no {missing[0]}; give {', '.join(KEYS)}")
+
+
 def _on_cpu(options: MethodOptions, classes: int, size: int, sequences: int, instances: int) -> tuple[Stepper, Any]:
     """A step and sequences to count on, in fp32 on a CPU, where nothing is recorded as a graph."""
     plain = replace(options, training=replace(options.training, device="cpu", precision="fp32"))
@@ -97,7 +114,7 @@ def _row(name: str, method: Mapping[str, Any], metrics: Mapping[str, Any], devic
     predicted = max(1, round(method["instances"])) if options.inference.instances == "all" else 1
     if options.peer:
         peer = load_peer(options.peer)
-        found = _of_peer(PeerCosts(peer, classes, size, method["channels"], round(method["instances"])), device)
+        found = _of_peer(PeerCosts(peer, classes, size, method.get("channels", 3), round(method["instances"])), device)
         predicted = predicted if peer.module.FED == "flow" else 0
         batch = getattr(peer.settings, "batch", None)
     else:

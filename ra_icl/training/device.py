@@ -16,8 +16,10 @@ from ra_icl.errors import InputError
 def resolve_device(device: str) -> str:
     """Return "cuda" or "cpu" for `training.device`; "auto" is CUDA if PyTorch can use a GPU.
 
-    Raises InputError for "cuda" if PyTorch has none.
+    Raises InputError for "cuda" if PyTorch has none, and for any other device.
     """
+    if device not in ("auto", "cuda", "cpu"):
+        raise InputError(f"device: {device!r} is not known; choose auto, cuda or cpu")
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():

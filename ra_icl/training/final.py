@@ -68,8 +68,10 @@ def train_final(
     data, the record of the training and what is `known`.
     Returns the table of the sequences, with the probabilities p0 .. p{L-1} of the network before it was rounded.
     Raises InputError if crops or flow are missing or differ in how they were made, if they are published maps, if the
-    method chooses its epoch on held-out subjects, if the score is of other flow, and as `run_fold`.
+    method is a peer or chooses its epoch on held-out subjects, if the score is of other flow, and as `run_fold`.
     """
+    if options.peer:
+        raise InputError(f"peer: {fold.method} is a peer; name a method of Ra-ICL's")
     if options.training.select != "last":
         raise InputError(
             f"training.select: {fold.method} takes the epoch that is best on held-out subjects, and here nobody is "

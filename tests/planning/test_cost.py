@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ra_icl import files
+from ra_icl.errors import InputError
 from ra_icl.model.siamese import Siamese
 from ra_icl.planning.config import load_config
 from ra_icl.planning.cost import flops_of_clip, flops_of_step, parameters, write_costs
@@ -110,6 +111,35 @@ def test_the_table_has_what_was_measured(tmp_path):
     assert "SYNTHETIC TWINS" in text
     assert "3.00 GiB" in text
     assert "–" in text  # folds of an older version did not say
+
+
+def test_a_table_of_selected_methods_says_which_options_its_columns_are_of(tmp_path):
+    groups = {"group1": {"candidate": "wide", "scores": {"wide": 0.7}, "spread": {"wide": 0.01}}}
+    selection = {"method": "m1", "inner_folds": 3, "seed": 0, "groups": groups}
+    files.write_json(tmp_path / "m1.json", metrics("m1", 100.0, None) | {"selection_of": selection})
+    inputs = {"m1": {"title": "M1", "options": SMALL | PLAIN, "size": SIZE, "instances": 1.0}}
+    write_costs(inputs, [tmp_path / "m1.json"], tmp_path / "cost", "cpu")
+    notes = (tmp_path / "cost.notes.md").read_text()
+    assert "chosen by nested selection, everything else that of the method's options" in notes
+    assert "wide" in notes
+
+
+@pytest.mark.parametrize(
+    ("inputs", "device", "words"),
+    [
+        ({}, "cpu", "--methods: has no m1, whose metrics are given"),
+        (
+            {"m1": {"title": "M1", "size": 28, "instances": 1}},
+            "cpu",
+            "--methods: m1 has no options; give title",
+        ),
+        ({"m1": {"title": "M1", "options": {}, "size": 28, "instances": 1}}, "gpu", "'gpu' is not known; choose auto"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_named(tmp_path, inputs, device, words):
+    files.write_json(tmp_path / "m1.json", metrics("m1", 100.0, None))
+    with pytest.raises(InputError, match=words):
+        write_costs(inputs, [tmp_path / "m1.json"], tmp_path / "cost", device)
 
 
 def test_inputs_are_the_plans():

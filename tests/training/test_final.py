@@ -1,5 +1,7 @@
 """The training of a model to use: on everybody, and only where a new clip can be prepared alike."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -108,6 +110,11 @@ def test_published_maps_and_missing_crops_are_refused(workspace, small_method):
 def test_a_method_that_needs_held_out_subjects_is_refused(workspace, small_method):
     with pytest.raises(InputError, match=r"training\.select: m6 takes the epoch .* nobody is held out"):
         train(workspace, changed(small_method, training={"select": "best_on_held_out"}))
+
+
+def test_a_peer_is_refused(workspace, small_method):
+    with pytest.raises(InputError, match="peer: m6 is a peer; name a method of Ra-ICL's"):
+        train(workspace, replace(small_method, peer={"name": "svm"}))
 
 
 def test_a_score_of_other_data_is_refused(workspace, small_method):
