@@ -25,10 +25,10 @@ def training_options(method: Mapping[str, Any]) -> dict[str, Any]:
     return {"peer": method["peer"], "input": {"normalise": "none"}, "training": training}
 
 
-def add_candidates(config: Mapping[str, Any], methods: Methods) -> None:
+def add_candidates(config: Mapping[str, Any], methods: Methods, sweeps: Methods) -> None:
     """Add a method {method}.{candidate} to `methods` for every method that selects and every candidate.
 
-    methods: those of the config, resolved. Raises InputError for a method that is not defined or takes two choices, for
+    methods, sweeps: of `resolve_methods`. Raises InputError for a method that is not defined or takes two choices, for
     a candidate that changes more than training, and for one that a method which takes the choice cannot have.
     """
     candidates, selecting = (present(config["selection"][key]) for key in ("candidates", "methods"))
@@ -42,21 +42,39 @@ def add_candidates(config: Mapping[str, Any], methods: Methods) -> None:
             )
     for method in takers(config):
         require_known(method, present(config["methods"]), "selection.methods")
+    for method in takers(config, sweeps):
         for name, changes in candidates.items():
             changed = merge(methods[method], changes)
             check_method(config, changed, f"selection.candidates.{name}, for {method}")
             if method in selecting:
                 methods[f"{method}.{name}"] = changed | {"title": f"{methods[method]['title']}, {name}"}
+    _require_apart(config, sweeps, candidates)
     wanted = PROTOCOLS["groups5"].groups
     groups = config["selection"]["groups"]
     if selecting and "groups5" in config["protocols"] and groups != wanted:
         raise InputError(f"config: selection.groups: is {groups}; give {wanted}, the folds of groups5")
 
 
-def takers(config: Mapping[str, Any]) -> dict[str, str]:
+def _require_apart(config: Mapping[str, Any], sweeps: Methods, candidates: Mapping[str, Any]) -> None:
+    """Raise InputError for a candidate that changes what a sweep varies: all values of the sweep would be one."""
+    for sweep in (name for name in sweeps if config["sweeps"][name]["method"] in takers(config)):
+        key = sweeps[sweep]["key"]
+        for candidate, changes in candidates.items():
+            inner: Any = changes
+            for part in key.split("."):
+                inner = inner.get(part) if isinstance(inner, Mapping) else None
+            if inner is not None:
+                raise InputError(
+                    f"config: selection.candidates.{candidate}: changes {key}, which the sweep {sweep} varies; "
+                    f"set sweeps.{sweep} to null, or take the key out of the candidate"
+                )
+
+
+def takers(config: Mapping[str, Any], sweeps: Methods | None = None) -> dict[str, str]:
     """{method: the method whose choices it takes}; one that selects takes its own.
 
-    Raises InputError for a method that would take two choices.
+    sweeps: of `resolve_methods`, whose methods take the choices of the method that is varied, so that nothing but the
+    varied key tells them apart. Raises InputError for a method that would take two choices.
     """
     found: dict[str, str] = {}
     for selecting, others in present(config["selection"]["methods"]).items():
@@ -67,4 +85,7 @@ def takers(config: Mapping[str, Any]) -> dict[str, str]:
                     "leave it with one of them"
                 )
             found[method] = selecting
+    for name, sweep in (sweeps or {}).items():
+        if (origin := config["sweeps"][name]["method"]) in found:
+            found |= dict.fromkeys(sweep["methods"].values(), found[origin])
     return found

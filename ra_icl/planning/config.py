@@ -22,8 +22,8 @@ LARGEST = 100_000  # values in a file, counting each as often as its aliases rep
 def check_config(config: Mapping[str, Any]) -> Config:
     """Read a config; check its methods, sweeps and candidates. Raises InputError that names the first key at fault."""
     checked = from_mapping(Config, config)
-    methods, _ = resolve_methods(config)
-    add_candidates(config, methods)
+    methods, sweeps = resolve_methods(config)
+    add_candidates(config, methods, sweeps)
     return checked
 
 

@@ -225,7 +225,7 @@ def make_plan(config: Mapping[str, Any], read: Callable[[Mapping[str, Any], str]
     config = dict(config) | {key: present(config[key]) for key in ("methods", "sweeps")}
     config["protocols"] = [protocol for name in config["protocols"] for protocol in parts_of(config, name)]
     methods, sweeps = resolve_methods(config)
-    add_candidates(config, methods)
+    add_candidates(config, methods, sweeps)
     indexes = [read(config, name) for name in all_datasets_of(config)]
     Faults(fault for indexed in indexes for fault in indexed.faults).raise_any()
     index, left_out, whole = (

@@ -20,7 +20,7 @@ class Selection:
 
     def __init__(self, plan: Plan) -> None:
         self._options = plan.config["selection"]
-        self._taken = takers(plan.config)
+        self._taken = takers(plan.config, plan.sweeps)
         self._inner: dict[str, dict[str, list[str]]] = {}  # {protocol: {group: its inner folds}}
         self._groups: dict[str, dict[str, str]] = {}  # {protocol: {fold: the group of its subjects}}
         for name in [name for name in plan.selected if name in CDE and self._taken]:

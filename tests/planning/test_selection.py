@@ -72,6 +72,27 @@ def test_every_fold_takes_the_choice_of_its_subjects_group(demo):
     assert selection.choices_of("cde", "m5") == selection.choices_of("casme3_4", "m6") == []
 
 
+def test_the_values_of_a_sweep_take_the_choice_of_the_method_that_is_varied(demo):
+    plan = make_plan(demo)
+    selection, swept = Selection(plan), plan.sweeps["queries"]["methods"]
+    assert len(swept) > 1
+    for method in swept.values():
+        assert selection.choices_of("cde", method) == selection.choices_of("cde", "m6") != []
+        assert selection.choice_of("cde", method, "casme2-sub01") == selection.choice_of("cde", "m6", "casme2-sub01")
+    plain = Selection(make_plan(merge(demo, {"selection": {"methods": {"m6": None}}})))
+    assert {len(plain.choices_of("cde", method)) for method in swept.values()} == {0}
+
+
+def test_a_candidate_that_changes_what_a_sweep_varies_is_refused(demo):
+    key = demo["sweeps"]["queries"]["key"]
+    assert key == "model.regions.queries"
+    few = merge(demo, {"selection": {"candidates": {"few": {"model": {"regions": {"queries": 2}}}}}})
+    with pytest.raises(InputError, match=rf"candidates\.few: changes {key}, .* sweeps\.queries to null"):
+        check_config(few)
+    check_config(merge(few, {"sweeps": {"queries": None}}))
+    check_config(merge(few, {"selection": {"methods": {"m6": None}}}))
+
+
 def test_under_groups5_the_fold_is_the_group(demo):
     selection = Selection(make_plan(demo | {"protocols": ["groups5"]}))
     assert selection.choice_of("groups5", "m4", "group4") == ["groups5/m6/group4.json"]
