@@ -17,7 +17,7 @@ from ra_icl.planning.check_depth import check_depth
 from ra_icl.planning.check_frames import Look, check_frames, recorded_crops
 from ra_icl.planning.check_results import damaged_results
 from ra_icl.planning.config import load_config
-from ra_icl.planning.held import all_datasets_of, protocol_in, require_data, require_folds
+from ra_icl.planning.held import all_datasets_of, parts_of, protocol_in, require_data, require_folds
 from ra_icl.planning.indexes import Indexed, published_options, read_index
 from ra_icl.planning.options import from_mapping
 from ra_icl.planning.places import in_clone, snakemake
@@ -98,6 +98,8 @@ def _check_datasets(config: Mapping[str, Any], names: Sequence[str], look: Look,
     faults, indexes = Faults(), {}
     with faults.catching():
         require_data(config)
+        for protocol in config["protocols"]:
+            parts_of(config, protocol)
     for name in names:
         indexes[name], found = check_dataset(config, name, replace(look, cropped=recorded_crops(crops / name)))
         read = len(indexes[name].rows) if indexes[name] else 0

@@ -100,7 +100,8 @@ def present(entries: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def check_method(config: Mapping[str, Any], method: Mapping[str, Any], where: str) -> None:
     """Raise InputError, naming the key `where`, for a method's options that do not fit, also to the data source."""
-    sampling = from_mapping(Method, method, where).sampling
+    checked = from_mapping(Method, method, where)
+    sampling = checked.sampling
     check_peer(method, where)
     published, source = sampling.mode == "published", config["data"]["source"]
     if published != (source == "public_flow"):
@@ -112,6 +113,11 @@ def check_method(config: Mapping[str, Any], method: Mapping[str, Any], where: st
         require_known(sampling.source, config["public_flow"], f"{where}.sampling.source")
     if published and sampling.depth:
         raise InputError(f"config: {where}.sampling.depth: published maps have no depth; set false")
+    if not published and checked.input.normalise == "none" and checked.augmentation.flip_negates_u:
+        raise InputError(
+            f"config: {where}.augmentation.flip_negates_u: turns u into 1 - u, but with input.normalise none u is in "
+            "pixels; set it to false, or normalise to instance or set"
+        )
 
 
 def row_marks(method: Mapping[str, Any]) -> dict[str, Any]:

@@ -258,6 +258,14 @@ def test_a_results_folder_without_results_is_a_note(tmp_path):
         assert Fault.of(note).severity == "note"
 
 
+def test_a_protocol_that_needs_two_datasets_is_a_fault(twin, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump({"protocols": ["cross"], "datasets": {"casme2": {"root": str(twin)}}}))
+    faults = check_config([Path("config/config.yaml"), mine], ["casme2"])
+    assert [fault for fault in faults if "protocols: cross needs two datasets, but only casme2 has a root" in fault]
+
+
 def test_published_clones_are_compared_with_the_checksums_of_the_config(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     root = tmp_path / "clone"

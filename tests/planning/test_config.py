@@ -92,6 +92,10 @@ FAULTS = [
         r"methods\.m6\.model\.regions\.queries: is 0; give at least 1$",
     ),
     ("methods: {m2: {sampling: {mode: published}}}", r"methods\.m2\.sampling\.mode: published does not go with"),
+    (
+        "base: {input: {normalise: none}, augmentation: {flip_negates_u: true}}",
+        r"methods\.m1\.augmentation\.flip_negates_u: turns u into 1 - u, but with input.normalise none u is in pixels",
+    ),
     ("methods: {M 6: {}}", r"methods\.M 6: is 'M 6'; give a name that matches \^\[a-z\]"),
     ("methods: {m6: 3}", r"methods\.m6: is 3; give a mapping"),
     (
