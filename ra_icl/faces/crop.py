@@ -52,7 +52,7 @@ def crop_sequence(
     """
     if not frames:
         raise NOTHING_TO_CROP.error(name)
-    bits, inspection = sequence_bits(frames, options.bits), Inspection()
+    bits, inspection = sequence_bits(frames, options.bits), Inspection(options.bits)
     images = read_frames(frames, options.grey, bits, inspection.see)
     onset = next(images)
     info = find(onset, options, name)

@@ -6,7 +6,6 @@ from functools import cache
 from hashlib import sha256
 from math import hypot
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,9 +13,7 @@ import numpy as np
 from ra_icl.errors import FaultKind
 from ra_icl.faces import haar
 from ra_icl.faces.haar import EYES, Box, Eyes, Face
-
-if TYPE_CHECKING:
-    from ra_icl.faces.options import FaceOptions
+from ra_icl.faces.options import NEED_MODEL, FaceOptions
 
 # Landmarks of an eye: the 68 points of iBUG 300-W, which LBF gives; MediaPipe's refined mesh has the irises.
 _LBF_EYES = (slice(36, 42), slice(42, 48))
@@ -76,7 +73,7 @@ class Detector:
     version: Callable[[], str]
 
 
-def find(image: np.ndarray, options: "FaceOptions") -> Found:
+def find(image: np.ndarray, options: FaceOptions) -> Found:
     """Find the subject's face on a frame (H, W) or (H, W, 3) RGB uint8 with the detector of the options.
 
     Of several faces, one with eyes comes before one without, then the largest or the most central one, as
@@ -114,10 +111,10 @@ def box_around(eyes: Eyes) -> Box:
     return (x0 + x1) / 2 - side / 2, (y0 + y1) / 2 - side * EYES[0][1], side
 
 
-def detector_record(options: "FaceOptions") -> dict:
+def detector_record(options: FaceOptions) -> dict:
     """What the crops' metadata record about the detector."""
     record = {"name": options.detector, "version": DETECTORS[options.detector].version()}
-    if options.model:
+    if options.detector in NEED_MODEL:
         record |= {"model": Path(options.model).name, "sha256": sha256(_model_bytes(options.model)).hexdigest()}
     return record
 

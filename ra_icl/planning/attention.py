@@ -105,6 +105,13 @@ def require_attention(plan: Plan) -> None:
             f"config: attention.figures: its methods are shown on the same instances, but {parts}; name methods of one "
             "sampling"
         )
-    for protocol in attention_protocols(plan):
+    shown = attention_protocols(plan)
+    for dataset in _lists(plan):
+        if not any((plan.selected[name]["dataset"] == dataset).any() for name in shown):
+            raise InputError(
+                f"config: attention.sequences.{dataset}: only sequences of {', '.join(shown)} are shown, which has no "
+                f"{dataset}; take it out, or change protocols"
+            )
+    for protocol in shown:
         named_sequences(plan, protocol, faults)
     faults.raise_any()

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from ra_icl.errors import FaultKind, Faults, InputError
 from ra_icl.files import open_tensors
 
-STAGES = ("twins", "crops", "flow", "folds", "models")  # the folders of results that hold tensors
+STAGES = ("twins", "crops", "depth", "flow", "folds", "models")  # the folders of results that hold tensors
 
 _COMMAND = "snakemake --cores all --forcerun results/flow/middle-16/samm/006.safetensors"
 _EXAMPLE = {"where": "results/flow/middle-16/samm/006.safetensors", "command": _COMMAND}
@@ -34,8 +34,8 @@ UNREADABLE = FaultKind(
 def damaged_results(results: Path, rerun: str) -> Faults:
     """Verify the checksum of every tensor below a results folder: a fault for each that is damaged, a note if none.
 
-    Covers the truth of twins, crops, flow, the networks of folds and models to use, but not checkpoints, which are
-    verified when they are resumed. rerun: the command that makes a file again, up to the file's name.
+    Covers the truth of twins, crops, depth, flow, the networks of folds and models to use, but not checkpoints, which
+    are verified when they are resumed. rerun: the command that makes a file again, up to the file's name.
     """
     paths = [path for stage in STAGES for path in sorted((results / stage).rglob("[!.]*.safetensors"))]
     faults = Faults() if paths else Faults([NOTHING.at(results)])

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
-from ra_icl.datasets.cells import is_empty
+from ra_icl.datasets.cells import is_empty, text_cell
 from ra_icl.datasets.delimited import read_delimited
 from ra_icl.datasets.videos import frame_at, is_video
 from ra_icl.errors import Faults, InputError
@@ -85,21 +85,26 @@ def read_list(path: Path) -> list[TypedClip]:
 
     clip: a video or a folder, relative to the CSV; as you like, onset, apex and offset in frames, or onset_s, apex_s
     and offset_s in seconds, and fps. Other columns are left alone.
-    Raises InputError if the file cannot be read or has no clip.
+    Raises InputError if the file cannot be read or has no clip, or if a row names none or gives a time in both units.
     """
     faults = Faults()
     table = read_delimited(path, COLUMNS).columns(COLUMNS, ["clip"], faults)
     faults.raise_any()
     found = []
     for number, row in table.iterrows():
-        times = {name: _time(row, name) for name in ("onset", "apex", "offset")}
-        place = path.parent / Path(row["clip"].strip()).expanduser()
-        found.append(TypedClip(place, **times, fps=row["fps"].strip(), where=f"{path}, row {number}: "))
+        where = f"{path}, row {number}"
+        times = {name: _time(row, name, where) for name in ("onset", "apex", "offset")}
+        place = path.parent / Path(text_cell(row["clip"], "clip", where)).expanduser()
+        found.append(TypedClip(place, **times, fps=row["fps"].strip(), where=f"{where}: "))
     if not found:
         raise InputError(f"{path}: lists no clip; add a row for each, below the header")
     return found
 
 
-def _time(row, name: str) -> str:
-    seconds = row[f"{name}_s"].strip()
-    return row[name].strip() if is_empty(seconds) else f"{seconds}s"
+def _time(row, name: str, where: str) -> str:
+    frame, seconds = row[name].strip(), row[f"{name}_s"].strip()
+    if is_empty(seconds):
+        return frame
+    if not is_empty(frame):
+        raise InputError(f"{where}: {name} is {frame} and {name}_s is {seconds}; keep one of them")
+    return f"{seconds}s"

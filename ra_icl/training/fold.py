@@ -141,11 +141,14 @@ def identity_of(fold: Fold, flow: StoredFlow, options: MethodOptions, device: st
     """Everything that a fold's predictions depend on, as JSON-able values."""
     settings = asdict(options)
     settings["training"].pop("device", None)  # what counts is the device that it resolves to
+    # A number of pairs is limited by the frames of a sequence, which the flow does not always tell.
+    frames = {} if isinstance(options.training.pairs, str) else {"frames": flow.table["frames"].tolist()}
     return {
         "fold": asdict(fold),
         "options": settings,
         "flow": flow.digest,
         "labels": flow.table["label"].tolist(),
+        **frames,
         "code": code,
         "torch": torch.__version__,
         "device": device,

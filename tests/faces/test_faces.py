@@ -281,6 +281,15 @@ def test_frames_of_more_bits_give_the_crops_of_the_same_frames_in_8_bits(photogr
     assert given.max() <= 1 + (255 >> (16 - bits))
 
 
+def test_a_scale_that_was_set_is_not_warned_of(photograph, tmp_path):
+    clip = [np.roll(photograph, step, axis=1).astype(np.uint16) * 4 for step in range(3)]
+    clip[1][0, 0] = 60000  # a hot pixel
+    paths = write(tmp_path, clip)
+    (mark,) = crop_sequence(paths, FaceOptions(size=64, fallback="whole_frame"), "s")[1]["marks"]
+    assert "60000" in mark
+    assert crop_sequence(paths, FaceOptions(size=64, bits=16, fallback="whole_frame"), "s")[1]["marks"] == []
+
+
 def test_what_is_noticed_in_the_frames_is_recorded_and_warned_of(photograph, tmp_path, caplog):
     clip = [np.roll(photograph, step // 3, axis=1) for step in range(0, 30, 3)]
     paths = write(tmp_path, [*clip[:4], photograph[::-1], *clip[4:7], clip[6]], "jpg")

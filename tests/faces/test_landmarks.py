@@ -109,6 +109,7 @@ def test_the_record_names_detector_version_and_model(model):
         "model": "face.model",
         "sha256": sha256(b"weights").hexdigest(),
     }
+    assert set(landmarks.detector_record(FaceOptions(detector="haar", model="/nowhere"))) == {"name", "version"}
 
 
 @pytest.mark.skipif(importlib.util.find_spec("mediapipe") is not None, reason="mediapipe is installed")

@@ -76,6 +76,8 @@ def test_what_is_missing_is_named_with_its_key():
         require_attention(plan_of(attention={"figures": ["m1", "m6"]}))
     with pytest.raises(InputError, match=r"config: attention\.sequences\.samm: 'sub01/EP' is no sequence that a prot"):
         require_attention(plan_of(attention={"sequences": {"samm": ["sub01/EP"]}}))
+    with pytest.raises(InputError, match=r"attention\.sequences\.casme3: only sequences of cde are shown"):
+        require_attention(plan_of(attention={"sequences": {"casme3": ["spNO.1/a"]}}))
     with pytest.raises(InputError, match=r"config: attention\.table: 'm66' is not defined; known: m1, "):
         plan_of(attention={"table": ["m66"]})
 

@@ -223,6 +223,7 @@ def test_a_flipped_bit_in_the_results_is_one_line_that_names_file_and_sequence(r
         "flow/middle-2/casme2/sub01.safetensors": "a",
         "folds/cde/m6/seed0/casme2-sub01.safetensors": "stem.weight",
         "models/cde/m6.safetensors": "classifier.weight",
+        "depth/middle-2/casme3/spNO.1.safetensors": "a",
         "twins/casme2/truth/sub01/b.safetensors": "fields",
     }
     for path, name in written.items():

@@ -59,6 +59,20 @@ def test_what_is_wrong_with_a_row_names_it(video):
 
 
 @pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (",3,", r"clips\.csv, row 2: clip is (empty|missing)"),
+        ("clip.mkv,3,0.2", r"clips\.csv, row 2: onset is 3 and onset_s is 0\.2; keep one of them"),
+    ],
+)
+def test_a_row_names_a_clip_and_one_time(video, row, words):
+    path = video.parent / "clips.csv"
+    path.write_text(f"clip,onset,onset_s\n{row}\n")
+    with pytest.raises(InputError, match=words):
+        read_list(path)
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [("onset,offset\n3,4\n", "no column 'clip'"), ("clip,onset\n", "lists no clip"), ("", "it is empty")],
 )

@@ -162,6 +162,17 @@ def test_a_fold_with_nothing_new_is_not_trained_again(tmp_path, small_method, mo
         train_fold(tmp_path, small_method, keep_network=True, code="a")
 
 
+def test_a_number_of_pairs_is_of_the_frames_that_the_annotation_has_now(tmp_path, small_method):
+    """An offset that was corrected: other pairs per epoch, from the same flow."""
+    method = changed(small_method, training={"pairs": 16, "epochs": 1})
+    trained = []
+    for frames in (4, 4, 12):
+        write_workspace(tmp_path, frames=frames)
+        trained.append(read_json(train_fold(tmp_path, method, code="a").with_suffix(".json")))
+    assert trained[0] == trained[1]
+    assert trained[2]["images"] == 3 * trained[0]["images"]
+
+
 def other_flow(workspace):
     """One value of one map of a training subject changes in its last bit."""
     path = workspace / "flow" / "casme2" / "sub02.safetensors"
