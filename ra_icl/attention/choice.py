@@ -23,14 +23,21 @@ def choose(predictions: pd.DataFrame, dataset: str, label: int, named: Sequence[
     subject/sequence of those to show instead, of any class; those of other classes are passed over.
     Of the right ones and of the wrong ones the surest is that whose predicted class has the highest probability; equal
     ones go by name. There may be none of either kind.
-    Raises InputError if there is no sequence of that dataset and class.
+    Raises InputError if there is no sequence of that dataset and class, or no such named one.
     """
-    rows = predictions[(predictions["dataset"] == dataset) & (predictions["label"] == label)]
+    of_dataset = predictions[predictions["dataset"] == dataset]
+    rows = of_dataset[of_dataset["label"] == label]
     if rows.empty:
         raise InputError(f"attention: no held-out sequence of {dataset} has label {label}; give its subjects' folds")
     rows = rows.sort_values(["subject", "sequence"], ignore_index=True)
     if named:
+        known = set(of_dataset["subject"] + "/" + of_dataset["sequence"])
         names = rows["subject"] + "/" + rows["sequence"]
+        for name in named:
+            if name not in known:
+                raise InputError(f"attention: {name} is no held-out sequence of {dataset}; name those of its index")
+        if not set(named) & set(names):
+            raise InputError(f"attention: none of {', '.join(named)} has label {label}; name one that has, or none")
         places = [names.tolist().index(name) for name in named if name in set(names)]
         return [Chosen(rows["subject"][place], rows["sequence"][place], "chosen") for place in places]
     sure = pd.Series([row[f"p{row['prediction']}"] for _, row in rows.iterrows()], index=rows.index)

@@ -1,6 +1,6 @@
 """The table of the audit: a CSV of printed scores, read, asked whether they can exist, and what Table 1 says of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -52,6 +52,18 @@ NO_COUNTS = FaultKind(
     "fill the column classes with 3, 4 or 7 for CAS(ME)³, add the scores of casme2, samm and smic, or give --counts",
     {"where": "theirs.csv, row 3, HTNet", "classes": "5"},
 )
+COUNTS_WRONG = FaultKind(
+    "audit-counts",
+    "{name} is {counts}, not how many sequences each class has",
+    "give whole numbers from 1, two classes or more, the same classes for all datasets",
+    {"where": "--counts", "name": "casme2", "counts": "[88.5, 32, 25]"},
+)
+COUNTS_UNUSED = FaultKind(
+    "audit-counts-unused",
+    "{path} has neither {name}_uf1 nor {name}_uar",
+    "spell the dataset as its columns do",
+    {"where": "--counts", "path": "theirs.csv", "name": "CASME2"},
+)
 NAMES = (COMPOSITE, *EXPECTED["cde"])
 CAPTION = "Can the printed scores exist?"
 NOTES = (
@@ -74,7 +86,7 @@ def read_scores(path: Path, counts: Mapping[str, Sequence[int]]) -> list[Printed
     Needed is a column `method`; scores in % are in `composite_uf1`, `composite_uar` and, for a dataset, such as
     `casme2_uf1`; `table`, `source` and `classes` may be there; others are passed over. Lines that open with # are
     skipped. counts: {dataset: sequences of each class} of all rows; if it is empty, those of Tables 4 and 5.
-    Raises ManyFaultsError naming each row and cell that does not fit.
+    Raises ManyFaultsError naming each row, cell and entry of `counts` that does not fit.
     """
     try:
         table = pd.read_csv(path, comment="#", dtype=str, keep_default_na=False)
@@ -83,12 +95,26 @@ def read_scores(path: Path, counts: Mapping[str, Sequence[int]]) -> list[Printed
     for column in ("method", f"{COMPOSITE}_uf1", f"{COMPOSITE}_uar"):
         if column not in table:
             raise NO_COLUMN.error(path, column=column)
+    _require_counts(counts, table.columns, path)
     rows, faults = [], Faults()
     for number, row in enumerate(table.to_dict("records"), 1):
         with faults.catching():
             rows.append(_read_row(f"{path}, row {number}, {row['method']}", row, counts))
     faults.raise_any()
     return rows
+
+
+def _require_counts(counts: Mapping[str, Sequence[int]], columns: Collection[str], path: Path) -> None:
+    """Raise ManyFaultsError for counts that are none, and for datasets of several that have no scores."""
+    faults, classes = Faults(), None
+    for name, found in counts.items():
+        whole = isinstance(found, list | tuple) and all(type(count) is int and count > 0 for count in found)
+        classes = classes or (len(found) if whole else None)
+        if not whole or len(found) < 2 or len(found) != classes:
+            faults.append(COUNTS_WRONG.at("--counts", name=name, counts=found))
+        if len(counts) > 1 and not {f"{name}_uf1", f"{name}_uar"} & set(columns):
+            faults.append(COUNTS_UNUSED.at("--counts", name=name, path=path))
+    faults.raise_any()
 
 
 def _read_row(where: str, row: Mapping[str, str], counts: Mapping[str, Sequence[int]]) -> Printed:

@@ -61,7 +61,10 @@ def explain(path: Path) -> list[str]:
 
     path: its JSON, with the CSV of predictions beside it. Raises InputError if one of them is missing or damaged.
     """
-    record = read_record(Path(path), {"curve?": FOLD["curve?"], "data?": {}})
+    record = read_record(Path(path), {"curve?": FOLD["curve?"], "data?": {}, "options?": {}})
+    if peer := record.get("options", {}).get("peer"):
+        what = f"is of the peer {peer['name']}, whose training leaves no diagnoses"
+        raise InputError(f"{path}: {what}; name the JSON of a method of Ra-ICL's")
     if not record.get("curve"):
         raise InputError(f"{path}: holds no curve; name the JSON of a fold")
     if not diagnosed(record):

@@ -23,6 +23,7 @@ from ra_icl.evaluation.metrics import SCORES, uar, uf1
 from ra_icl.evaluation.records import read_metrics, read_record
 from ra_icl.evaluation.table_formats import Table, write_formats
 from ra_icl.evaluation.tables import SYNTHETIC_NOTE, percent, record, signed
+from ra_icl.files import RERUN
 
 RULES = {"last": "the last"} | CHOOSING
 LEAKS = ("subject", "mean")  # the rules that look at the labels which they are judged by
@@ -55,8 +56,12 @@ def read_epochs(fold_csvs: Sequence[Path], metrics: Mapping[str, Any]) -> Epochs
     classes = len(metrics["classes"])
     counted = {}
     for path in fold_csvs:
-        seed = seeds[read_record(path.with_suffix(".json"))["seed"]]
-        for name, rows in _read(path).groupby(["dataset", "subject"]):
+        told = read_record(path.with_suffix(".json"))
+        seed, kept, trained = seeds[told["seed"]], _read(path), len(told.get("curve", ()))
+        if (last := kept["epoch"].max()) != trained:
+            what = f"ends with epoch {last}, but its fold was trained for {trained}"
+            raise InputError(f"{path.with_suffix(EPOCHS)}: {what}; {RERUN}")
+        for name, rows in kept.groupby(["dataset", "subject"]):
             if name not in places:
                 what = f"holds {'/'.join(name)}, which is not among the subjects of {metrics['method']}'s metrics"
                 raise InputError(f"{path}: {what}; delete the fold, or make the metrics again")

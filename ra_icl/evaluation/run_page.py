@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,8 @@ def _step_times(benchmarks: Path) -> str:
                 jobs = pd.concat(measured)
                 row = {"Step": f"{name}: {TITLES.get(folder.name, folder.name)}", "Jobs": str(len(jobs))}
                 row |= {"Together": duration(jobs["s"].sum()), "Per job": duration(jobs["s"].median())}
-                rows.append(row | {"Most memory": f"{jobs['max_rss'].max() / 1024:.2f} GiB"})
+                most = jobs["max_rss"].max()  # NaN if no job lived long enough to be measured
+                rows.append(row | {"Most memory": EMPTY if isnan(most) else f"{most / 1024:.2f} GiB"})
     return pages.rows(pd.DataFrame(rows)) if rows else ""
 
 

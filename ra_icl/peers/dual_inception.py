@@ -30,7 +30,10 @@ class Settings(NetworkSettings):
     batch: Annotated[int, at_least(1), code("sequences per step")] = 3
     shuffle: Annotated[bool, code("sequences are shuffled")] = True
     epochs: Annotated[int, at_least(1), code("40; the authors then take the best on validation subjects")] = 40
-    maps: Annotated[tuple[int, int], code("maps of each branch, in the first and the second block")] = (6, 16)
+    maps: Annotated[
+        tuple[Annotated[int, at_least(1)], Annotated[int, at_least(1)]],
+        code("maps of each branch, in the first and the second block"),
+    ] = (6, 16)
     hidden: Annotated[int, at_least(1), code("units of the fully connected layer")] = 1024
 
 

@@ -42,9 +42,15 @@ class Settings(NetworkSettings):
     width: Annotated[int, at_least(1), code("of a token at the first level, doubled at each further level")] = 256
     heads: Annotated[int, at_least(1), code("at the first level, doubled at each further level")] = 3
     repeats: Annotated[
-        tuple[int, int, int], code("transformer layers of each level; another script has 2, 2, 8")
-    ] = (2, 2, 10)  # fmt: skip
+        tuple[Annotated[int, at_least(1)], Annotated[int, at_least(1)], Annotated[int, at_least(1)]],
+        code("transformer layers of each level; another script has 2, 2, 8"),
+    ] = (2, 2, 10)
     attended_tokens: Annotated[Literal[1], code("tokens of a block, so that attention has nothing to choose")] = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width < self.heads:
+            raise ValueError(f"width is {self.width}, less than heads ({self.heads}); give each head a channel")
 
 
 def prepare(maps: torch.Tensor, settings: Settings) -> torch.Tensor:

@@ -47,6 +47,10 @@ class NetworkSettings(Options):
     shuffle: bool  # whether the sequences of an epoch are shuffled
     epochs: int
 
+    def __post_init__(self) -> None:
+        if self.optimiser == "adam" and self.momentum:
+            raise ValueError(f"momentum is {self.momentum}, but adam has none; set 0, or optimiser to sgd")
+
 
 def origins(settings: Options) -> dict[str, dict[str, Any]]:
     """{setting: {"value", "from"}}: from is an `Origin`, or "config" if the value is not the peer's default.

@@ -208,8 +208,15 @@ class Plan:
         return training_options(self.methods[method])["training"]["device"]
 
     def row_slice(self, methods: list[str]) -> str:
-        """Titles and MIR, IRC and MRD marks of table rows, as JSON; an ensemble has its first member's marks."""
-        marks = {name: row_marks(self.methods[self.trained(name)[0]]) for name in methods}
+        """Titles and MIR, IRC and MRD marks of table rows, as JSON.
+
+        An ensemble has its first member's marks, and that of an apex if any member needs one.
+        """
+        marks = {}
+        for name in methods:
+            members = [row_marks(self.methods[member]) for member in self.trained(name)]
+            apexes = [one["mir"] for one in members if "Apex" in one["mir"]]
+            marks[name] = members[0] | {"mir": apexes[0] if apexes else members[0]["mir"]}
         titles = {name: {"title": self.ensembles[name]["title"]} for name in methods if name in self.ensembles}
         return json.dumps({name: marks[name] | titles.get(name, {}) for name in methods})
 

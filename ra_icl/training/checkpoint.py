@@ -65,7 +65,7 @@ class Checkpoint:
         try:
             with files.open_tensors(self.path, "pt") as file:
                 if file.metadata.get("key") != self.key:
-                    log.warning("%s: belongs to other data, options or code; training starts over", self.path)
+                    log.warning("%s: is of other data, options, code or keep_epochs; training starts over", self.path)
                     return None
                 tensors = {name: file.get(name, verify=True) for name in file.names}
             return tensors, json.loads(tensors.pop("record").numpy().tobytes())

@@ -93,7 +93,10 @@ def run_fold(
         log.info("%s: unchanged: same flow, options and code; nothing to train", fold.name)
         return
     facts = {"key": key, "commit": commit_of_code()}
-    state = Checkpoint(Path(checkpoints, f"{fold.name}.safetensors"), key, checkpoint_seconds) if checkpoints else None
+    # A training that was interrupted without it lacks the predictions after its first epochs.
+    state_key = f"{key}, every epoch predicted" if keep_epochs else key
+    state = Path(checkpoints, f"{fold.name}.safetensors") if checkpoints else None
+    state = Checkpoint(state, state_key, checkpoint_seconds) if state else None
     with state or nullcontext(), explaining_memory():
         sets = instance_sets(stored, options.input, device)
         training, unseen = split(sets, held_out)

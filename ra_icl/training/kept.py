@@ -26,7 +26,11 @@ def restore_result(out: Path, folder: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a result; epochs and views that it has not are removed, because they would be another result's."""
+    """Copy a result; epochs and views that it has not are removed, because they would be another result's.
+
+    The record goes first and comes last, so that none ever stands beside the files of another result.
+    """
+    target.with_suffix(".json").unlink(missing_ok=True)
     for suffix in (EPOCHS, VIEWS, *_SUFFIXES):
         if suffix not in _SUFFIXES and not source.with_suffix(suffix).is_file():
             target.with_suffix(suffix).unlink(missing_ok=True)

@@ -41,6 +41,7 @@ def write(
             write_csv(files.enter_context(atomic(out.with_suffix(suffix))), rows)
         write_csv(csv, predictions)
         write_json(json, record)
+        out.with_suffix(".json").unlink(missing_ok=True)  # it must not vouch for new files if this process is killed
     _drop_all_but(out, [*tables, *([NETWORK] if network else [])])
 
 

@@ -34,6 +34,15 @@ def test_those_that_are_named_come_in_their_order():
     assert choose(PREDICTIONS, "casme2", 0, named) == [("a", "4", "chosen"), ("b", "1", "chosen")]
 
 
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [(["a/4", "a/44"], "attention: a/44 is no held-out sequence of casme2"), (["a/7"], "none of a/7 has label 0")],
+)
+def test_a_name_that_fits_nothing_is_one_line(named, words):
+    with pytest.raises(InputError, match=words):
+        choose(PREDICTIONS, "casme2", 0, named)
+
+
 def test_a_class_that_nobody_shows_is_one_line():
     with pytest.raises(InputError, match="no held-out sequence of samm has label 1; give its subjects' folds"):
         choose(PREDICTIONS, "samm", 1)

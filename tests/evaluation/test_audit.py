@@ -207,9 +207,31 @@ def test_what_does_not_fit_is_said(tmp_path, text, fault):
         read_scores(path, {})
 
 
+@pytest.mark.parametrize(
+    ("counts", "fault"),
+    [
+        ({"A": [40, 30], "b": [20, 20]}, r"--counts: \S*theirs.csv has neither A_uf1 nor A_uar; spell the dataset as"),
+        (
+            {"a": [40, 0, 30]},
+            r"--counts: a is \[40, 0, 30\], not how many sequences each class has; give whole",
+        ),
+        ({"a": [4.5, 3]}, r"a is \[4.5, 3\], not how many"),
+        ({"a": [-3, 5]}, r"a is \[-3, 5\], not how many"),
+        ({"a": []}, r"a is \[\], not how many"),
+        ({"a": "x"}, "a is x, not how many"),
+        ({"a": [40, 30], "b": [10, 20, 30]}, r"b is \[10, 20, 30\], not how many"),
+    ],
+)
+def test_counts_that_do_not_fit_are_said(tmp_path, counts, fault):
+    path = tmp_path / "theirs.csv"
+    path.write_text("method,composite_uf1,composite_uar,a_uf1,a_uar,b_uf1,b_uar\nA,90,90,20,52.8,95,95\n")
+    with pytest.raises(InputError, match=fault):
+        read_scores(path, counts)
+
+
 def test_every_kind_has_an_example():
     kinds = [kind for name, kind in FaultKind.all.items() if name.startswith("audit-")]
-    assert len(kinds) == 5
+    assert len(kinds) == 7
     assert all("{" not in kind.shown() for kind in kinds)
 
 

@@ -214,6 +214,9 @@ def test_a_fold_of_an_older_version_or_without_its_files_is_one_line(tmp_path):
     assert explain(tmp_path / "fold.json") == [
         "trained by an older version, which left no diagnoses; train the fold again to have it explained"
     ]
+    write_json(tmp_path / "fold.json", older | {"options": {"peer": {"name": "svm"}}})
+    with pytest.raises(InputError, match=r"fold\.json: is of the peer svm, whose training leaves no diagnoses; name"):
+        explain(tmp_path / "fold.json")
     write_json(tmp_path / "fold.json", record())
     with pytest.raises(InputError, match=r"^[^\n]*fold\.json: its CSV or a value cannot be read \([^\n]*run again$"):
         explain(tmp_path / "fold.json")

@@ -26,6 +26,7 @@ def write_fold(path, rows, seed, method="m2"):
     files.write_csv(path.with_suffix(".views.csv"), last)  # as a member of an ensemble leaves it too
     values = {name: {"mean": 0.5, "min": 0.0, "max": 1.0} for name in ("u", "v", "strain")}
     record = {"method": method, "protocol": "cde", "seed": seed, "fold": path.stem, "selection": "last"}
+    record |= {"curve": [{}] * int(rows["epoch"].max())}
     record |= {"data_source": "public_flow", "data": {"predicted": len(last), "flow": "ab" * 32, "all": values}}
     files.write_json(path.with_suffix(".json"), record | {"versions": {}, "seconds": 1.0})
 
@@ -192,6 +193,11 @@ def test_table_and_figure_are_written(run, tmp_path):
     assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
 
 
+def cut_last_epoch(fold, inner):
+    rows = pd.read_csv(fold.with_suffix(EPOCHS), dtype=str)
+    files.write_csv(fold.with_suffix(EPOCHS), rows[rows["epoch"] != rows["epoch"].max()])
+
+
 @pytest.mark.parametrize(
     ("damage", "fault"),
     [
@@ -202,6 +208,10 @@ def test_table_and_figure_are_written(run, tmp_path):
         (
             lambda fold, inner: fold.with_suffix(EPOCHS).write_text("epoch,label\n1,x\n"),
             "cannot be read as predictions",
+        ),
+        (
+            cut_last_epoch,
+            r"smic-002.epochs.csv: ends with epoch \d, but its fold was trained for \d; delete",
         ),
         (lambda fold, inner: fold.unlink(), "the last epochs are not what m2 was scored on; run its folds again"),
         (lambda fold, inner: inner.with_suffix(EPOCHS).unlink(), "group1of2-inner1of2.epochs.csv: is missing"),

@@ -113,6 +113,8 @@ def test_the_page_of_the_run_says_what_was_run_how_long_and_with_which_config(m6
         path = tmp_path / "benchmarks/crops/samm" / f"{subject}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"s\tmax_rss\n{seconds}\t{seconds * 10.24}\n")
+    (tmp_path / "benchmarks/flow/middle-4/samm").mkdir(parents=True)
+    (tmp_path / "benchmarks/flow/middle-4/samm/a.tsv").write_text("s\tmax_rss\n1\tNA\n")
     paths = [tmp_path / f"{name}.json" for name in ("m6", "m2", "7")]
     config = {"seeds": [0], "base": {"training": {"epochs": 3}}, "protocols": ["cde"]}
     defaults = {"seeds": [0], "base": {"training": {"epochs": 100}}}
@@ -125,7 +127,10 @@ def test_the_page_of_the_run_says_what_was_run_how_long_and_with_which_config(m6
         *(["m6", "15", "1.9 h"], ["M2 <x>", "3", "60 s"], ["m6", "–", "–"])
     ]
     assert training["Most memory"].tolist() == ["3.00 GiB", "–", "–"]
-    assert steps.to_numpy().tolist() == [["Crops: SAMM", "2", "2 min", "60 s", "0.90 GiB"]]
+    assert steps.to_numpy().tolist() == [
+        ["Crops: SAMM", "2", "2 min", "60 s", "0.90 GiB"],
+        ["Flow of sampling: middle-4", "1", "1 s", "1 s", "–"],
+    ]
     assert changes.to_numpy().tolist() == [["base.training.epochs", "3", "100"], ["protocols", "[cde]", "–"]]
     text = (tmp_path / "run.html").read_text()
     assert "SYNTHETIC TWINS" in text

@@ -45,10 +45,11 @@ def test_its_members_are_trained_and_not_itself(demo):
     assert not set(ENSEMBLES) & set(plan.methods)
 
 
-def test_a_row_has_its_title_and_its_first_members_marks(demo):
+def test_a_row_has_its_title_its_first_members_marks_and_whether_any_needs_an_apex(demo):
     plan = make_plan(demo)
-    marks = json.loads(plan.row_slice(["m6", "both"]))
-    assert marks["both"] == marks["m6"] | {"title": "M6 and M3"}
+    marks = json.loads(plan.row_slice(["m6", "m3", "both"]))
+    assert "Apex" in marks["m3"]["mir"]
+    assert marks["both"] == marks["m6"] | {"title": "M6 and M3", "mir": marks["m3"]["mir"]}
 
 
 @pytest.mark.parametrize(

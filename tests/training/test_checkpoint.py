@@ -124,7 +124,7 @@ def test_a_checkpoint_of_something_else_or_in_pieces_starts_the_fold_over(tmp_pa
     expected = training(method).run()
     interrupted(path, method, epochs=2)
     found = training(method, Checkpoint(path, "another key")).run()
-    assert "belongs to other data, options or code; training starts over" in caplog.text
+    assert "of other data, options, code or keep_epochs; training starts over" in caplog.text
     path.write_bytes(path.read_bytes()[:-100])
     again = training(method, Checkpoint(path, "key")).run()
     assert "is damaged" in caplog.text

@@ -58,6 +58,24 @@ def test_an_interrupted_training_has_them_all(tmp_path, small_method, monkeypatc
     assert again.with_suffix(EPOCHS).read_bytes() == whole.with_suffix(EPOCHS).read_bytes()
 
 
+def test_a_training_that_was_interrupted_without_them_starts_over(tmp_path, small_method, monkeypatch):
+    write_workspace(tmp_path)
+    options = changed(small_method, training={"epochs": 3})
+    whole = train_fold(tmp_path, options, folder="whole", keep_epochs=True)
+    epoch = Training.epoch
+
+    def stop_after_two(training):
+        epoch(training)
+        training.checkpoint.asked_to_stop = len(training.record["curve"]) == 2
+
+    monkeypatch.setattr(Training, "epoch", stop_after_two)
+    with pytest.raises(Stopped):
+        train_fold(tmp_path, options, checkpoints=tmp_path / "states")
+    monkeypatch.setattr(Training, "epoch", epoch)
+    out = train_fold(tmp_path, options, checkpoints=tmp_path / "states", keep_epochs=True)
+    assert out.with_suffix(EPOCHS).read_bytes() == whole.with_suffix(EPOCHS).read_bytes()
+
+
 @pytest.mark.parametrize("damage", ["gone", "cut"])
 def test_a_fold_without_all_of_them_is_trained_again(tmp_path, small_method, damage):
     write_workspace(tmp_path)

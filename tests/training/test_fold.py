@@ -1,6 +1,7 @@
 """A fold as a step: disjoint subjects, whole files or none, nothing trained twice."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -142,6 +143,24 @@ def test_a_fold_that_fails_leaves_nothing(tmp_path, small_method, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         train_fold(tmp_path, small_method, keep_network=True)
     assert list((tmp_path / "folds").iterdir()) == []
+
+
+def test_predictions_never_stand_beside_an_older_record(tmp_path, small_method, monkeypatch):
+    """As by a kill between the renames of the two files."""
+    write_workspace(tmp_path)
+    out = train_fold(tmp_path, small_method)
+    before, rename = out.read_bytes(), os.replace
+
+    def killed(source, target):
+        if Path(target).name == "casme2-sub01.json":
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train_fold(tmp_path, changed(small_method, training={"epochs": 3}))
+    assert out.read_bytes() != before
+    assert not out.with_suffix(".json").exists()
 
 
 def test_a_fold_with_nothing_new_is_not_trained_again(tmp_path, small_method, monkeypatch, caplog):

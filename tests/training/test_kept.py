@@ -1,5 +1,7 @@
 """A fold's kept result comes back as it was, and never mixes with another."""
 
+import shutil
+
 import pytest
 
 from ra_icl.training.kept import keep_result, restore_result
@@ -62,6 +64,25 @@ def test_a_result_never_takes_up_what_an_older_one_had_beside_it(fold, tmp_path,
     restore_result(fold, tmp_path / "kept")
     assert texts(fold) == ["csv 2", "json 2"]
     assert not fold.with_suffix(suffix).exists()
+
+
+def test_a_copy_that_is_cut_short_leaves_no_record(fold, tmp_path, monkeypatch):
+    """As by a kill between the two files: the older record would vouch for newer predictions."""
+    keep_result(fold, tmp_path / "kept")
+    write(fold, "2")
+    copy = shutil.copyfile
+
+    def killed(source, target):
+        if source.suffix == ".json":
+            raise KeyboardInterrupt
+        copy(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", killed)
+    with pytest.raises(KeyboardInterrupt):
+        keep_result(fold, tmp_path / "kept")
+    kept = tmp_path / "kept" / fold.name
+    assert kept.read_text() == "csv 2"
+    assert not kept.with_suffix(".json").exists()
 
 
 def test_nothing_kept_or_only_half_of_it_brings_nothing_back(fold, tmp_path):

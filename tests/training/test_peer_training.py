@@ -69,8 +69,9 @@ def test_a_fold_of_a_peer_is_that_of_a_plain_loop(tmp_path, ststnet):
 
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 def test_a_peer_resumes_from_its_checkpoint_bit_for_bit(tmp_path, monkeypatch, optimiser):
+    momentum = 0.9 if optimiser == "sgd" else 0.0
     ststnet = peer_options(
-        name="ststnet", size=10, epochs=3, batch=2, learning_rate=0.01, optimiser=optimiser, momentum=0.9
+        name="ststnet", size=10, epochs=3, batch=2, learning_rate=0.01, optimiser=optimiser, momentum=momentum
     )
     write_workspace(tmp_path, size=10)
     whole = pd.read_csv(train_fold(tmp_path, ststnet))
