@@ -35,7 +35,9 @@ def choose(predictions: pd.DataFrame, dataset: str, label: int, named: Sequence[
         names = rows["subject"] + "/" + rows["sequence"]
         for name in named:
             if name not in known:
-                raise InputError(f"attention: {name} is no held-out sequence of {dataset}; name those of its index")
+                raise InputError(
+                    f"attention: {name} is no held-out sequence of {dataset}; correct it, or give its fold"
+                )
         if not set(named) & set(names):
             raise InputError(f"attention: none of {', '.join(named)} has label {label}; name one that has, or none")
         places = [names.tolist().index(name) for name in named if name in set(names)]

@@ -105,14 +105,15 @@ def read_scores(path: Path, counts: Mapping[str, Sequence[int]]) -> list[Printed
 
 
 def _require_counts(counts: Mapping[str, Sequence[int]], columns: Collection[str], path: Path) -> None:
-    """Raise ManyFaultsError for counts that are none, and for datasets of several that have no scores."""
+    """Raise ManyFaultsError for counts that are none, and for datasets of several that are spelled unlike a column."""
     faults, classes = Faults(), None
+    scored = {column.rpartition("_")[0] for column in columns if column.endswith(("_uf1", "_uar"))} - {COMPOSITE}
     for name, found in counts.items():
         whole = isinstance(found, list | tuple) and all(type(count) is int and count > 0 for count in found)
         classes = classes or (len(found) if whole else None)
         if not whole or len(found) < 2 or len(found) != classes:
             faults.append(COUNTS_WRONG.at("--counts", name=name, counts=found))
-        if len(counts) > 1 and not {f"{name}_uf1", f"{name}_uar"} & set(columns):
+        if len(counts) > 1 and name not in scored and scored - set(counts):
             faults.append(COUNTS_UNUSED.at("--counts", name=name, path=path))
     faults.raise_any()
 

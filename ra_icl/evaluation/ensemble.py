@@ -36,6 +36,7 @@ def combine(fold_csvs: Sequence[Path], out: Path, *, view: str, method: str, see
     with files.atomic(out.with_suffix(".json")) as json, files.atomic(out) as csv:
         files.write_csv(csv, table)
         files.write_json(json, _record(records, view, method, seed))
+        out.with_suffix(".json").unlink(missing_ok=True)  # if this process is killed, none is beside newer predictions
 
 
 def _member(path: Path, view: str, classes: int) -> tuple[pd.DataFrame, dict[str, Any], np.ndarray]:

@@ -23,7 +23,6 @@ from ra_icl.evaluation.metrics import SCORES, uar, uf1
 from ra_icl.evaluation.records import read_metrics, read_record
 from ra_icl.evaluation.table_formats import Table, write_formats
 from ra_icl.evaluation.tables import SYNTHETIC_NOTE, percent, record, signed
-from ra_icl.files import RERUN
 
 RULES = {"last": "the last"} | CHOOSING
 LEAKS = ("subject", "mean")  # the rules that look at the labels which they are judged by
@@ -56,12 +55,8 @@ def read_epochs(fold_csvs: Sequence[Path], metrics: Mapping[str, Any]) -> Epochs
     classes = len(metrics["classes"])
     counted = {}
     for path in fold_csvs:
-        told = read_record(path.with_suffix(".json"))
-        seed, kept, trained = seeds[told["seed"]], _read(path), len(told.get("curve", ()))
-        if (last := kept["epoch"].max()) != trained:
-            what = f"ends with epoch {last}, but its fold was trained for {trained}"
-            raise InputError(f"{path.with_suffix(EPOCHS)}: {what}; {RERUN}")
-        for name, rows in kept.groupby(["dataset", "subject"]):
+        seed = seeds[read_record(path.with_suffix(".json"))["seed"]]
+        for name, rows in _read(path).groupby(["dataset", "subject"]):
             if name not in places:
                 what = f"holds {'/'.join(name)}, which is not among the subjects of {metrics['method']}'s metrics"
                 raise InputError(f"{path}: {what}; delete the fold, or make the metrics again")
@@ -117,11 +112,16 @@ def _best_epochs(matrices: np.ndarray) -> np.ndarray:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    """The predictions after each epoch beside a fold's CSV."""
+    """The predictions after each epoch beside a fold's CSV, of all epochs that its record tells of."""
     kept = path.with_suffix(EPOCHS)
     if not kept.is_file():
         raise InputError(f"{kept}: is missing; list the method under keep_epochs and run again")
-    return read_beside(kept, {"epoch": int, "label": int, "prediction": int})
+    rows = read_beside(kept, {"epoch": int, "label": int, "prediction": int})
+    last, trained = rows["epoch"].max(), len(read_record(path.with_suffix(".json")).get("curve", ()))
+    if last != trained:
+        what = f"ends with epoch {last}, but its fold was trained for {trained}"
+        raise InputError(f"{kept}: {what}; delete {path} and run again")
+    return rows
 
 
 def _count(rows: pd.DataFrame, classes: int) -> np.ndarray:

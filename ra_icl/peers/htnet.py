@@ -42,7 +42,7 @@ class Settings(NetworkSettings):
     width: Annotated[int, at_least(1), code("of a token at the first level, doubled at each further level")] = 256
     heads: Annotated[int, at_least(1), code("at the first level, doubled at each further level")] = 3
     repeats: Annotated[
-        tuple[Annotated[int, at_least(1)], Annotated[int, at_least(1)], Annotated[int, at_least(1)]],
+        tuple[Annotated[int, at_least(0)], Annotated[int, at_least(0)], Annotated[int, at_least(0)]],
         code("transformer layers of each level; another script has 2, 2, 8"),
     ] = (2, 2, 10)
     attended_tokens: Annotated[Literal[1], code("tokens of a block, so that attention has nothing to choose")] = 1

@@ -48,8 +48,8 @@ class NetworkSettings(Options):
     epochs: int
 
     def __post_init__(self) -> None:
-        if self.optimiser == "adam" and self.momentum:
-            raise ValueError(f"momentum is {self.momentum}, but adam has none; set 0, or optimiser to sgd")
+        if self.optimiser == "adam" and self.momentum not in (0, type(self).momentum):
+            raise ValueError(f"momentum is {self.momentum}, but adam has none; take it out, or set optimiser to sgd")
 
 
 def origins(settings: Options) -> dict[str, dict[str, Any]]:

@@ -60,10 +60,11 @@ def _require_apart(config: Mapping[str, Any], sweeps: Methods, candidates: Mappi
     for sweep in (name for name in sweeps if config["sweeps"][name]["method"] in takers(config)):
         key = sweeps[sweep]["key"]
         for candidate, changes in candidates.items():
+            *parents, last = key.split(".")
             inner: Any = changes
-            for part in key.split("."):
+            for part in parents:
                 inner = inner.get(part) if isinstance(inner, Mapping) else None
-            if inner is not None:
+            if isinstance(inner, Mapping) and last in inner:
                 raise InputError(
                     f"config: selection.candidates.{candidate}: changes {key}, which the sweep {sweep} varies; "
                     f"set sweeps.{sweep} to null, or take the key out of the candidate"

@@ -32,8 +32,8 @@ NOTES = (
     "Flow maps: mean per sequence; what a method needs at inference is in parentheses",
 )
 SELECTED_NOTE = (
-    "UF1, seconds and memory of a fold are those of options chosen by nested selection, everything else that of the "
-    "method's options in the config"
+    "For methods whose options were chosen by nested selection, UF1, seconds and memory of a fold are those of the "
+    "chosen options; everything else is that of the options in the config"
 )
 KEYS = ("title", "options", "size", "instances")
 

@@ -113,7 +113,8 @@ def check_method(config: Mapping[str, Any], method: Mapping[str, Any], where: st
         require_known(sampling.source, config["public_flow"], f"{where}.sampling.source")
     if published and sampling.depth:
         raise InputError(f"config: {where}.sampling.depth: published maps have no depth; set false")
-    if not published and checked.input.normalise == "none" and checked.augmentation.flip_negates_u:
+    in_pixels = not published and checked.input.normalise == "none"
+    if in_pixels and checked.augmentation.flip_negates_u and not method["peer"]:
         raise InputError(
             f"config: {where}.augmentation.flip_negates_u: turns u into 1 - u, but with input.normalise none u is in "
             "pixels; set it to false, or normalise to instance or set"

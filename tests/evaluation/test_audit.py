@@ -229,6 +229,17 @@ def test_counts_that_do_not_fit_are_said(tmp_path, counts, fault):
         read_scores(path, counts)
 
 
+def test_counts_may_hold_datasets_whose_scores_were_not_printed(tmp_path):
+    path = tmp_path / "theirs.csv"
+    for columns, values in (
+        ("composite_uf1,composite_uar", "90,90"),
+        ("composite_uf1,composite_uar,a_uf1", "90,90,80"),
+    ):
+        path.write_text(f"method,{columns}\nA,{values}\n")
+        (row,) = read_scores(path, TINY)
+        assert set(row.counts) == set(TINY)
+
+
 def test_every_kind_has_an_example():
     kinds = [kind for name, kind in FaultKind.all.items() if name.startswith("audit-")]
     assert len(kinds) == 7

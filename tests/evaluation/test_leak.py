@@ -213,6 +213,10 @@ def cut_last_epoch(fold, inner):
             cut_last_epoch,
             r"smic-002.epochs.csv: ends with epoch \d, but its fold was trained for \d; delete",
         ),
+        (
+            lambda fold, inner: cut_last_epoch(inner, None),
+            r"inner1of2.epochs.csv: ends with epoch 5, but its fold was tr",
+        ),
         (lambda fold, inner: fold.unlink(), "the last epochs are not what m2 was scored on; run its folds again"),
         (lambda fold, inner: inner.with_suffix(EPOCHS).unlink(), "group1of2-inner1of2.epochs.csv: is missing"),
         (

@@ -120,7 +120,7 @@ def test_a_table_of_selected_methods_says_which_options_its_columns_are_of(tmp_p
     inputs = {"m1": {"title": "M1", "options": SMALL | PLAIN, "size": SIZE, "instances": 1.0}}
     write_costs(inputs, [tmp_path / "m1.json"], tmp_path / "cost", "cpu")
     notes = (tmp_path / "cost.notes.md").read_text()
-    assert "chosen by nested selection, everything else that of the method's options" in notes
+    assert "memory of a fold are those of the chosen options; everything else" in notes
     assert "wide" in notes
 
 

@@ -58,9 +58,12 @@ def test_peers_are_known_without_torch():
         ("{peer: {name: ststnet, epoch: 3}}", "methods.mine.peer.epoch: unknown key; known: size, .*epochs"),
         ("{peer: {name: ststnet, epochs: 0}}", "methods.mine.peer.epochs: is 0; give at least 1"),
         ("{peer: {name: ststnet, optimiser: lion}}", "methods.mine.peer.optimiser: is 'lion'; choose 'adam' or 'sgd'"),
-        ("{peer: {name: ststnet, momentum: 0.9}}", "methods.mine.peer: momentum is 0.9, but adam has none; set 0, or"),
+        (
+            "{peer: {name: ststnet, momentum: 0.9}}",
+            "methods.mine.peer: momentum is 0.9, but adam has none; take it out",
+        ),
         ("{peer: {name: htnet, width: 2}}", r"methods.mine.peer: width is 2, less than heads \(3\); give each head"),
-        ("{peer: {name: htnet, repeats: [2, 0, 1]}}", "methods.mine.peer.repeats.1: is 0; give at least 1"),
+        ("{peer: {name: htnet, repeats: [2, -1, 1]}}", "methods.mine.peer.repeats.1: is -1; give at least 0"),
         ("{peer: {name: dual_inception, maps: [0, 16]}}", "methods.mine.peer.maps.0: is 0; give at least 1"),
     ],
 )

@@ -90,6 +90,13 @@ def test_a_candidate_that_changes_what_a_sweep_varies_is_refused(demo):
     with pytest.raises(InputError, match=rf"candidates\.few: changes {key}, .* sweeps\.queries to null"):
         check_config(few)
     check_config(merge(few, {"sweeps": {"queries": None}}))
+    decays = {"figure": 20, "method": "m6", "key": "model.target_decay_end", "values": [0.995, 1.0]}
+    fixed = merge(demo, {"selection": {"candidates": {"fixed": {"model": {"target_decay_end": None}}}}})
+    check_config(fixed)
+    with pytest.raises(
+        InputError, match=r"candidates\.fixed: changes model\.target_decay_end, .* sweeps\.decays to null"
+    ):
+        check_config(merge(fixed, {"sweeps": {"decays": decays}}))
     check_config(merge(few, {"selection": {"methods": {"m6": None}}}))
 
 
