@@ -95,8 +95,8 @@ def run_fold(
     facts = {"key": key, "commit": commit_of_code()}
     # A training that was interrupted without it lacks the predictions after its first epochs.
     state_key = f"{key}, every epoch predicted" if keep_epochs else key
-    state = Path(checkpoints, f"{fold.name}.safetensors") if checkpoints else None
-    state = Checkpoint(state, state_key, checkpoint_seconds) if state else None
+    name = f"{fold.name}.safetensors"
+    state = Checkpoint(Path(checkpoints, name), state_key, checkpoint_seconds) if checkpoints else None
     with state or nullcontext(), explaining_memory():
         sets = instance_sets(stored, options.input, device)
         training, unseen = split(sets, held_out)

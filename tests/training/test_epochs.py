@@ -31,22 +31,26 @@ def test_keeping_them_changes_nothing_else(tmp_path, small_method):
     assert not plain.with_suffix(EPOCHS).exists()
 
 
+def interrupt(monkeypatch, workspace, options, after, **keeping):
+    """A fold of the workspace that is asked to stop after so many epochs, and stops."""
+    epoch = Training.epoch
+
+    def stop(training):
+        epoch(training)
+        training.checkpoint.asked_to_stop = len(training.record["curve"]) == after
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Training, "epoch", stop)
+        with pytest.raises(Stopped):
+            train_fold(workspace, options, **keeping)
+
+
 def test_an_interrupted_training_has_them_all(tmp_path, small_method, monkeypatch):
     write_workspace(tmp_path)
     options = changed(small_method, training={"epochs": 3})
     whole = train_fold(tmp_path, options, folder="whole", keep_epochs=True)
-
-    epoch = Training.epoch
-
-    def stop_after_one(training):
-        epoch(training)
-        training.checkpoint.asked_to_stop = len(training.record["curve"]) == 1
-
     states = {"checkpoints": tmp_path / "states", "keep_epochs": True}
-    monkeypatch.setattr(Training, "epoch", stop_after_one)
-    with pytest.raises(Stopped):
-        train_fold(tmp_path, options, **states)
-    monkeypatch.setattr(Training, "epoch", epoch)
+    interrupt(monkeypatch, tmp_path, options, 1, **states)
     resumed = train_fold(tmp_path, options, **states)
     assert resumed.with_suffix(EPOCHS).read_bytes() == whole.with_suffix(EPOCHS).read_bytes()
 
@@ -62,16 +66,7 @@ def test_a_training_that_was_interrupted_without_them_starts_over(tmp_path, smal
     write_workspace(tmp_path)
     options = changed(small_method, training={"epochs": 3})
     whole = train_fold(tmp_path, options, folder="whole", keep_epochs=True)
-    epoch = Training.epoch
-
-    def stop_after_two(training):
-        epoch(training)
-        training.checkpoint.asked_to_stop = len(training.record["curve"]) == 2
-
-    monkeypatch.setattr(Training, "epoch", stop_after_two)
-    with pytest.raises(Stopped):
-        train_fold(tmp_path, options, checkpoints=tmp_path / "states")
-    monkeypatch.setattr(Training, "epoch", epoch)
+    interrupt(monkeypatch, tmp_path, options, 2, checkpoints=tmp_path / "states")
     out = train_fold(tmp_path, options, checkpoints=tmp_path / "states", keep_epochs=True)
     assert out.with_suffix(EPOCHS).read_bytes() == whole.with_suffix(EPOCHS).read_bytes()
 
