@@ -41,13 +41,13 @@ def metrics(
     Example: ra-icl metrics results/demo/folds/cde/m6/seed0/*.csv --protocol cde --method m6 --out m6.json
     --index results/demo/index/casme2.csv --index results/demo/index/samm.csv --index results/demo/index/smic.csv
     """
-    from ra_icl.evaluation.choice import selection_of
+    from ra_icl.evaluation.choice import selections_of
     from ra_icl.evaluation.metrics import aggregate
 
     known = class_names(protocol, classes)
     data = {"indexes": index or [], "left_out": counts_of(left_out)}
-    chosen = selection_of(choice or [])
-    aggregate(folds, out, classes=known, protocol=protocol, method=method, selection_of=chosen, **data)
+    chosen = selections_of(choice or [])
+    aggregate(folds, out, classes=known, protocol=protocol, method=method, selections=chosen, **data)
 
 
 @app.command()

@@ -73,17 +73,21 @@ def read_choice(path: Path) -> dict[str, Any]:
     return content
 
 
-def selection_of(paths: Sequence[Path]) -> dict[str, Any]:
-    """What a method's metrics say about the choices that its folds took; {} without choices.
+def selections_of(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """What metrics say about the choices that their folds took: an entry for each method that was selected for.
 
-    {"method": the method that was selected for, "inner_folds", "seed", "groups": {group: {"candidate": the chosen one,
-    "scores": {candidate: its score}, "spread": {candidate: its spread}}}}.
-    Raises InputError if the choices are those of several methods.
+    An entry is {"method": that method, "inner_folds", "seed", "groups": {group: {"candidate": the chosen one,
+    "scores": {candidate: its score}, "spread": {candidate: its spread}}}}. Folds of a method take the choices of one
+    method at most, those of an ensemble the choices of its members.
     """
-    choices = [read_choice(path) for path in paths]
-    for path, choice in zip(paths, choices, strict=True):
-        if choice["method"] != choices[0]["method"]:
-            raise InputError(f"{path}: is a choice for {choice['method']}, {paths[0]} for {choices[0]['method']}")
+    choices: dict[str, list[dict[str, Any]]] = {}
+    for choice in map(read_choice, paths):
+        choices.setdefault(choice["method"], []).append(choice)
+    return [_selection(of_method) for of_method in choices.values()]
+
+
+def _selection(choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The entry of `selections_of` for the choices of one method."""
     groups = {
         choice["group"]: {
             "candidate": choice["candidate"],
@@ -92,17 +96,23 @@ def selection_of(paths: Sequence[Path]) -> dict[str, Any]:
         }
         for choice in choices
     }
-    return {key: choices[0][key] for key in ("method", "inner_folds", "seed")} | {"groups": groups} if choices else {}
+    return {key: choices[0][key] for key in ("method", "inner_folds", "seed")} | {"groups": groups}
 
 
 def selection_notes(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
     """The notes of a table whose methods took choices: which, and how the candidates fared in the inner folds."""
-    found = [content["selection_of"] for content in metrics if content.get("selection_of")]
+    found = [selection for content in metrics for selection in _taken(content)]
     return list(dict.fromkeys(note for one in found for note in _notes_of(one, metrics)))
 
 
+def _taken(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The selections that metrics tell of: of a method one at most, of an ensemble those of its members."""
+    own = content.get("selection_of")
+    return [own] if own else content.get("selections_of_members", [])
+
+
 def _notes_of(selection: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    takers = [content["method"] for content in metrics if content.get("selection_of") == selection]
+    takers = [content["method"] for content in metrics if selection in _taken(content)]
     others = ", ".join(name for name in takers if name != selection["method"])
     yield (
         f"Options of {selection['method']} were chosen for each of {len(selection['groups'])} groups of subjects, by "

@@ -202,9 +202,16 @@ def _notes(contents: Sequence[Mapping[str, Any]], methods: Mapping[str, Mapping[
         "All rows of a method come from the same trainings; gain: points over the last epoch",
         "Best for each held-out subject: highest accuracy on that subject, of several epochs the latest; "
         "best over all: highest UF1 + UAR of all held-out subjects; both look at the labels that they are judged by",
-        *([INNER_NOTE] if any(content.get("selection_of") for content in contents) else []),
+        *_inner_notes(contents),
         *interval_notes(names, [subjects_of(content) for content in contents]),
     )
+
+
+def _inner_notes(contents: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Whose inner folds chose the epochs: a method that takes another's options takes its epochs, too."""
+    selected = [(content["method"], content["selection_of"]) for content in contents if content.get("selection_of")]
+    others = [f"for {method} those of {of['method']}" for method, of in selected if of["method"] != method]
+    return ["; ".join([INNER_NOTE, *others])] if selected else []
 
 
 def write_leak(metrics_jsons: Sequence[Path], folds: Path, out_stem: Path, figure_stem: Path, methods: Mapping) -> None:

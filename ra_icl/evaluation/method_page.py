@@ -108,15 +108,20 @@ def _people(content: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _trained(content: Mapping[str, Any]) -> str:
-    """A sentence: folds, seeds, seconds, device, commit."""
-    seeds = ", ".join(map(str, content["seeds"]))
-    folds = f"{content['folds']} folds, seed{'s' * (len(content['seeds']) > 1)} {seeds}" if "folds" in content else ""
+    """A sentence: folds, seeds, seconds, device, commit; of an ensemble also what it is the mean of."""
+    members = [f"{method} ({_seeds(of_it)})" for method, of_it in content.get("members", {}).items()]
+    which = f"the mean of {' and '.join(members)}" if members else _seeds(content["seeds"])
+    folds = f"{content['folds']} folds, {which}" if "folds" in content else ""
     made = [f"in {duration(content['seconds'])}"] if content.get("seconds") else []
     for word, key in (("on", "device"), ("with", "precision")):
         made += [f"{word} {', '.join(content[key])}"] if content.get(key) else []
     commits = ", ".join(commit[:12] + commit[40:] for commit in content.get("commit", []))
     parts = [folds, " ".join(["trained", *made]) if made else "", f"commit {commits}" if commits else ""]
     return escape("; ".join(filter(None, parts))) + "."
+
+
+def _seeds(seeds: Collection[int]) -> str:
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def _notes(content: Mapping[str, Any]) -> list[str]:

@@ -111,7 +111,7 @@ def aggregate(
     method: str,
     indexes: Sequence[Path] = (),
     left_out: Mapping[str, int] | None = None,
-    selection_of: Mapping[str, Any] | None = None,
+    selections: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Pool the folds of one method (CSV files, each with its .json beside it) into a metrics JSON.
 
@@ -120,8 +120,9 @@ def aggregate(
     were fed and made by, and `warnings`, how many of them have each finding of `explain` (left out for folds of older
     versions). indexes: the index CSVs of the protocol's datasets; with them every sequence that the protocol holds out
     must be predicted, and `without_apex` counts those that have no annotated apex, per dataset. left_out: how many
-    sequences `data.exclude` took out of the protocol, per dataset. selection_of: of `choice.selection_of`, if the
-    method's options were selected; it goes along.
+    sequences `data.exclude` took out of the protocol, per dataset. selections: of `choice.selections_of`: goes
+    along as `selection_of` or, of an ensemble, as `selections_of_members`, beside its `members`, {method: seeds}, and
+    `view`, what they predict from.
     Raises InputError, naming the file, if a fold lacks a column or a prediction, if it belongs to another method or
     protocol, was trained under other rules or on other flow than the rest, if a sequence is not predicted exactly once
     per seed, is in no index, or is held out by the protocol but not predicted.
@@ -139,8 +140,10 @@ def aggregate(
     index = pd.concat([read_index_csv(path) for path in indexes]) if indexes else None
     if index is not None:
         _require_all(out, predictions, index, protocol_of(protocol, classes))
+    members = _members([metadata for _, metadata in folds])
     content = {
         **rules,
+        **members,
         "folds": len({metadata["fold"] for _, metadata in folds}),
         **_origin([metadata for _, metadata in folds]),
         **summarise(predictions, classes),
@@ -148,7 +151,7 @@ def aggregate(
         **count_warnings(folds),
         **({"without_apex": count_without_apex(predictions, index)} if index is not None else {}),
         "left_out": dict(left_out or {}),
-        **({"selection_of": dict(selection_of)} if selection_of else {}),
+        **_selected(out, selections, members),
         **({} if all(metadata.get("draws", True) for _, metadata in folds) else {"draws": False}),
     }
     content = {"title": "; ".join([f"{method.upper()}, protocol {protocol}", *caveats(content)]), **content}
@@ -182,6 +185,26 @@ def _require_all(out: Path, predictions: pd.DataFrame, index: pd.DataFrame, prot
             f"{out}: {len(missing)} of {len(held_out)} sequences of protocol {protocol.name} have no prediction, "
             f"{'/'.join(missing.iloc[0][SEQUENCE_KEY])} first; give the CSV files of all folds, once all are trained"
         )
+
+
+def _members(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What an ensemble's folds are the means of, {"members": {method: seeds}, "view"}; {} for those of a method."""
+    seeds: dict[str, set[int]] = {}
+    for member in [member for record in records for member in record.get("members", ())]:
+        seeds.setdefault(member["method"], set()).add(member["seed"])
+    if not seeds:
+        return {}
+    return {"members": {method: sorted(of_it) for method, of_it in seeds.items()}, "view": records[0]["view"]}
+
+
+def _selected(out: Path, selections: Sequence[Mapping[str, Any]], members: Mapping[str, Any]) -> dict[str, Any]:
+    """The key under which metrics tell how options were chosen; raises InputError for a method with two choices."""
+    if members:
+        return {"selections_of_members": [dict(selection) for selection in selections]} if selections else {}
+    if len(selections) > 1:
+        listed = " and ".join(selection["method"] for selection in selections)
+        raise InputError(f"{out}: was given choices for {listed}; a method takes those of one")
+    return {"selection_of": dict(selections[0])} if selections else {}
 
 
 def _require_rules(path: Path, metadata: dict[str, Any], rules: dict[str, Any]) -> None:

@@ -46,11 +46,12 @@ def write_run_page(
         raise InputError(f"{out}: no metrics given; name the metrics JSON files of the run")
     found = [read_metrics(path) for path in metrics_jsons]
     source = found[0]["data_source"]
+    trained = [content for content in found if not content.get("members")]  # an ensemble trains nothing of its own
     body = [
         f"<p>Data: {SOURCES[source]}.</p>",
         pages.rows(_settings(found, titles)),
-        pages.bullets(_origin(found)),
-        pages.folded("Run times", pages.rows(_training_times(found, titles)) + _step_times(Path(benchmarks))),
+        pages.bullets(_origin(trained)),
+        pages.folded("Run times", pages.rows(_training_times(trained, titles)) + _step_times(Path(benchmarks))),
         *(_config(config, defaults) if config else []),
     ]
     pages.write_page(out, "; ".join(["What this run was", *all_caveats(found)]), body)
@@ -62,7 +63,7 @@ def _settings(found: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> 
     for protocol in dict.fromkeys(content["protocol"] for content in found):
         of_it = [content for content in found if content["protocol"] == protocol]
         first = of_it[0]
-        seeds = sorted({seed for content in of_it for seed in content["seeds"]})
+        seeds = sorted({seed for content in of_it for seed in _seeds(content)})
         rows.append(
             {
                 "Setting": setting(protocol, first["scores"]),
@@ -75,6 +76,11 @@ def _settings(found: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> 
             }
         )
     return pd.DataFrame(rows)
+
+
+def _seeds(content: Mapping[str, Any]) -> set[int]:
+    """The seeds behind a method or, of an ensemble, behind its members."""
+    return set().union(*content["members"].values()) if content.get("members") else set(content["seeds"])
 
 
 def _origin(found: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -16,13 +16,12 @@ TRAINING_KEYS = tuple(field.name for field in fields(MethodOptions))
 def training_options(method: Mapping[str, Any]) -> dict[str, Any]:
     """All options of a resolved method that its folds depend on; its sampling is part of the flow's path.
 
-    For a peer these are its own settings and the device: it prepares its input itself and trains in fp32. A classifier
-    of descriptors runs on a CPU.
+    For a peer these are its own settings and the device (`MethodOptions.counting`). A classifier of descriptors runs on
+    a CPU.
     """
     if not method["peer"]:
         return {key: method[key] for key in TRAINING_KEYS}
-    training = {"device": method["training"]["device"] if draws(method) else "cpu", "precision": "fp32"}
-    return {"peer": method["peer"], "input": {"normalise": "none"}, "training": training}
+    return {"peer": method["peer"], "training": {"device": method["training"]["device"] if draws(method) else "cpu"}}
 
 
 def add_candidates(config: Mapping[str, Any], methods: Methods, sweeps: Methods) -> None:

@@ -19,7 +19,7 @@ class Selection:
     """
 
     def __init__(self, plan: Plan) -> None:
-        self._options = plan.config["selection"]
+        self._plan, self._options = plan, plan.config["selection"]
         self._taken = takers(plan.config, plan.sweeps)
         self._inner: dict[str, dict[str, list[str]]] = {}  # {protocol: {group: its inner folds}}
         self._groups: dict[str, dict[str, str]] = {}  # {protocol: {fold: the group of its subjects}}
@@ -46,15 +46,24 @@ class Selection:
         return [path for protocol in self._inner for method in methods for path in self.choices_of(protocol, method)]
 
     def choices_of(self, protocol: str, method: str) -> list[str]:
-        """The choices that a method takes under a protocol, one per group; none if it takes no choice."""
-        if method not in self._taken:
-            return []
-        return [f"{protocol}/{self._taken[method]}/{group}.json" for group in self._inner.get(protocol, ())]
+        """The choices that a method, or an ensemble's members, take under a protocol, one per group; none if none."""
+        taken = [self._taken[member] for member in self._plan.trained(method) if member in self._taken]
+        groups = self._inner.get(protocol, ())
+        return [f"{protocol}/{selecting}/{group}.json" for selecting in dict.fromkeys(taken) for group in groups]
 
     def choice_of(self, protocol: str, method: str, fold: str) -> list[str]:
         """The one choice that a fold takes, that of its subjects' group; none for inner folds and other methods."""
         group = self._groups.get(protocol, {}).get(fold)
         return [f"{protocol}/{self._taken[method]}/{group}.json"] if group and method in self._taken else []
+
+    def keeps_epochs(self, method: str) -> bool:
+        """Whether the predictions after each epoch of a method or candidate are kept.
+
+        Also those of a candidate from whose inner folds a method of `keep_epochs` takes its choice, and so its epoch.
+        """
+        kept = self._plan.config["keep_epochs"]
+        selecting, _, candidate = method.partition(".")
+        return method in kept or (bool(candidate) and selecting in {self._taken.get(name) for name in kept})
 
     def inner_files(self, protocol: str, method: str, group: str) -> list[str]:
         """The CSVs that a choice is made from: every candidate's inner folds."""

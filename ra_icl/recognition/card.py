@@ -114,8 +114,11 @@ def _worth(model: Model) -> list[str]:
         f"({score['folds']} folds{seeds}, {clips} clips, {people} people). "
         f"{interval} Guessing gives a UAR of {100 / len(model.classes):.1f} %."
     )
+    options = "the same options"
+    if model.about["choice"]:
+        options = "options chosen for each group of people on the others (this network has what most groups chose)"
     own = (
-        "That is the score of the same method with the same options, trained without the people that it was tested on. "
+        f"That is the score of the same method with {options}, trained without the people that it was tested on. "
         "This network itself has nobody left to be tested on. It is right on "
         f"{100 * training['right_on_training']:.0f} % of the clips that it was trained on, which says how well it fits "
         "them and nothing else."

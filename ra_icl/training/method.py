@@ -160,6 +160,14 @@ class MethodOptions(Options):
             raise ValueError("inference.network is target, but without IRC and MRD no target is trained; set online")
 
     @property
+    def counting(self) -> "MethodOptions":
+        """The options that count: all or, of a peer, which prepares its input itself, its settings and the device."""
+        if not self.peer:
+            return self
+        training = OptimiserOptions(device=self.training.device, precision="fp32")
+        return MethodOptions(peer=self.peer, input=InputOptions(normalise="none"), training=training)
+
+    @property
     def consistent(self) -> bool:
         """Whether a target network takes part: the IRC or the MRD module is on."""
         return self.loss.attention > 0 or self.loss.regions > 0

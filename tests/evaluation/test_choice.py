@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ra_icl.errors import InputError
-from ra_icl.evaluation.choice import choose, read_choice, selection_notes, selection_of
+from ra_icl.evaluation.choice import choose, read_choice, selection_notes, selections_of
 from ra_icl.files import read_json, write_json
 
 CLASSES = ("negative", "positive", "surprise")
@@ -128,7 +128,7 @@ def test_metrics_and_notes_say_what_was_chosen(folds, tmp_path):
             record = read_json(path.with_suffix(".json"))
             write_json(path.with_suffix(".json"), record | {"fold": f"{group}{record['fold'][6:]}"})
         chosen(folds, tmp_path / f"{group}.json", group=group)
-    found = selection_of([tmp_path / "group1.json", tmp_path / "group2.json"])
+    (found,) = selections_of([tmp_path / "group1.json", tmp_path / "group2.json"])
     assert (found["method"], found["inner_folds"], found["seed"]) == ("m2", 2, 3)
     assert list(found["groups"]) == ["group1", "group2"]
     assert found["groups"]["group2"]["candidate"] == "slow"
@@ -140,12 +140,19 @@ def test_metrics_and_notes_say_what_was_chosen(folds, tmp_path):
     assert len(groups) == 2
     assert groups[0].startswith("m2, group1: slow (base ")
     assert f"slow {100 * slow['score']:.1f} ± {100 * slow['spread']:.1f}" in groups[0]
-    assert selection_of([]) == {}
+    assert selections_of([]) == []
     assert selection_notes([{"method": "m1"}]) == []
-    other = read_json(tmp_path / "group2.json") | {"method": "m6"}
-    write_json(tmp_path / "group2.json", other)
-    with pytest.raises(InputError, match=r"group2\.json: is a choice for m6, .*group1\.json for m2"):
-        selection_of([tmp_path / "group1.json", tmp_path / "group2.json"])
+
+
+def test_notes_of_an_ensemble_tell_the_choices_of_all_its_members(folds, tmp_path):
+    chosen(folds, tmp_path / "m2.json")
+    write_json(tmp_path / "m6.json", read_json(tmp_path / "m2.json") | {"method": "m6"})
+    found = selections_of([tmp_path / "m2.json", tmp_path / "m6.json"])
+    assert [selection["method"] for selection in found] == ["m2", "m6"]
+    notes = selection_notes([{"method": "both", "selections_of_members": found}])
+    assert [note.split(" ")[:3] for note in notes[::2]] == [["Options", "of", "m2"], ["Options", "of", "m6"]]
+    assert [note.split(":")[0] for note in notes[1::2]] == ["m2, group1", "m6, group1"]
+    assert all("also used for both. Below" in note for note in notes[::2])
 
 
 def run(*arguments):

@@ -52,8 +52,24 @@ def test_the_mean_of_the_members_is_predicted(tmp_path):
     assert (record["seconds"], record["method"], record["seed"]) == (36.0, "m6_ensemble", 0)
     assert record["data"]["all"]["u"] == {"mean": 2.5, "min": -3.0, "max": 4.0}
     # It is scored as any method is.
-    content = aggregate([out], tmp_path / "m.json", classes=("a", "b", "c"), protocol="cde", method="m6_ensemble")
+    about = {"classes": ("a", "b", "c"), "protocol": "cde", "method": "m6_ensemble"}
+    choices = [{"method": name, "inner_folds": 2, "seed": 0, "groups": {}} for name in ("m2", "m6")]
+    content = aggregate([out], tmp_path / "m.json", **about, selections=choices)
     assert content["scores"]["composite"]["samples"] == 4
+    assert content["members"] == {"m1": [1], "m2": [2], "m3": [3]}
+    assert (content["view"], content["selections_of_members"]) == ("all_mirror", choices)
+    assert "selection_of" not in content
+
+
+def test_a_method_takes_the_choices_of_one(tmp_path):
+    about = {"classes": ("a", "b", "c"), "protocol": "cde", "method": "m1"}
+    choices = [{"method": name, "groups": {}} for name in ("m2", "m6")]
+    path = write_member(tmp_path, 1)
+    with pytest.raises(InputError, match=r"m\.json: was given choices for m2 and m6; a method takes those of one"):
+        aggregate([path], tmp_path / "m.json", **about, selections=choices)
+    content = aggregate([path], tmp_path / "m.json", **about, selections=choices[:1])
+    assert content["selection_of"] == choices[0]
+    assert content.keys().isdisjoint({"members", "view", "selections_of_members"})
 
 
 def test_one_member_is_itself(tmp_path):

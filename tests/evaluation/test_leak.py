@@ -82,7 +82,7 @@ def write_run(folder):
             name = f"{group}of2-inner{part + 1}of2.csv"
             write_fold(folder / "folds" / "cde" / "m6.fast" / "seed0" / name, table, 0, "m6.fast")
     path = folder / "m2.json"
-    aggregate(paths, path, classes=CLASSES, protocol="cde", method="m2", selection_of=SELECTION)
+    aggregate(paths, path, classes=CLASSES, protocol="cde", method="m2", selections=[SELECTION])
     return path, rows
 
 
@@ -184,11 +184,13 @@ def test_table_and_figure_are_written(run, tmp_path):
     text = (tmp_path / "leak.md").read_text()
     assert "published flow maps" in text
     assert "both look at the labels that they are judged by" in text
-    assert INNER_NOTE in text
+    assert f"{INNER_NOTE}; for m2 those of m6" in text
     metrics, epochs, chosen = read_method(path, folds)
     without = {key: value for key, value in metrics.items() if key != "selection_of"}
     chosen = {rule: found for rule, found in chosen.items() if rule != "inner"}
-    assert INNER_NOTE not in build_leak([(without, epochs, chosen)], {}).notes
+    assert INNER_NOTE not in "\n".join(build_leak([(without, epochs, chosen)], {}).notes)
+    own = metrics | {"method": "m6"}
+    assert INNER_NOTE in build_leak([(own, epochs, chosen)], {}).notes
     assert (tmp_path / "figure.png").stat().st_size > 10_000
     assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
 

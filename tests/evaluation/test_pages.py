@@ -95,6 +95,13 @@ def test_the_page_of_a_method_has_every_datasets_scores_and_matrix(m6, tmp_path)
     assert "title: x" not in text
 
 
+def test_an_ensembles_page_names_its_members(m6, tmp_path):
+    content = files.read_json(tmp_path / "m6.json") | {"members": {"m6": [0, 1, 2], "m3": [0]}, "view": "middle"}
+    files.write_json(tmp_path / "all.json", content)
+    write_method_page(tmp_path / "all.json", tmp_path / "all.html", "All", {})
+    assert "15 folds, the mean of m6 (seeds 0, 1, 2) and m3 (seed 0); trained in" in (tmp_path / "all.html").read_text()
+
+
 def test_metrics_of_an_older_version_have_a_page_too(tmp_path):
     files.write_json(tmp_path / "m1.json", metrics("m1", "casme3_4"))
     write_method_page(tmp_path / "m1.json", tmp_path / "m1.html", "M1", {})
@@ -107,7 +114,8 @@ def test_metrics_of_an_older_version_have_a_page_too(tmp_path):
 def test_the_page_of_the_run_says_what_was_run_how_long_and_with_which_config(m6, tmp_path):
     older = metrics("m2", source="twins") | {"folds": 3, "seconds": 60.0, "device": ["NVIDIA"], "commit": ["unknown"]}
     other = metrics("m6", "casme3_7", source="twins")
-    for name, content in (("m2", older), ("7", other)):
+    mean = older | {"method": "mean", "members": {"m2": [0, 1]}, "view": "middle"}  # which trains nothing of its own
+    for name, content in (("m2", older), ("7", other), ("mean", mean)):
         files.write_json(tmp_path / f"{name}.json", content)
     for subject, seconds in (("a", 30), ("b", 90)):
         path = tmp_path / "benchmarks/crops/samm" / f"{subject}.tsv"
@@ -115,13 +123,14 @@ def test_the_page_of_the_run_says_what_was_run_how_long_and_with_which_config(m6
         path.write_text(f"s\tmax_rss\n{seconds}\t{seconds * 10.24}\n")
     (tmp_path / "benchmarks/flow/middle-4/samm").mkdir(parents=True)
     (tmp_path / "benchmarks/flow/middle-4/samm/a.tsv").write_text("s\tmax_rss\n1\tNA\n")
-    paths = [tmp_path / f"{name}.json" for name in ("m6", "m2", "7")]
+    paths = [tmp_path / f"{name}.json" for name in ("m6", "m2", "7", "mean")]
     config = {"seeds": [0], "base": {"training": {"epochs": 3}}, "protocols": ["cde"]}
     defaults = {"seeds": [0], "base": {"training": {"epochs": 100}}}
     write_run_page(paths, tmp_path / "run.html", config, defaults, {"m2": "M2 <x>"}, tmp_path / "benchmarks")
     settings, training, steps, changes = tables(tmp_path / "run.html")
     assert settings["Setting"].tolist() == ["CASME II, SAMM, SMIC-HS (CDE)", "CAS(ME)³, 7 classes"]
-    assert settings["Methods"].tolist() == ["m6, M2 <x>", "m6"]
+    assert settings["Methods"].tolist() == ["m6, M2 <x>, mean", "m6"]
+    assert settings["Seed numbers"].tolist() == ["0, 1", "0"]
     assert settings["People"].tolist() == ["15", "–"]
     assert training[["Training", "Folds", "Together"]].to_numpy().tolist() == [
         *(["m6", "15", "1.9 h"], ["M2 <x>", "3", "60 s"], ["m6", "–", "–"])

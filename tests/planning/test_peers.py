@@ -116,8 +116,8 @@ def test_folds_of_a_peer_depend_on_its_settings_and_code_alone(tmp_path):
     plan, other = plan_of(tmp_path, text), plan_of(tmp_path, "seeds: [0]")
     found = json.loads(plan.training_slice("peer_ststnet"))
     assert found["peer"] == {"name": "ststnet", "batch": 8}
-    assert found.keys() == {"peer", "input", "training"}
-    assert found["training"].keys() == {"device", "precision"}
+    assert found.keys() == {"peer", "training"}
+    assert found["training"].keys() == {"device"}
     assert json.loads(other.training_slice("peer_ststnet")) == found | {"peer": {"name": "ststnet"}}
     assert (plan.device("peer_ststnet"), plan.device("peer_svm")) == ("auto", "cpu")  # no share of a GPU for an SVM
     assert json.loads(plan.training_slice("peer_svm"))["training"]["device"] == "cpu"

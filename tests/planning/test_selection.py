@@ -52,6 +52,25 @@ def test_a_choice_is_made_from_all_inner_folds_of_all_candidates(demo):
     assert selection.trainings == 2 * 5 * len(GRID) * 2
 
 
+def test_epochs_are_kept_of_the_candidates_whose_choices_a_method_takes(demo):
+    selection = Selection(make_plan(demo | {"keep_epochs": ["m1", "m3"]}))
+    kept = [name for name in ("m1", "m2", "m2.wide", "m3", "m4", "m6", "m6.wide") if selection.keeps_epochs(name)]
+    assert kept == ["m1", "m2.wide", "m3"]
+    selection = Selection(make_plan(demo | {"keep_epochs": ["m6"]}))
+    assert [selection.keeps_epochs(name) for name in ("m6", "m6.slow", "m4", "m2.slow")] == [True, True, False, False]
+
+
+def test_an_ensemble_takes_the_choices_of_its_members(demo):
+    ensembles = {
+        "both": {"title": "Both", "members": ["m1", "m4", "m2"]},
+        "plain": {"title": "Plain", "members": ["m3"]},
+    }
+    selection = Selection(make_plan(merge(demo, {"ensembles": ensembles})))
+    groups = [f"group{number}.json" for number in range(1, 6)]
+    assert selection.choices_of("cde", "both") == [f"cde/{name}/{group}" for name in ("m2", "m6") for group in groups]
+    assert selection.choices_of("cde", "plain") == []
+
+
 def test_every_fold_takes_the_choice_of_its_subjects_group(demo):
     plan = make_plan(demo)
     selection, rows = Selection(plan), plan.selected["cde"]

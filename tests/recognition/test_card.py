@@ -79,6 +79,13 @@ def test_the_card_tells_data_score_and_limits(world, score):
     assert len([line for line in text.splitlines() if line.startswith("# ")]) == 1
 
 
+def test_the_card_says_when_the_scored_folds_had_other_options(world, score):
+    model = real(world, score)
+    assert "the same method with the same options, trained without" in card(model)
+    chosen = replace(model, about=model.about | {"choice": "candidate lr01, which 4 of 5 groups of subjects chose"})
+    assert "the same method with options chosen for each group of people on the others (this" in card(chosen)
+
+
 def test_a_model_of_twins_says_so_loudly_in_card_and_output(world, tmp_path):
     write_card(world.model(), tmp_path / "m6")
     text = (tmp_path / "m6.md").read_text()

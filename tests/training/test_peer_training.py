@@ -67,6 +67,19 @@ def test_a_fold_of_a_peer_is_that_of_a_plain_loop(tmp_path, ststnet):
     np.testing.assert_allclose(epochs[epochs["epoch"] == 3][["p0", "p1", "p2"]], rows[["p0", "p1", "p2"]])
 
 
+def test_options_that_a_peer_does_not_have_change_nothing(tmp_path):
+    write_workspace(tmp_path, size=10)
+    plain = train_fold(tmp_path, peer_options(name="svm"))
+    text = {"peer": {"name": "svm"}, "input": {"normalise": "instance"}, "loss": {"attention": 0.1}}
+    text["training"] = {"device": "cpu", "precision": "bf16", "select": "best_on_held_out"}
+    other = train_fold(tmp_path, from_mapping(MethodOptions, text), folder="other")
+    assert other.read_bytes() == plain.read_bytes()
+    records = [read_json(path.with_suffix(".json")) for path in (plain, other)]
+    for key in ("key", "options", "precision", "selection"):
+        assert records[0][key] == records[1][key]
+    assert (records[1]["precision"], records[1]["selection"]) == ("fp32", "last")
+
+
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 def test_a_peer_resumes_from_its_checkpoint_bit_for_bit(tmp_path, monkeypatch, optimiser):
     momentum = 0.9 if optimiser == "sgd" else 0.0

@@ -35,10 +35,7 @@ rule fold:
         choice=lambda wildcards, input: [f"--choice={path}" for path in input.choice],
         # Not an output, because it exists for some methods only.
         network=lambda wildcards: ["--keep-network"] if wildcards.method in config["keep_networks"] else [],
-        # Of a candidate too, so that its inner folds can choose an epoch.
-        epochs=lambda wildcards: (
-            ["--keep-epochs"] if wildcards.method.partition(".")[0] in config["keep_epochs"] else []
-        ),
+        epochs=lambda wildcards: ["--keep-epochs"] if selection.keeps_epochs(wildcards.method) else [],
         views=lambda wildcards: ["--keep-views"] if wildcards.method in MEMBERS else [],
         # Not an output, because Snakemake deletes the outputs of a job before it runs and when it fails: from here an
         # interrupted fold resumes, and one whose data, options and code have not changed has its result again.

@@ -138,8 +138,8 @@ def shown_methods():
 
 
 def everything_trained():
-    """(protocol, method) of everything that the page of the run covers."""
-    return list(dict.fromkeys([*shown_methods(), *measured()]))
+    """(protocol, method) of everything that the page of the run covers, the members of ensembles among them."""
+    return list(dict.fromkeys([*shown_methods(), *plan.runs(), *measured()]))
 
 
 def report_files():
