@@ -56,15 +56,15 @@ def index(dataset: Dataset, out: Out, options: Options, exclude: Exclude = "[]")
 
     Example: ra-icl index --dataset samm --options '{"root": "results/demo/twins/samm"}' --out samm.csv
     """
+    from ra_icl.datasets.index import write_index_csv
     from ra_icl.datasets.options import DATASETS
     from ra_icl.datasets.reading import build_index
-    from ra_icl.files import write_csv
     from ra_icl.planning.options import json_list, parse
 
     if dataset not in DATASETS:
         raise InputError(f"--dataset {dataset}: is not known; choose one of {', '.join(DATASETS)}")
     excluded = list(map(str, json_list(exclude, "exclude")))
-    write_csv(out, build_index(dataset, asdict(parse(DATASETS[dataset], options, "options")), excluded))
+    write_index_csv(out, build_index(dataset, asdict(parse(DATASETS[dataset], options, "options")), excluded))
 
 
 @app.command("published-index")
@@ -75,15 +75,15 @@ def published_index(dataset: Dataset, out: Out, options: Options, exclude: Exclu
 
     Example: ra-icl published-index --dataset samm --options '{"htnet": {"root": "public/HTNet"}}' --out samm.csv
     """
+    from ra_icl.datasets.index import write_index_csv
     from ra_icl.datasets.public_flow import check_clone, read_index
-    from ra_icl.files import write_csv
     from ra_icl.planning.indexes import published_options
     from ra_icl.planning.options import json_object
 
     sources = published_options({"public_flow": json_object(options, "options")})
     for name, source in sources.items():
         check_clone(f"public_flow.{name}", source)
-    write_csv(out, without_excluded(read_index(sources, dataset), exclude))
+    write_index_csv(out, without_excluded(read_index(sources, dataset), exclude))
 
 
 @app.command()

@@ -214,7 +214,7 @@ def inspect(frames: Sequence[Frame], fps: float | None = None, bits: int | None 
 
 
 def rate_findings(video: Path, fps: float | None) -> Faults:
-    """Warnings about a video's rate. Raises InputError if it cannot be read."""
+    """Warnings about a video's rate, if it tells times. Raises InputError if it cannot be read."""
     timeline = timeline_of(video)
     gaps = [after - before for before, after in zip(timeline.times, timeline.times[1:], strict=False)]
     found = Faults()

@@ -251,7 +251,7 @@ def _require_access(source: Path) -> None:
 def _video_frames(name: str, row, video: Path) -> list[tuple[int, Frame]]:
     if row.onset < 1:
         raise BEFORE_VIDEO.error(name, onset=row.onset)
-    if row.offset - row.onset > _LONG and row.offset > (last := len(timeline_of(video).times)):
+    if row.offset - row.onset > _LONG and row.offset > (last := timeline_of(video).count):
         raise videos.TOO_SHORT.error(name, last=last, onset=row.onset, offset=row.offset)
     return [(n, VideoFrame(video, n)) for n in range(row.onset, row.offset + 1)]
 

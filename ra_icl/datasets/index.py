@@ -4,18 +4,20 @@ import csv
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ra_icl import files
 from ra_icl.datasets.cells import frame_number as frame_number  # the adapters' toolbox
 from ra_icl.datasets.cells import id_number as id_number
 from ra_icl.datasets.cells import is_empty as is_empty
 from ra_icl.datasets.cells import text_cell as text_cell
 from ra_icl.datasets.cells import timing as timing
 from ra_icl.datasets.spreadsheet import read_table as read_table
-from ra_icl.errors import FaultKind, Faults
+from ra_icl.errors import FaultKind, Faults, InputError
 
 TITLES = {"casme2": "CASME II", "samm": "SAMM", "smic": "SMIC-HS", "casme3": "CAS(ME)³", "own": "Own data"}
 NAMES = tuple(TITLES)
@@ -46,6 +48,12 @@ NO_INDEX = FaultKind(
     "cannot be read as an index ({reason})",
     _AGAIN,
     {"where": "results/index/samm.csv", "reason": "EOF inside string starting at row 3"},
+)
+INDEX_CHANGED = FaultKind(
+    "index-changed",
+    "is not as it was written: its checksum differs from that in {checksum}",
+    _AGAIN,
+    {"where": "results/index/samm.csv", "checksum": "samm.csv.sha256"},
 )
 INDEX_COLUMN = FaultKind(
     "index-column-missing",
@@ -114,14 +122,31 @@ def index_frame(rows: Iterable[Mapping[str, Any]], numbers: Sequence[int] | None
     return pd.DataFrame(list(rows), columns=COLUMNS, index=index).astype(_DTYPES)
 
 
+def write_index_csv(path: str | Path, frame: pd.DataFrame) -> None:
+    """Write an index as CSV, and beside it `path`.sha256, a checksum as `sha256sum` writes it.
+
+    With it `read_index_csv` notices a row that is lost later, without which everything would be whole.
+    """
+    path, checksum = Path(path), _checksum_of(path)
+    checksum.unlink(missing_ok=True)
+    files.write_csv(path, frame)
+    with files.atomic(checksum) as temporary:
+        temporary.write_text(f"{_digest(path)}  {path.name}\n", encoding="utf-8")
+
+
 def read_index_csv(path: str | Path) -> pd.DataFrame:
     """Read an index written as CSV, with its dtypes: ids stay text, an empty apex is <NA>.
 
-    Raises InputError if the file cannot be read or lacks a column.
+    Raises InputError if the file cannot be read, lacks a column, or has a checksum beside it that is not its own.
     """
+    checksum = _checksum_of(Path(path))
     try:
+        if checksum.is_file() and not checksum.read_bytes().startswith(_digest(path).encode()):
+            raise INDEX_CHANGED.error(path, checksum=checksum.name)
         with open(path, encoding="utf-8", newline="") as file:
             rows = [cells for cells in csv.reader(file, strict=True) if cells]
+    except InputError:
+        raise
     except (OSError, ValueError, csv.Error) as error:
         raise NO_INDEX.error(path, reason=" ".join(str(error).split())) from error
     header = rows.pop(0) if rows else []
@@ -206,3 +231,11 @@ def refuse_endless(row: Mapping[str, Any], source: str) -> None:
     onset, offset = row["onset"], row["offset"]
     if offset - onset >= _MOST_FRAMES or max(onset, offset, row.get("apex") or 0) > _LAST_FRAME:
         raise ENDLESS.error(source, onset=onset, offset=offset, most=_MOST_FRAMES, last=_LAST_FRAME)
+
+
+def _checksum_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _digest(path: str | Path) -> str:
+    return sha256(Path(path).read_bytes()).hexdigest()

@@ -34,6 +34,13 @@ NO_SUCH_TIME = FaultKind(
     {"where": "/data/own/p1/smile.mp4", "seconds": "4.2", "end": "3.003"},
 )
 
+NO_TIMES = FaultKind(
+    "video-timeless",
+    "does not tell when its frames are shown, as raw H.264 does not, or tells times that go back",
+    "give frame numbers in place of seconds, or convert it to mp4",
+    {"where": "/data/own/p1/smile.h264"},
+)
+
 _ROUNDING = 0.0005  # s: annotation tools write milliseconds, and a rounded time must not fall into the frame before
 # One packet is not always one frame here: invisible references, or the two fields of a frame apart.
 _COUNTED_BY_DECODING = {"mpegts", "mpeg", "vp8", "theora"}
@@ -61,10 +68,11 @@ class VideoFrame:
 class Timeline:
     """When the frames of a video are shown.
 
-    times: seconds since the first frame, ascending. end: when the last frame ends. unit: how finely the file tells
-    times, in seconds.
+    count: of the frames. times: seconds since the first frame, ascending; empty if the file does not tell, or tells
+    times that go back. end: when the last frame ends. unit: how finely the file tells times, in seconds.
     """
 
+    count: int
     times: tuple[float, ...]
     end: float
     unit: float
@@ -79,9 +87,12 @@ def frame_at(path: Path, seconds: float) -> int:
     """The number (from 1, in presentation order) of the frame that is shown `seconds` after the first one.
 
     By the presentation timestamps of the file, so that it holds for variable frame rates too; half a millisecond is
-    allowed for rounding. Raises InputError if the file is no video or the time is before its start or beyond its end.
+    allowed for rounding. Raises InputError if the file is no video or tells no times, or if the time is before its
+    start or beyond its end.
     """
     timeline = timeline_of(path)
+    if not timeline.times:
+        raise NO_TIMES.error(path)
     # A time that is not a number is outside as well.
     if not -_ROUNDING <= seconds <= timeline.end + _ROUNDING:
         raise NO_SUCH_TIME.error(path, seconds=f"{seconds:g}", end=f"{timeline.end:.3f}")
@@ -104,14 +115,15 @@ def _timeline(path: Path, size: int, changed: int) -> Timeline:
         kinds = {*container.format.name.split(","), stream.codec_context.name}
         found = None if kinds & _COUNTED_BY_DECODING else _packet_times(container, stream)
     if found is None:
-        frames = [frame for frame, _ in _decoded(path) if frame.pts is not None]
-        found = [(frame.pts, frame.duration or 0) for frame in frames]
+        found = [(frame.pts, frame.duration or 0) for frame, _ in _decoded(path)]
     if not found:
         raise UNREADABLE.error(path, reason="it has no frames")
     starts = [start for start, _ in found]
+    if None in starts or starts != sorted(starts):
+        return Timeline(len(found), (), 0.0, unit)
     lasting = found[-1][1] or (starts[-1] - starts[0]) / max(len(starts) - 1, 1)
     times = tuple((start - starts[0]) * unit for start in starts)
-    return Timeline(times, times[-1] + lasting * unit, unit)
+    return Timeline(len(found), times, times[-1] + lasting * unit, unit)
 
 
 def _packet_times(container: Any, stream: Any) -> list[tuple[int, int]] | None:
@@ -127,9 +139,9 @@ def _packet_times(container: Any, stream: Any) -> list[tuple[int, int]] | None:
 
 
 def has_16_bits(path: Path) -> bool:
-    """Whether the frames of a video are stored as grey levels of 16 bits. Raises InputError if it is no video."""
+    """Whether the frames of a video are stored with 16 bits a level. Raises InputError if it is no video."""
     with _opened(path) as (_, stream):
-        return _is_deep(stream.codec_context.pix_fmt)
+        return _is_deep(stream.codec_context.format)
 
 
 def read_video(frames: Sequence[VideoFrame], grey: bool) -> Iterator[Picture]:
@@ -186,16 +198,18 @@ def _pixels(frame: Any, grey: bool) -> "np.ndarray":
     import cv2
     import numpy as np
 
-    image = frame.to_ndarray(format="gray16le" if _is_deep(frame.format.name) else "rgb24")
+    stored = frame.format.name
+    kind = ("gray16le" if stored.startswith("gray") else "rgb48le") if _is_deep(frame.format) else "rgb24"
+    image = frame.to_ndarray(format=kind)
     image = np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
     if image.ndim == 2:
         return image if grey else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if grey else image
 
 
-def _is_deep(pixel_format: str | None) -> bool:
+def _is_deep(pixel_format: Any) -> bool:
     """Of 16 bits that may hold fewer; formats of 10 or 12 bits say so themselves, and are read as 8 bits."""
-    return (pixel_format or "").startswith("gray16")
+    return pixel_format is not None and pixel_format.components[0].bits == 16
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def clip_frames(clip: Clip, most_missing: float) -> tuple[list[int], list[Frame]
 def all_frames(path: Path) -> dict[int, Frame]:
     """{number: frame} of a video or a folder. Raises InputError if it is neither."""
     if is_video(path):
-        return {number: VideoFrame(path, number) for number in range(1, len(timeline_of(path).times) + 1)}
+        return {number: VideoFrame(path, number) for number in range(1, timeline_of(path).count + 1)}
     if path.is_file():
         raise InputError(f"{path}: is one image, and motion takes two or more; name their folder, or a video")
     if not path.is_dir():
@@ -88,8 +88,7 @@ def _require_short(clip: Clip, onset: int, offset: int) -> None:
     path, assumed = Path(clip.path), ""
     if clip.fps is not None:
         seconds = (offset - onset) / clip.fps
-    elif is_video(path):
-        times = timeline_of(path).times
+    elif is_video(path) and (times := timeline_of(path).times):
         seconds = times[offset - 1] - times[onset - 1]
     else:
         seconds, assumed = (offset - onset) / FASTEST, f" at {FASTEST} frames per second"

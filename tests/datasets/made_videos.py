@@ -29,7 +29,8 @@ def write_video(
 ) -> Path:
     """Write images (H, W[, 3]), 30 a second or shown at `times` in seconds."""
     first = images[0]
-    stored = {2: "gray16le", 3: "rgb24"}[first.ndim]
+    colour = "rgb48le" if first.dtype == np.uint16 else "rgb24"
+    stored = {2: "gray16le", 3: colour}[first.ndim]
     with av.open(str(path), "w", format=container) as file:
         stream = file.add_stream(codec, rate=30, options=options)
         stream.height, stream.width = first.shape[:2]

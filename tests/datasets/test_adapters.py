@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from datetime import datetime
+from hashlib import sha256
 
 import pandas as pd
 import pytest
@@ -10,7 +11,16 @@ from openpyxl import Workbook
 
 from ra_icl.datasets import casme2, casme3, samm, smic
 from ra_icl.datasets.frames import sequence_frames
-from ra_icl.datasets.index import COLUMNS, NAMES, TITLES, index_frame, read_index_csv, read_table, validate
+from ra_icl.datasets.index import (
+    COLUMNS,
+    NAMES,
+    TITLES,
+    index_frame,
+    read_index_csv,
+    read_table,
+    validate,
+    write_index_csv,
+)
 from ra_icl.datasets.reading import DEFAULTS, build_index, survey
 from ra_icl.errors import Faults, InputError
 from ra_icl.files import write_csv
@@ -407,6 +417,23 @@ def test_frames_are_relative_to_the_root_unless_an_absolute_option_leads_outside
     index = build_index("casme2", options)
     assert index.loc[0, "frames"] == expected.format(above=root.parent)
     assert len(sequence_frames(index.iloc[0], root)) == 2
+
+
+def test_an_index_that_lost_a_row_is_refused(tmp_path):
+    rows = casme2_row(1, "EP01_01", 1, 3, 9), casme2_row(2, "EP01_02", 1, None, 9)
+    index, path = build_index("casme2", casme2_root(tmp_path / "data", *rows)), tmp_path / "casme2.csv"
+    write_index_csv(path, index)
+    pd.testing.assert_frame_equal(read_index_csv(path), index)
+    assert path.with_name("casme2.csv.sha256").read_text() == f"{sha256(path.read_bytes()).hexdigest()}  casme2.csv\n"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.rindex(b"\n", 0, -1) + 1])
+    with pytest.raises(InputError, match=r"casme2\.csv: is not as it was written.* in casme2\.csv\.sha256; delete it"):
+        read_index_csv(path)
+    write_index_csv(path, index)
+    assert path.read_bytes() == whole
+    assert len(read_index_csv(path)) == 2
+    path.with_name("casme2.csv.sha256").unlink()  # as older versions left it, or a hand that wrote it
+    assert len(read_index_csv(path)) == 2
 
 
 def test_data_that_moved_give_the_same_index(tmp_path, monkeypatch):

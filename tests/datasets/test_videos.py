@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from made_videos import HEIGHT, WIDTH, coded, number_of, write_video
 
+from ra_icl.datasets.damage import inspect
 from ra_icl.datasets.frames import read_frames, sequence_bits, sequence_frames
 from ra_icl.datasets.index import index_frame
 from ra_icl.datasets.videos import VideoFrame, frame_at, is_video, read_video, timeline_of
@@ -107,6 +108,29 @@ def test_a_film_of_16_bit_levels_keeps_the_ones_it_uses(tmp_path):
     assert sequence_bits(frames) == 12
     np.testing.assert_array_equal(list(read_frames(frames, grey=True)), np.array(images[1:3]) >> 4)
     assert next(read_frames(frames, grey=False)).shape == (HEIGHT, WIDTH, 3)
+
+
+@pytest.mark.parametrize("pixels", ["gbrp16le", "rgb48le"])
+def test_a_colour_film_of_16_bit_levels_keeps_the_ones_it_uses(tmp_path, pixels):
+    levels = np.linspace(0, 4000, HEIGHT * WIDTH * 3).reshape(HEIGHT, WIDTH, 3).astype(np.uint16)
+    path = write_video(tmp_path / "a.mkv", [levels + place for place in range(4)], "ffv1", pixels=pixels)
+    frames = [VideoFrame(path, number) for number in (2, 3)]
+    assert sequence_bits(frames) == 12
+    np.testing.assert_array_equal(list(read_frames(frames, grey=False)), [levels + 1 >> 4, levels + 2 >> 4])
+    grey = next(read_frames(frames, grey=True))
+    expected = (levels + 1) @ np.array([0.299, 0.587, 0.114]) / 16
+    np.testing.assert_allclose(grey, expected, atol=1.01)
+    assert len(np.unique(grey)) > 200
+
+
+def test_a_film_without_times_is_read_by_frame_number_alone(tmp_path):
+    path = write_video(tmp_path / "a.h264", [coded(number) for number in range(1, 21)], "libx264", "h264")
+    assert (timeline_of(path).count, timeline_of(path).times) == (20, ())
+    numbers, frames = zip(*sequence_frames(a_row("a.h264", 4, 18), tmp_path), strict=True)
+    assert [number_of(image) for image in read_frames(frames, grey=True)] == list(numbers)
+    assert inspect(frames, 30) == []
+    with pytest.raises(InputError, match=r"a\.h264: does not tell when its frames are shown, .*; give frame numbers"):
+        frame_at(path, 0.1)
 
 
 def test_what_the_decoder_reports_is_told_with_the_frame(tmp_path):

@@ -9,6 +9,7 @@ from snakemake.pathvars import Pathvars
 
 from ra_icl.datasets.protocols import CASME3, CDE, CROSS, PROTOCOLS
 from ra_icl.errors import InputError
+from ra_icl.faces.options import NEED_MODEL
 from ra_icl.files import speaks_utf8, unusable, use_utf8
 from ra_icl.planning.code import code_digest as code
 from ra_icl.planning.config import prepare, refuse_twice, slice_of
@@ -83,8 +84,8 @@ def files_for_snakemake(paths):
 
 
 def stamps(paths):
-    """[path, time, bytes] of those that `files_for_snakemake` leaves out, so that their changes are noticed too."""
-    states = {path: os.stat(path) for path in paths if not files_for_snakemake([path])}
+    """[path, time, bytes] of each, so that a file is noticed too that is older than the one it replaces."""
+    states = {path: os.stat(path) for path in paths}
     return [[path, state.st_mtime_ns, state.st_size] for path, state in states.items()]
 
 
@@ -104,6 +105,12 @@ def dataset_options(wildcards):
 def frames_of(wildcards):
     """The frame folders and video files of a subject, so that frames which were replaced are noticed."""
     return plan.frames(wildcards.dataset, wildcards.subject) if plan.source == "datasets" else []
+
+
+def detector_model():
+    """The model file of the face detector, if it needs one and has it."""
+    faces = config["faces"]
+    return [faces["model"]] if faces["detector"] in NEED_MODEL and os.path.isfile(faces["model"]) else []
 
 
 def depth_of(wildcards):

@@ -13,10 +13,11 @@ rule crops:
         "<benchmarks>/crops/{dataset}/{subject}.tsv"
     params:
         code=code("ra_icl.faces.crop"),
+        version=package_version("opencv-contrib-python"),
         root=root_of,
         # A function, because Snakemake replaces {x} in text.
         options=lambda wildcards: slice_of(config["faces"]),
-        stamps=lambda wildcards: stamps(frames_of(wildcards)),
+        stamps=lambda wildcards: stamps([*frames_of(wildcards), *detector_model()]),
     message:
         "Cropping the faces of {wildcards.dataset} {wildcards.subject}"
     shell:
@@ -36,6 +37,7 @@ rule depth:
         "<logs>/depth/{sampling}/{dataset}/{subject}.log",
     params:
         code=code("ra_icl.faces.depth", "ra_icl.flow.sampling"),
+        version=package_version("opencv-contrib-python"),
         root=root_of,
         sampling=lambda wildcards: slice_of(plan.samplings[wildcards.sampling]),
         stamps=lambda wildcards: stamps(plan.depth_folders(wildcards.dataset, wildcards.subject)),
