@@ -15,12 +15,17 @@ def write(path, text, time):
     os.utime(path, (time, time))
 
 
-def write_fold(results, fold, predictions, time=START, *, seconds=100.0, job=None, device="cpu (x86_64)", epochs=4):
-    """The result of a fold: `predictions` are (label, prediction) of its sequences; job: seconds of the whole job."""
+def write_fold(
+    results, fold, predictions, time=START, *, seconds=100.0, job=None, device="cpu (x86_64)", epochs=4, **about
+):
+    """The result of a fold: `predictions` are (label, prediction) of its sequences; job: seconds of the whole job.
+
+    about: what else its record tells.
+    """
     rows = [("casme2", "sub01", f"s{number}", *pair, 0.5, 0.3, 0.2) for number, pair in enumerate(predictions)]
     columns = ["dataset", "subject", "sequence", "label", "prediction", *PROBABILITIES]
     write(results / f"folds/{fold}.csv", pd.DataFrame(rows, columns=columns).to_csv(index=False), time)
-    record = {"seconds": seconds, "device": device, "selection": "last", "curve": [{}] * epochs}
+    record = {"seconds": seconds, "device": device, "selection": "last", "curve": [{}] * epochs} | about
     write(results / f"folds/{fold}.json", json.dumps(record), time)
     if job:
         write(results / f"benchmarks/folds/{fold}.tsv", f"s\th:m:s\n{job}\t0:01:00\n", time)

@@ -102,7 +102,7 @@ def attention_table(
 ) -> None:
     """Write the table of attention in numbers.
 
-    `snakemake --cores all --configfile config/demo.yaml attention` makes what the example reads.
+    `snakemake --cores all --configfile config/demo.yaml -- attention` makes what the example reads.
 
     Example: ra-icl attention-table results/demo/attention/cde/m2.csv results/demo/attention/cde/m6.csv
     --out attention

@@ -139,7 +139,7 @@ def qc_dataset(
 ) -> None:
     """List a dataset's sequences by how odd they look and draw a contact sheet of their onset crops.
 
-    `snakemake --cores all --configfile config/demo.yaml qc` makes what the example reads.
+    `snakemake --cores all --configfile config/demo.yaml -- qc` makes what the example reads.
 
     Example: ra-icl qc-dataset results/demo/qc/casme2/*.json --crops results/demo/crops/casme2 --out qc/casme2
     """

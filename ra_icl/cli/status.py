@@ -37,7 +37,7 @@ def status(
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
-    begun = [group for group in found.groups if group.finished or group.started]
+    begun = [group for group in found.groups if group.finished or group.started or group.outdated]
     if console.is_terminal:
         _print_table(console, begun)
     else:
@@ -104,6 +104,8 @@ def _lines(found) -> Iterator[tuple[str | None, str]]:
     for stage, (there, total) in found.stages.items():
         yield None, f"{stage}: {there} of {total} subjects"
     yield "bold", _summary(found)
+    if outdated := sum(group.outdated for group in found.groups):
+        yield "yellow", f"outdated: {outdated} folds have results of other options; the next run trains them again"
     now = time.time()
     for state, style in (("failed", "red"), ("stopped", "yellow"), ("running", None)):
         folds = sorted((fold for fold in found.started if fold.state == state), key=lambda fold: -fold.time)
@@ -111,7 +113,7 @@ def _lines(found) -> Iterator[tuple[str | None, str]]:
             yield style, f"{state}: {_told(fold, now)}"
         if folds[LISTED:]:
             yield style, f"{state}: {len(folds) - LISTED} more"
-    waiting = [group for group in found.groups if not group.finished and not group.started]
+    waiting = [group for group in found.groups if not (group.finished or group.started or group.outdated)]
     if waiting:
         folds = sum(group.total for group in waiting)
         names: dict[str, dict[str, None]] = {}

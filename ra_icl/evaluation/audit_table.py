@@ -7,7 +7,7 @@ import pandas as pd
 
 from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.protocols import EXPECTED
-from ra_icl.errors import FaultKind, Faults
+from ra_icl.errors import FaultKind, Faults, InputError
 from ra_icl.evaluation.audit import (
     COMPOSITE,
     IMPOSSIBLE,
@@ -76,14 +76,19 @@ NOTES = (
 
 
 def write_audit(scores: Path, out_stem: Path, counts: Mapping[str, Sequence[int]]) -> None:
-    """Audit every row of a CSV and write `out_stem`.csv, .md, .tex, .notes.md and .html; see `build_audit`."""
+    """Audit every row of a CSV and write `out_stem`.csv, .md, .tex, .notes.md and .html; see `build_audit`.
+
+    Raises InputError if that would overwrite `scores`.
+    """
+    if Path(f"{out_stem}.csv").resolve() == Path(scores).resolve():
+        raise InputError(f"--out {out_stem}: would overwrite {scores}; name another")
     write_formats(build_audit(read_scores(scores, counts)), out_stem)
 
 
 def read_scores(path: Path, counts: Mapping[str, Sequence[int]]) -> list[Printed]:
     """Read rows of printed scores, in the layout of config/published.csv.
 
-    Needed is a column `method`; scores in % are in `composite_uf1`, `composite_uar` and, for a dataset, such as
+    Needed are a column `method` and one of scores, in %: `composite_uf1`, `composite_uar` and, for a dataset, such as
     `casme2_uf1`; `table`, `source` and `classes` may be there; others are passed over. Lines that open with # are
     skipped. counts: {dataset: sequences of each class} of all rows; if it is empty, those of Tables 4 and 5.
     Raises ManyFaultsError naming each row, cell and entry of `counts` that does not fit.
@@ -92,8 +97,9 @@ def read_scores(path: Path, counts: Mapping[str, Sequence[int]]) -> list[Printed
         table = pd.read_csv(path, comment="#", dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise NOT_READ.error(path, reason=" ".join(str(error).split())) from error
-    for column in ("method", f"{COMPOSITE}_uf1", f"{COMPOSITE}_uar"):
-        if column not in table:
+    known = [f"{name}_{score}" for name in (*NAMES, *counts) for score in ("uf1", "uar")]
+    for column, there in {"method": "method" in table, known[0]: any(name in table for name in known)}.items():
+        if not there:
             raise NO_COLUMN.error(path, column=column)
     _require_counts(counts, table.columns, path)
     rows, faults = [], Faults()

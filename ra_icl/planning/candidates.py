@@ -44,7 +44,7 @@ def add_candidates(config: Mapping[str, Any], methods: Methods, sweeps: Methods)
     for method in takers(config, sweeps):
         for name, changes in candidates.items():
             changed = merge(methods[method], changes)
-            check_method(config, changed, f"selection.candidates.{name}, for {method}")
+            _check(config, changed, name, method)
             if method in selecting:
                 methods[f"{method}.{name}"] = changed | {"title": f"{methods[method]['title']}, {name}"}
     _require_apart(config, sweeps, candidates)
@@ -52,6 +52,13 @@ def add_candidates(config: Mapping[str, Any], methods: Methods, sweeps: Methods)
     groups = config["selection"]["groups"]
     if selecting and "groups5" in config["protocols"] and groups != wanted:
         raise InputError(f"config: selection.groups: is {groups}; give {wanted}, the folds of groups5")
+
+
+def _check(config: Mapping[str, Any], changed: Mapping[str, Any], candidate: str, method: str) -> None:
+    try:
+        check_method(config, changed, f"selection.candidates.{candidate}")
+    except InputError as error:
+        raise InputError(f"{error} (as a candidate of {method})") from None
 
 
 def _require_apart(config: Mapping[str, Any], sweeps: Methods, candidates: Mapping[str, Any]) -> None:

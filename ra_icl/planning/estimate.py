@@ -14,7 +14,7 @@ import torch
 from ra_icl.model.siamese import Branch, Siamese
 from ra_icl.peers.registry import load_peer
 from ra_icl.planning.candidates import training_options
-from ra_icl.planning.instances import channels, cost_inputs, instances_of_sequences, map_size
+from ra_icl.planning.instances import channels, cost_inputs, instances_of, instances_of_sequences, map_size
 from ra_icl.planning.options import from_mapping
 from ra_icl.planning.peer_costs import PeerCosts, steps_of_training
 from ra_icl.planning.plan import Plan
@@ -70,8 +70,18 @@ def disk_bytes(plan: Plan) -> int:
     used = pd.concat(plan.selected.values()).drop_duplicates(["dataset", "subject", "sequence"])
     frames = (used["offset"] - used["onset"] + 1).sum()
     crops = 0 if plan.source == "public_flow" else frames * faces["size"] ** 2 * (1 if faces["grey"] else 3)
-    flow = {(plan.sampling(method), protocol): _map_bytes(plan, protocol, method) for protocol, method in plan.runs()}
-    return int(crops + sum(flow.values()) + _network_bytes(plan))
+    return int(crops + _flow_bytes(plan) + _network_bytes(plan))
+
+
+def _flow_bytes(plan: Plan) -> int:
+    """Bytes of all flow; protocols that have sequences in common share its files."""
+    uses = {plan.sampling(method): method for _, method in plan.runs()}
+    total = 0
+    for sampling, method in uses.items():
+        protocols = {protocol for protocol, other in plan.runs() if plan.sampling(other) == sampling}
+        rows = pd.concat([plan.selected[protocol] for protocol in sorted(protocols)])
+        total += _bytes_of(plan, method, rows.drop_duplicates(["dataset", "subject", "sequence"]))
+    return total
 
 
 def _network_bytes(plan: Plan) -> int:
@@ -146,7 +156,12 @@ def _training(plan: Plan, method: str) -> dict[str, Any]:
 
 def _map_bytes(plan: Plan, protocol: str, method: str) -> int:
     """Bytes of all that a method is fed of the sequences of a protocol, in half precision."""
-    instances = int(instances_of_sequences(plan, protocol, method).sum())
+    return _bytes_of(plan, method, plan.selected[protocol])
+
+
+def _bytes_of(plan: Plan, method: str, rows: pd.DataFrame) -> int:
+    """`_map_bytes` of the sequences `rows`."""
+    instances = int(instances_of(plan, rows, method).sum())
     return 2 * channels(plan.methods[method]) * map_size(plan) ** 2 * instances
 
 

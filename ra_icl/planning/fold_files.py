@@ -4,9 +4,10 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ra_icl.evaluation.metrics import confusion, uar, uf1
 
@@ -22,7 +23,8 @@ class Finished:
     """A fold with a result.
 
     predictions: (label, prediction) of each held-out sequence. seconds: those of training, or of the whole job if that
-    is known and longer. epochs: of its training. time: when it was written, in seconds since 1970.
+    is known and longer. epochs: of its training. time: when it was written, in seconds since 1970. options: of its
+    training, None in old records; candidate: the one whose options were chosen.
     """
 
     predictions: list[tuple[int, int]]
@@ -32,6 +34,8 @@ class Finished:
     device: str
     selection: str
     time: float
+    options: Mapping[str, Any] | None = None
+    candidate: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,8 @@ def read_finished(fold: Path, benchmark: Path) -> Finished | None:
         classes = sum(re.fullmatch(r"p\d+", name) is not None for name in rows[0])
         seconds = max(float(record["seconds"]), _job_seconds(benchmark))
         texts = record.get("device") or "unknown", record["selection"]
-        return Finished(predictions, classes, seconds, len(record.get("curve", ())), *texts, written)
+        trained_as = record.get("options"), record.get("candidate") or ""
+        return Finished(predictions, classes, seconds, len(record.get("curve", ())), *texts, written, *trained_as)
     except (OSError, ValueError, KeyError, TypeError, LookupError, AttributeError):
         return None
 

@@ -30,6 +30,11 @@ def all_datasets_of(config: Mapping[str, Any]) -> list[str]:
 
 def require_data(config: Mapping[str, Any]) -> None:
     """Log a line for each dataset that a protocol runs without. Raises InputError if a protocol has none at all."""
+    if config["data"]["source"] == "twins" and "own" in config["protocols"]:
+        raise InputError(
+            "config: protocols: own is of your own data, which have no synthetic twin; take it out, or set data.source "
+            "to datasets"
+        )
     held = {protocol: datasets_of(config, protocol) for protocol in config["protocols"]}
     empty = [protocol for protocol, names in held.items() if not names]
     if empty:

@@ -25,7 +25,12 @@ def channels(method: Mapping[str, Any]) -> int:
 
 def instances_of_sequences(plan: Plan, protocol: str, method: str) -> pd.Series:
     """How many instances each sequence of a protocol gives a method; of published maps, how many there are at most."""
-    rows, sampling = plan.selected[protocol], plan.methods[method]["sampling"]
+    return instances_of(plan, plan.selected[protocol], method)
+
+
+def instances_of(plan: Plan, rows: pd.DataFrame, method: str) -> pd.Series:
+    """`instances_of_sequences` of the sequences `rows`."""
+    sampling = plan.methods[method]["sampling"]
     if sampling["mode"] == "published":
         layout = plan.config["public_flow"][sampling["source"]]["layout"]
         return pd.Series(PUBLISHED_INSTANCES if layout == "onset_apex_offset" else 1, rows.index)

@@ -32,6 +32,8 @@ def resolve_methods(config: Mapping[str, Any]) -> tuple[Methods, Methods]:
     method of each value by the value's label.
     Raises InputError for options that do not fit and for names that are not defined.
     """
+    if config["base"].get("peer"):
+        raise InputError("config: base.peer: would make a peer of every method; give it to a method of its own")
     entries, sweeps = present(config["methods"]), present(config["sweeps"])
     methods = {name: resolve(config, name) for name in entries}
     for name, method in methods.items():

@@ -13,6 +13,7 @@ from ra_icl.errors import Faults
 from ra_icl.evaluation.caveats import SELECTION_CAVEATS, data_caveats
 from ra_icl.planning.fold_files import RUNNING, Finished, Started, read_finished, read_log, score
 from ra_icl.planning.indexes import Indexed, read_index
+from ra_icl.planning.outdated import Current
 from ra_icl.planning.plan import Plan, make_plan
 from ra_icl.planning.selection import Selection
 
@@ -30,7 +31,7 @@ class Group:
     """The folds of a method under a protocol, of one seed; or all inner folds behind a method's choices.
 
     finished, started: of its folds; the rest is waiting. seconds: that it still takes, one fold after another; None if
-    no finished fold tells. seed: None for inner folds.
+    no finished fold tells. seed: None for inner folds. outdated: how many have a result of other options.
     """
 
     protocol: str
@@ -40,6 +41,7 @@ class Group:
     finished: list[Finished]
     started: list[Started]
     seconds: float | None
+    outdated: int = 0
 
     def scores(self) -> dict[str, float]:
         """UF1 and UAR over the folds that are done, in 0..1; none of inner folds, which several candidates share."""
@@ -95,7 +97,8 @@ def status(config: Mapping[str, Any], now: float | None = None) -> Status:
     seeds. A fold that has a log but neither a result nor an error in the log is running. It is stopped if the log has
     been silent for longer than ten epochs take, and waiting if it was trained and its result has since been deleted.
     The time of a fold is the mean over finished folds of its method, on the device of the latest one and, if possible,
-    under the same protocol. Raises InputError like `make_plan`, which reads a dataset that has no index yet.
+    under the same protocol. A result of other options than the config's does not count: the next run trains that fold
+    again. Raises InputError like `make_plan`, which reads a dataset that has no index yet.
     """
     now = time.time() if now is None else now
     folders = _folders(config["pathvars"])
@@ -103,9 +106,8 @@ def status(config: Mapping[str, Any], now: float | None = None) -> Status:
     folds, logs, jobs = folders["results"] / "folds", folders["logs"] / "folds", folders["benchmarks"] / "folds"
     kept = folders["results"] / "checkpoints"
     wanted = dict(_wanted(plan, (folds, logs)))
-    finished = {
-        key: _found(paths, lambda path: read_finished(folds / path, jobs / path)) for key, paths in wanted.items()
-    }
+    there = {key: _found(paths, lambda path: read_finished(folds / path, jobs / path)) for key, paths in wanted.items()}
+    finished = _current(plan, there)
     latest = max(
         (fold for found in finished.values() for fold in found.values()), key=lambda fold: fold.time, default=None
     )
@@ -116,13 +118,25 @@ def status(config: Mapping[str, Any], now: float | None = None) -> Status:
         rest = [path for path in paths if path not in finished[key]]
         started = _found(rest, lambda path, patience=patience: read_log(logs / path, kept / path, now, patience))
         seconds = _seconds(len(rest), started.values(), alike)
-        groups.append(Group(*key, len(paths), list(finished[key].values()), list(started.values()), seconds))
+        outdated = len(there[key]) - len(finished[key])
+        groups.append(Group(*key, len(paths), list(finished[key].values()), list(started.values()), seconds, outdated))
     return Status(groups, dict(_stages(plan, groups, folders["results"])), device, _notes(plan, groups))
 
 
 def _found(paths: Iterable[str], read) -> dict[str, Any]:
     """{path: what `read` finds there}, without those where it finds nothing."""
     return {path: found for path in paths if (found := read(path)) is not None}
+
+
+def _current(plan: Plan, found: Mapping[Key, Mapping[str, Finished]]) -> dict[Key, dict[str, Finished]]:
+    """The finished folds that have the options of the plan."""
+    current = Current(plan)
+    return {
+        key: {
+            path: fold for path, fold in folds.items() if current.has(path.split("/")[1], fold.candidate, fold.options)
+        }
+        for key, folds in found.items()
+    }
 
 
 def _alike(key: Key, finished: Mapping[Key, Mapping[str, Finished]], device: str) -> list[Finished]:

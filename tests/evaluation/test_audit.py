@@ -185,6 +185,20 @@ def test_a_table_of_ones_own(tmp_path):
     assert found.loc[found["method"] == "all right", "verdict"].unique().tolist() == [POSSIBLE]
     assert IMPOSSIBLE in found.loc[found["method"] == "too good", "verdict"].tolist()
     assert "a 2/1/1, b 1/2/1" in (tmp_path / "audit.notes.md").read_text()
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=r"--out \S*theirs: would overwrite \S*theirs\.csv; name another"):
+        write_audit(path, tmp_path / "theirs", TINY)
+    assert path.read_bytes() == before
+
+
+def test_a_table_without_composite_scores(tmp_path):
+    path = tmp_path / "theirs.csv"
+    path.write_text("method,a_uf1,a_uar\nA,100,100\nB,90,100\n")
+    write_audit(path, tmp_path / "audit", {"a": [2, 1, 1]})
+    found = pd.read_csv(tmp_path / "audit.csv").groupby("method")["verdict"].unique().map(list).to_dict()
+    assert found == {"A": [POSSIBLE], "B": [IMPOSSIBLE]}
+    with pytest.raises(InputError, match="column composite_uf1 is missing; add it"):
+        read_scores(path, {"c": [1, 1, 1]})
 
 
 HEAD = "method,composite_uf1,composite_uar,casme2_uf1,classes\n"

@@ -98,6 +98,16 @@ def test_bytes_are_those_of_crops_and_flow(plan):
     assert networks == disk_bytes(plan) - disk_bytes(without) > 0
 
 
+def test_protocols_share_the_flow_of_their_sequences():
+    values = load_config([ROOT / "config/config.yaml", ROOT / "config/demo.yaml"]) | {"keep_networks": []}
+    one, other, both = (
+        make_plan(values | {"protocols": protocols})
+        for protocols in (["casme3_4"], ["casme3_7"], ["casme3_4", "casme3_7"])
+    )
+    assert set(one.selected["casme3_4"]["sequence"]) == set(other.selected["casme3_7"]["sequence"])
+    assert disk_bytes(both) == disk_bytes(one) == disk_bytes(other) > 0
+
+
 def test_a_step_is_measured_and_scaled_to_the_batch(small_method, monkeypatch):
     monkeypatch.setattr(module.time, "perf_counter", iter([0.0, 6.0]).__next__)
     seconds, memory, device = measured_step(small_method, 3, 400)  # two sequences of this size are enough of a batch

@@ -152,6 +152,23 @@ def test_the_controls_of_frames_are_m6_with_another_sampling(demo):
     assert [row["mir"] for row in rows.values()] == ["→Onset to Apex", "→Apex to Offset"]
 
 
+def test_flow_depends_on_what_its_sampling_uses_alone(demo):
+    plan = make_plan(merge(demo, {"base": {"sampling": {"seed": 7}}}))
+    assert plan.samplings == {name: one for name, one in make_plan(demo).samplings.items() if "random" not in name} | {
+        name: one for name, one in plan.samplings.items() if "random" in name
+    }
+    assert {one["seed"] for one in plan.samplings.values() if one["mode"] == "random"} == {7}
+    more = make_plan(merge(demo, {"base": {"sampling": {"instances": 3}}}))
+    assert more.samplings["apex"] == plan.samplings["apex"]
+    assert "instances" not in plan.samplings["full"]
+    assert more.samplings["middle-3"]["instances"] == 3
+
+
+def test_own_data_have_no_twin(demo):
+    with pytest.raises(InputError, match=r"protocols: own is of your own data, which have no synthetic twin; take it"):
+        make_plan(demo | {"protocols": ["cde", "own"]})
+
+
 def test_every_sampling_mode_has_a_mark():
     assert set(MIR_MARKS) == {*MODES, "published"}
 

@@ -144,7 +144,10 @@ REFUSED = [
         r"candidates\.few\.sampling: a candidate may only change ",
     ),
     ({"candidates": {"few": {"title": "few"}}}, r"candidates\.few\.title: a candidate may only change input, model, "),
-    ({"candidates": {"few": {"training": {"epoch": 4}}}}, r"candidates\.few, for m\d\.training\.epoch: unknown key; "),
+    (
+        {"candidates": {"few": {"training": {"epoch": 4}}}},
+        r"candidates\.few\.training\.epoch: unknown key; .*\(as a candidate of m\d\)$",
+    ),
     ({"candidates": {"two words": {}}}, r"selection\.candidates\.two words: is 'two words'; give a name"),
     ({"groups": 1}, r"selection\.groups: is 1; give at least 2$"),
     ({"inner_fold": 2}, r"selection\.inner_fold: unknown key; known: groups, inner_folds, seed, candidates, methods"),

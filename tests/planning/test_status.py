@@ -13,6 +13,7 @@ from ra_icl.files import write_csv
 from ra_icl.planning import status as module
 from ra_icl.planning.config import load_config
 from ra_icl.planning.fold_files import FAILED, RUNNING, STOPPED
+from ra_icl.planning.methods import merge
 from ra_icl.planning.plan import make_plan
 from ra_icl.planning.status import status
 
@@ -130,6 +131,29 @@ def test_scores_are_those_of_the_pooled_predictions_of_the_folds_that_are_done(c
     assert group_of(found, "m6", 1).scores() == pytest.approx({"uf1": (2 / 3 + 0) / 2, "uar": 0.5})  # of two classes
     assert group_of(found, "m5").scores() == {}
     assert found.notes == ["SYNTHETIC TWINS: not comparable with any published number"]
+
+
+def test_a_result_of_other_options_is_to_be_trained_again(config, folds, tmp_path):
+    plan, results = make_plan(config), tmp_path / "results"
+    options = json.loads(plan.training_slice("m6")) | {"an option of another version": 1}
+    changed = merge(options, {"training": {"epochs": 7}})
+    peer = {"peer": {"name": "svm"}, "training": {"device": "cpu"}}
+    other_device = merge(options, {"training": {"device": "cuda"}})
+    for fold, recorded in zip(folds, (options, changed, other_device, peer), strict=False):
+        write_fold(results, f"cde/m6/seed0/{fold}", [RIGHT], options=recorded)
+        write_log(results, f"cde/m6/seed0/{fold}", 4, 4, START)
+        write(results / f"checkpoints/cde/m6/seed0/{fold}.json", "{}", START)
+    write_fold(results, f"cde/m6/seed1/{folds[0]}", [RIGHT], options=changed, candidate="gone")
+    write_fold(results, f"cde/peer_svm/seed0/{folds[0]}", [RIGHT], options={"peer": {"name": "svm", "c": 10.0}})
+    write_fold(results, f"cde/peer_svm/seed0/{folds[1]}", [WRONG], options={"peer": {"name": "svm", "c": 2.0}})
+    found = status(config, START + 1)
+    groups = [group_of(found, "m6"), group_of(found, "m6", 1), group_of(found, "peer_svm")]
+    assert [(len(group.finished), group.outdated, group.started) for group in groups] == [
+        (2, 2, []),
+        (0, 1, []),
+        (1, 1, []),
+    ]
+    assert groups[2].scores() == {"uf1": 1.0, "uar": 1.0}
 
 
 def test_time_to_go_is_of_folds_of_the_method_on_the_device_of_the_latest(config, folds, tmp_path):

@@ -70,7 +70,7 @@ rule flow:
         code=code("ra_icl.flow.subjects", f"ra_icl.flow.tvl1_{config['flow']['backend']}"),
         version=package_version(FLOW_PACKAGES[config["flow"]["backend"]]),
         sampling=lambda wildcards: slice_of(plan.samplings[wildcards.sampling]),
-        options=slice_of(config["flow"]),
+        options=slice_of({key: config["flow"][key] for key in ("backend", "schedule", config["flow"]["schedule"])}),
         depth=lambda wildcards, input: [f"--depth={path}" for path in input.depth],
     message:
         "Optical flow and strain of {wildcards.dataset} {wildcards.subject}, sampling {wildcards.sampling}"
