@@ -234,7 +234,7 @@ def refuse_endless(row: Mapping[str, Any], source: str) -> None:
 
 
 def _checksum_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
+    return Path(f"{path}.sha256")  # also of ".", which has no name
 
 
 def _digest(path: str | Path) -> str:

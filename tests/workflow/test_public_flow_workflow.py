@@ -133,5 +133,8 @@ def test_the_config_of_published_flow_runs(published):
     }
     notes = (results / "tables/table1.notes.md").read_text()
     assert "Options of m6_causalnet were chosen for each of 2 groups" in notes
-    assert "also used for m1_htnet. Below" in notes
+    assert "also used for m1_htnet, m6_all_causalnet. Below" in notes
+    mean = read_json(results / "metrics/cde/m6_all_causalnet.json")
+    assert (mean["members"], mean["view"]) == ({"m6_causalnet": [0]}, "all_mirror")
+    assert mean["selections_of_members"] == [found]
     assert f"m6_causalnet, group2: {choices['group2']['candidate']} (base " in notes
