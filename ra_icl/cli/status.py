@@ -37,7 +37,7 @@ def status(
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
-    begun = [group for group in found.groups if group.finished or group.started or group.outdated]
+    begun = [group for group in found.groups if group.begun]
     if console.is_terminal:
         _print_table(console, begun)
     else:
@@ -113,7 +113,7 @@ def _lines(found) -> Iterator[tuple[str | None, str]]:
             yield style, f"{state}: {_told(fold, now)}"
         if folds[LISTED:]:
             yield style, f"{state}: {len(folds) - LISTED} more"
-    waiting = [group for group in found.groups if not (group.finished or group.started or group.outdated)]
+    waiting = [group for group in found.groups if not group.begun]
     if waiting:
         folds = sum(group.total for group in waiting)
         names: dict[str, dict[str, None]] = {}

@@ -98,9 +98,10 @@ def read_scores(path: Path, counts: Mapping[str, Sequence[int]]) -> list[Printed
     except (OSError, ValueError) as error:
         raise NOT_READ.error(path, reason=" ".join(str(error).split())) from error
     known = [f"{name}_{score}" for name in (*NAMES, *counts) for score in ("uf1", "uar")]
-    for column, there in {"method": "method" in table, known[0]: any(name in table for name in known)}.items():
-        if not there:
-            raise NO_COLUMN.error(path, column=column)
+    if "method" not in table:
+        raise NO_COLUMN.error(path, column="method")
+    if not any(column in table for column in known):
+        raise NO_COLUMN.error(path, column=known[0])
     _require_counts(counts, table.columns, path)
     rows, faults = [], Faults()
     for number, row in enumerate(table.to_dict("records"), 1):

@@ -46,7 +46,7 @@ def write_run_page(
         raise InputError(f"{out}: no metrics given; name the metrics JSON files of the run")
     found = [read_metrics(path) for path in metrics_jsons]
     source = found[0]["data_source"]
-    trained = [content for content in found if not content.get("members")]  # an ensemble trains nothing of its own
+    trained = [content for content in found if not content.get("members")]  # ensembles only average other trainings
     body = [
         f"<p>Data: {SOURCES[source]}.</p>",
         pages.rows(_settings(found, titles)),

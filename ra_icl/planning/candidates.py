@@ -16,8 +16,8 @@ TRAINING_KEYS = tuple(field.name for field in fields(MethodOptions))
 def training_options(method: Mapping[str, Any]) -> dict[str, Any]:
     """All options of a resolved method that its folds depend on; its sampling is part of the flow's path.
 
-    For a peer these are its own settings and the device (`MethodOptions.counting`). A classifier of descriptors runs on
-    a CPU.
+    For a peer these are its own settings and the device (`MethodOptions.effective`). A classifier of descriptors runs
+    on a CPU.
     """
     if not method["peer"]:
         return {key: method[key] for key in TRAINING_KEYS}

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from ra_icl.model.siamese import Branch, Siamese
 from ra_icl.peers.registry import load_peer
 from ra_icl.planning.candidates import training_options
-from ra_icl.planning.instances import channels, cost_inputs, instances_of, instances_of_sequences, map_size
+from ra_icl.planning.instances import channels, cost_inputs, instances_of_sequences, map_size
 from ra_icl.planning.options import from_mapping
 from ra_icl.planning.peer_costs import PeerCosts, steps_of_training
 from ra_icl.planning.plan import Plan
@@ -48,7 +48,7 @@ def estimate(plan: Plan) -> list[str]:
         per_step, bytes_of_step, device = kinds[kind]
         seconds += per_step * steps_of(plan, protocol, method, options)
         devices.add(device)
-        memory = max(memory, bytes_of_step + _map_bytes(plan, protocol, method))
+        memory = max(memory, bytes_of_step + _map_bytes(plan, plan.selected[protocol], method))
     return [*_device_lines(devices), *_need_lines(plan, seconds, devices, memory), *_selection_lines(plan)]
 
 
@@ -67,21 +67,24 @@ def steps_of(plan: Plan, protocol: str, method: str, options: MethodOptions) -> 
 def disk_bytes(plan: Plan) -> int:
     """Bytes of crops, flow and kept networks of a plan; published maps have no crops."""
     faces = plan.config["faces"]
-    used = pd.concat(plan.selected.values()).drop_duplicates(["dataset", "subject", "sequence"])
+    used = _once(plan.selected.values())
     frames = (used["offset"] - used["onset"] + 1).sum()
     crops = 0 if plan.source == "public_flow" else frames * faces["size"] ** 2 * (1 if faces["grey"] else 3)
     return int(crops + _flow_bytes(plan) + _network_bytes(plan))
 
 
 def _flow_bytes(plan: Plan) -> int:
-    """Bytes of all flow; protocols that have sequences in common share its files."""
-    uses = {plan.sampling(method): method for _, method in plan.runs()}
-    total = 0
-    for sampling, method in uses.items():
-        protocols = {protocol for protocol, other in plan.runs() if plan.sampling(other) == sampling}
-        rows = pd.concat([plan.selected[protocol] for protocol in sorted(protocols)])
-        total += _bytes_of(plan, method, rows.drop_duplicates(["dataset", "subject", "sequence"]))
-    return total
+    """Bytes of all flow files; a sequence has one per sampling, whichever protocols use it."""
+    samplings: dict[str, tuple[str, list[pd.DataFrame]]] = {}
+    for protocol, method in plan.runs():
+        _, rows = samplings.setdefault(plan.sampling(method), (method, []))
+        rows.append(plan.selected[protocol])
+    return sum(_map_bytes(plan, _once(rows), method) for method, rows in samplings.values())
+
+
+def _once(rows: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """The sequences of several protocols, each once."""
+    return pd.concat(rows).drop_duplicates(["dataset", "subject", "sequence"])
 
 
 def _network_bytes(plan: Plan) -> int:
@@ -154,14 +157,9 @@ def _training(plan: Plan, method: str) -> dict[str, Any]:
     return training_options(plan.methods[method])
 
 
-def _map_bytes(plan: Plan, protocol: str, method: str) -> int:
-    """Bytes of all that a method is fed of the sequences of a protocol, in half precision."""
-    return _bytes_of(plan, method, plan.selected[protocol])
-
-
-def _bytes_of(plan: Plan, method: str, rows: pd.DataFrame) -> int:
-    """`_map_bytes` of the sequences `rows`."""
-    instances = int(instances_of(plan, rows, method).sum())
+def _map_bytes(plan: Plan, rows: pd.DataFrame, method: str) -> int:
+    """Bytes of all that a method is fed of the sequences `rows`, in half precision."""
+    instances = int(instances_of_sequences(plan, rows, method).sum())
     return 2 * channels(plan.methods[method]) * map_size(plan) ** 2 * instances
 
 
@@ -170,7 +168,7 @@ def _pairs_per_epoch(plan: Plan, protocol: str, method: str, options: MethodOpti
     if options.peer:
         return pd.Series(1, plan.selected[protocol].index)
     if options.training.pairs == "instances":
-        return instances_of_sequences(plan, protocol, method)
+        return instances_of_sequences(plan, plan.selected[protocol], method)
     rows = plan.selected[protocol]
     most = 1 if options.training.pairs == "sequences" else options.training.pairs
     return (rows["offset"] - rows["onset"]).clip(1, most)

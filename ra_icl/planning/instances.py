@@ -23,13 +23,8 @@ def channels(method: Mapping[str, Any]) -> int:
     return 4 if method["sampling"].get("depth") else 3
 
 
-def instances_of_sequences(plan: Plan, protocol: str, method: str) -> pd.Series:
-    """How many instances each sequence of a protocol gives a method; of published maps, how many there are at most."""
-    return instances_of(plan, plan.selected[protocol], method)
-
-
-def instances_of(plan: Plan, rows: pd.DataFrame, method: str) -> pd.Series:
-    """`instances_of_sequences` of the sequences `rows`."""
+def instances_of_sequences(plan: Plan, rows: pd.DataFrame, method: str) -> pd.Series:
+    """How many instances each of the sequences `rows` gives a method; of published maps, how many there are at most."""
     sampling = plan.methods[method]["sampling"]
     if sampling["mode"] == "published":
         layout = plan.config["public_flow"][sampling["source"]]["layout"]
@@ -44,7 +39,7 @@ def cost_inputs(plan: Plan, protocol: str, methods: Sequence[str]) -> dict[str, 
             "title": plan.methods[name]["title"],
             "options": training_options(plan.methods[name]),
             "size": map_size(plan),
-            "instances": float(instances_of_sequences(plan, protocol, name).mean()),
+            "instances": float(instances_of_sequences(plan, plan.selected[protocol], name).mean()),
             "channels": channels(plan.methods[name]),
         }
         for name in methods

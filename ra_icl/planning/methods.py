@@ -33,7 +33,7 @@ def resolve_methods(config: Mapping[str, Any]) -> tuple[Methods, Methods]:
     Raises InputError for options that do not fit and for names that are not defined.
     """
     if config["base"].get("peer"):
-        raise InputError("config: base.peer: would make a peer of every method; give it to a method of its own")
+        raise InputError("config: base.peer: would turn every method into a peer; set it under methods, for one method")
     entries, sweeps = present(config["methods"]), present(config["sweeps"])
     methods = {name: resolve(config, name) for name in entries}
     for name, method in methods.items():

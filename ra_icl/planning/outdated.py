@@ -27,9 +27,9 @@ class Current:
         """
         if candidate and candidate not in self._candidates:
             return False
-        expected = self._options(method, candidate)
         if recorded is None:
             return True
+        expected = self._options(method, candidate)
         return bool(expected["peer"]) == bool(recorded.get("peer")) and _agree(expected, recorded)
 
     def _options_of(self, method: str, candidate: str) -> dict[str, Any]:

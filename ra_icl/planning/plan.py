@@ -191,8 +191,8 @@ class Plan:
 
     @cached_property
     def samplings(self) -> dict[str, dict[str, Any]]:
-        """{name of a sampling: the options that count}, over all methods; if two share a name, the first method's."""
-        return {self.sampling(name): _counting(self.methods[name]["sampling"]) for name in reversed(self.methods)}
+        """{name of a sampling: the options it uses}, over all methods; if two share a name, the first method's."""
+        return {self.sampling(name): _effective(self.methods[name]["sampling"]) for name in reversed(self.methods)}
 
     def training_slice(self, method: str) -> str:
         """All options of a method that its folds depend on, as JSON; the sampling is part of the flow's path."""
@@ -249,8 +249,8 @@ def sampling_name(sampling: Mapping[str, Any]) -> str:
     return sampling_of(sampling).name
 
 
-def _counting(sampling: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a sampling without those that its mode does not use: a change of them makes no other flow."""
+def _effective(sampling: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a sampling without those that its mode ignores: changing them does not change the flow."""
     unused = {"seed"} if sampling["mode"] != "random" else set()
     unused |= {"instances"} if sampling["mode"] in ("apex", "full") else set()
     return {key: value for key, value in sampling.items() if key not in unused}

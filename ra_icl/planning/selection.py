@@ -46,7 +46,7 @@ class Selection:
         return [path for protocol in self._inner for method in methods for path in self.choices_of(protocol, method)]
 
     def choices_of(self, protocol: str, method: str) -> list[str]:
-        """The choices that a method, or an ensemble's members, take under a protocol, one per group; none if none."""
+        """The choices that a method or an ensemble's members take under a protocol, one per group; maybe none."""
         taken = [self._taken[member] for member in self._plan.trained(method) if member in self._taken]
         groups = self._inner.get(protocol, ())
         return [f"{protocol}/{selecting}/{group}.json" for selecting in dict.fromkeys(taken) for group in groups]

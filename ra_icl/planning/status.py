@@ -43,6 +43,11 @@ class Group:
     seconds: float | None
     outdated: int = 0
 
+    @property
+    def begun(self) -> bool:
+        """Whether any of its folds has a result or a log."""
+        return bool(self.finished or self.started or self.outdated)
+
     def scores(self) -> dict[str, float]:
         """UF1 and UAR over the folds that are done, in 0..1; none of inner folds, which several candidates share."""
         return {} if self.seed is None else score(self.finished)

@@ -82,7 +82,7 @@ def run_fold(
     written every `checkpoint_seconds` at most. code: a digest of the code that trains.
     Raises InputError if the protocol has no such fold, flow is missing, the loss diverges or the device is unusable.
     """
-    options, device = options.counting, resolve_device(options.training.device)
+    options, device = options.effective, resolve_device(options.training.device)
     table, held_out = fold_rows(read_rows(fold, indexes), fold)
     stored = stored_flow(table, Path(flow))
     key = key_of(identity_of(fold, stored, options, device, code))

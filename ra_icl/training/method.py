@@ -160,8 +160,8 @@ class MethodOptions(Options):
             raise ValueError("inference.network is target, but without IRC and MRD no target is trained; set online")
 
     @property
-    def counting(self) -> "MethodOptions":
-        """The options that count: all or, of a peer, which prepares its input itself, its settings and the device."""
+    def effective(self) -> "MethodOptions":
+        """The options that have an effect: for a peer, which prepares its own input, its settings and the device."""
         if not self.peer:
             return self
         training = OptimiserOptions(device=self.training.device, precision="fp32")

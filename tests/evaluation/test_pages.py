@@ -114,7 +114,7 @@ def test_metrics_of_an_older_version_have_a_page_too(tmp_path):
 def test_the_page_of_the_run_says_what_was_run_how_long_and_with_which_config(m6, tmp_path):
     older = metrics("m2", source="twins") | {"folds": 3, "seconds": 60.0, "device": ["NVIDIA"], "commit": ["unknown"]}
     other = metrics("m6", "casme3_7", source="twins")
-    mean = older | {"method": "mean", "members": {"m2": [0, 1]}, "view": "middle"}  # which trains nothing of its own
+    mean = older | {"method": "mean", "members": {"m2": [0, 1]}, "view": "middle"}  # an ensemble: no training to count
     for name, content in (("m2", older), ("7", other), ("mean", mean)):
         files.write_json(tmp_path / f"{name}.json", content)
     for subject, seconds in (("a", 30), ("b", 90)):

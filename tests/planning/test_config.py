@@ -121,7 +121,10 @@ FAULTS = [
     ("final_model: {protocol: cross}", r"final_model\.protocol: is 'cross'; choose 'cde', 'groups5'"),
     ("folds_per_gpu: 0", r"folds_per_gpu: is 0; give at least 1$"),
     ("data: {source: files}", r"data\.source: is 'files'; choose 'datasets', 'twins' or 'public_flow'$"),
-    ("base: {peer: {name: svm}}", r"base\.peer: would make a peer of every method; give it to a method of its own$"),
+    (
+        "base: {peer: {name: svm}}",
+        r"base\.peer: would turn every method into a peer; set it under methods, for one method$",
+    ),
     ("protocols: [mde]", r"protocols\.0: is 'mde'; choose 'cde', "),
     ("protocols: [groups5, casme3_3, cde]", r"protocols: holds cde and groups5, which fill the same tables; run one"),
     ("tables: {table3_controls: [m6, m13]}", r"tables\.table3_controls: 'm13' is not defined; known: m1, m2"),
