@@ -22,7 +22,7 @@ class Settings(Options):
     """Bi-WOOF's settings."""
 
     blocks: Annotated[int, at_least(1), code("blocks along each side; the paper compares several numbers")] = 5
-    overlap: Annotated[int, at_least(0), code("lines of pixels that a block shares with the next one")] = 1
+    overlap: Annotated[int, at_least(0), code("lines of pixels that a block reaches into each neighbour")] = 1
     bins: Annotated[int, at_least(1), code("bins of direction, which begin at -180 degrees")] = 8
     zero: Annotated[
         Literal["none", "median"],
@@ -69,9 +69,10 @@ def _sums(values: np.ndarray, settings: Settings) -> np.ndarray:
 
 
 def _members(side: int, settings: Settings) -> np.ndarray:
-    """Which of `side` lines each block has, 0 or 1: (blocks, side)."""
-    edges, lines = np.arange(settings.blocks + 1) * side // settings.blocks, np.arange(side)
-    return ((lines >= edges[:-1, None]) & (lines < edges[1:, None] + settings.overlap)).astype(float)
+    """Which of `side` lines each block has, 0 or 1: (blocks, side). What no whole block is made of goes to the last."""
+    begins, lines = np.arange(settings.blocks)[:, None] * (side // settings.blocks), np.arange(side)
+    ends = np.append(begins[1:], [[side]], axis=0)
+    return ((lines >= begins - settings.overlap) & (lines < ends + settings.overlap)).astype(float)
 
 
 def classifier(settings: Settings):

@@ -116,7 +116,7 @@ class Level(nn.Module):
 
     def __init__(self, width: int, heads: int, repeats: int) -> None:
         super().__init__()
-        self.position = nn.Parameter(torch.zeros(1))
+        self.position = nn.Parameter(torch.randn(1))
         self.layers = nn.Sequential(*(Layer(width, heads) for _ in range(repeats)))
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -140,13 +140,14 @@ class HTNet(nn.Module):
             )
             for inputs, outputs in pairwise(widths)
         )
+        self.norm = ChannelNorm(widths[-1])
         self.classifier = nn.Linear(widths[-1], classes)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         tokens = self.levels[0](self.embed(inputs))
         for merge, level in zip(self.merges, self.levels[1:], strict=True):
             tokens = level(merge(tokens))
-        return self.classifier(tokens.mean(dim=(2, 3)))
+        return self.classifier(self.norm(tokens).mean(dim=(2, 3)))
 
 
 def network(classes: int, settings: Settings) -> nn.Module:

@@ -1,8 +1,8 @@
 """RCN: recurrent convolutional networks for shrunken data (Xia, Peng, Khor, Feng, Zhao, IEEE TIP 2020).
 
 Variants: A, a shallow stem, a recurrent block and attention over its output; S, a shallow stem and a densely connected
-block; W, a wide stem and a recurrent block; C, a wide stem and a densely connected block with attention over its input.
-The published P and F cannot run.
+block; W, a wide stem and a recurrent block; C, a wide stem and a densely connected block, and attention, made of the
+network's input, over what enters that block. The published P and F cannot run.
 """
 
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class Settings(NetworkSettings):
     optimiser: Annotated[Literal["adam", "sgd"], code("SGD")] = "sgd"
     learning_rate: Annotated[float, above(0), code("constant: the code makes a schedule but never steps it")] = 5e-4
     momentum: Annotated[float, at_least(0), code("of SGD")] = 0.9
-    weight_decay: Annotated[float, at_least(0), choice("none; a re-run by others has 5e-4")] = 0.0
+    weight_decay: Annotated[float, at_least(0), code("none; a re-run by others has 5e-4")] = 0.0
     batch: Annotated[int, at_least(1), code("sequences per step")] = 64
-    shuffle: Annotated[bool, choice("not known; shuffled steps differ between seeds")] = True
+    shuffle: Annotated[bool, code("shuffled")] = True
     epochs: Annotated[int, at_least(1), code("100; an example in its README has 20")] = 100
     maps: Annotated[int, at_least(4), code("maps of every layer")] = 64
     pooled: Annotated[int, at_least(1), code("side of the pooled features, of which attention is made")] = 7
@@ -97,20 +97,23 @@ class RCN(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         stem = self.stem(inputs)
         entering = stem
-        if self.variant == "C":  # the text does not say how the map is brought to the block's size
-            entering = stem * functional.interpolate(self.attention(stem), stem.shape[-2:], mode="bilinear")
+        if self.variant == "C":
+            entering = stem * functional.interpolate(self.attention(inputs), stem.shape[-2:], mode="nearest")
         features = functional.adaptive_avg_pool2d(self.reduce(self.block(entering)), self.pooled)
         if self.variant == "A":
             features = features * self.attention(stem)
         return self.classifier(features.flatten(1))
 
-    def attention(self, stem: torch.Tensor) -> torch.Tensor:
-        """Where the classifier's weights respond to the stem's maps (B, maps, H, W): (B, 1, pooled, pooled), 0 to 1.
+    def attention(self, maps: torch.Tensor) -> torch.Tensor:
+        """Where the classifier's weights respond to maps (B, M, H, W): (B, 1, pooled, pooled), 0 to 1.
 
-        A class activation map per class, each scaled to 0..1, averaged over the classes; it has no parameters.
+        A class activation map per class, each scaled to 0..1, averaged over the classes; it has no parameters. A reads
+        the stem's maps. C reads the network's input, whose channels all have the mean of a place's weights.
         """
-        pooled = functional.adaptive_avg_pool2d(stem, self.pooled)
-        weights = self.classifier.weight.unflatten(1, pooled.shape[1:])
+        pooled = functional.adaptive_avg_pool2d(maps, self.pooled)
+        weights = self.classifier.weight.unflatten(1, (-1, self.pooled, self.pooled))
+        if self.variant == "C":
+            weights = weights.mean(dim=1, keepdim=True).expand(-1, maps.shape[1], -1, -1)
         return stretch(torch.einsum("bmij,cmij->bcij", pooled, weights)).mean(dim=1, keepdim=True)
 
 

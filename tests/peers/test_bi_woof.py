@@ -16,27 +16,42 @@ from ra_icl.files import load_tensors, write_csv
 from ra_icl.peers.bi_woof import Settings, describe
 
 
+def borders(block, side, settings):
+    """First line and last, counted from 1, of a block (from 1, too), as the authors' code has them for one overlap."""
+    size, last = side // settings.blocks, settings.blocks
+    first = 1 if block == 1 else (block - 1) * size + 1 - settings.overlap
+    return max(first, 1), side if block == last else min(block * size + settings.overlap, side)
+
+
 def by_loops(one, settings):
     """The descriptor of one map (3, H, W), pixel by pixel."""
     (u, v, strain), (height, width) = one.astype(float), one.shape[1:]
     if settings.zero == "median":
         u, v = u - np.median(u), v - np.median(v)
     features = []
-    for row in range(settings.blocks):
-        for column in range(settings.blocks):
+    for row in range(1, settings.blocks + 1):
+        for column in range(1, settings.blocks + 1):
             histogram, weight = [0.0] * settings.bins, 0.0
-            for y in range(row * height // settings.blocks, (row + 1) * height // settings.blocks + settings.overlap):
-                for x in range(
-                    column * width // settings.blocks, (column + 1) * width // settings.blocks + settings.overlap
-                ):
-                    if y < height and x < width:
-                        degrees = math.degrees(math.atan2(v[y, x], u[y, x]))
-                        place = int((degrees + 180) // (360 / settings.bins))
-                        histogram[0 if place == settings.bins else place] += math.hypot(u[y, x], v[y, x])
-                        weight += strain[y, x]
+            (top, bottom), (left, right) = borders(row, height, settings), borders(column, width, settings)
+            for y in range(top - 1, bottom):
+                for x in range(left - 1, right):
+                    degrees = math.degrees(math.atan2(v[y, x], u[y, x]))
+                    place = int((degrees + 180) // (360 / settings.bins))
+                    histogram[0 if place == settings.bins else place] += math.hypot(u[y, x], v[y, x])
+                    weight += strain[y, x]
             features += [value / sum(histogram) * weight for value in histogram]
     norm = math.sqrt(sum(value**2 for value in features))
     return [value / norm for value in features]
+
+
+def test_blocks_reach_a_line_over_their_borders_and_the_last_one_takes_the_rest():
+    """The lines of a map of 28 pixels, from 1, as the authors' code numbers them; a pixel that is alone lies in them."""
+    expected = ((1, 6), (5, 11), (10, 16), (15, 21), (20, 28))
+    for line in range(28):
+        maps = torch.zeros(1, 3, 28, 28)
+        maps[0, :, line] = 1
+        rows = describe(maps, Settings()).reshape(5, 5, 8).any(axis=(1, 2))
+        assert rows.tolist() == [first <= line + 1 <= last for first, last in expected]
 
 
 @pytest.mark.parametrize("settings", [{}, {"overlap": 0}, {"blocks": 3, "bins": 6, "overlap": 2}, {"zero": "median"}])

@@ -11,7 +11,7 @@ SMALL = {"width": 12, "repeats": (1, 1, 2)}
 def test_its_weights():
     with torch.device("meta"):
         built = network(3, Settings())
-    assert round(sum(value.numel() for value in built.parameters()) / 1e6) == 140
+    assert sum(value.numel() for value in built.parameters()) == 139_582_982  # as its code has
     assert [len(level.layers) for level in built.levels] == [2, 2, 10]
 
 
@@ -60,6 +60,15 @@ def test_tokens_meet_only_between_levels():
     moved = (built.levels[0](other) - built.levels[0](tokens)).abs().amax(dim=(0, 1)) > 0
     assert moved.nonzero().tolist() == [[2, 1]]
     assert ((built.merges[0](other) - built.merges[0](tokens)).abs().amax(dim=(0, 1)) > 0).sum() > 1
+
+
+def test_what_the_last_level_finds_is_normalised():
+    """Without the norm before the mean, the classifier would see tokens ten times as large."""
+    built = network(3, Settings(**SMALL)).eval()
+    inputs = torch.rand(2, 3, 28, 28)
+    before = built(inputs)
+    built.levels[-1].register_forward_hook(lambda level, given, found: 10 * found)
+    torch.testing.assert_close(built(inputs), before, rtol=1e-3, atol=1e-4)
 
 
 def test_a_step_lowers_the_loss(learn):

@@ -50,9 +50,11 @@ def test_the_block_uses_the_same_weights_again():
     torch.testing.assert_close(dense(inputs), again(inputs + y + z + e))
 
 
-def test_attention_is_the_classifiers_response_at_each_place():
-    built = network(3, Settings(maps=4, pooled=3)).eval()
-    stem = torch.rand(2, 4, 9, 9)
+@pytest.mark.parametrize(("variant", "read"), [("A", 4), ("C", 3)])
+def test_attention_is_the_classifiers_response_at_each_place(variant, read):
+    """A has a weight for each of the stem's maps; for all channels of the input, C has the mean of these weights."""
+    built = network(3, Settings(variant=variant, maps=4, pooled=3)).eval()
+    maps = torch.rand(2, read, 9, 9)
     expected = torch.zeros(2, 1, 3, 3)
     for b in range(2):
         for label in range(3):
@@ -60,11 +62,11 @@ def test_attention_is_the_classifiers_response_at_each_place():
             response = torch.zeros(3, 3)
             for i in range(3):
                 for j in range(3):
-                    for m in range(4):
-                        mean = stem[b, m, 3 * i : 3 * i + 3, 3 * j : 3 * j + 3].mean()
-                        response[i, j] += mean * weights[m, i, j]
+                    for m in range(read):
+                        mean = maps[b, m, 3 * i : 3 * i + 3, 3 * j : 3 * j + 3].mean()
+                        response[i, j] += mean * (weights[m, i, j] if variant == "A" else weights[:, i, j].mean())
             expected[b, 0] += (response - response.min()) / (response.max() - response.min()) / 3
-    torch.testing.assert_close(built.attention(stem), expected, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(built.attention(maps), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_a_weighs_what_leaves_the_block_and_c_what_enters_it():
@@ -78,9 +80,11 @@ def test_a_weighs_what_leaves_the_block_and_c_what_enters_it():
     entered = []
     built.block.register_forward_hook(lambda block, given, found: entered.append(given[0]))
     built(inputs)
-    stem = built.stem(inputs)
-    weights = functional.interpolate(built.attention(stem), 20, mode="bilinear")
-    torch.testing.assert_close(entered[0], stem * weights)
+    stem, attention = built.stem(inputs), built.attention(inputs)
+    for i in range(20):
+        for j in range(20):  # the nearest of 7 x 7 places, as PyTorch's default has it
+            expected = stem[:, :, i, j] * attention[:, :, i * 7 // 20, j * 7 // 20]
+            torch.testing.assert_close(entered[0][:, :, i, j], expected)
 
 
 def test_pooling_before_relu_changes_nothing():
