@@ -50,8 +50,20 @@ def _read(name: str) -> tuple[tuple[str, ...], str]:
             node.body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in HELP:
             node.args = []
-    # Source again, because the format of ast.dump changes from one version of Python to the next.
-    return imported, sha256(ast.unparse(tree).encode()).hexdigest()
+    return imported, sha256(repr(_plain(tree)).encode()).hexdigest()
+
+
+def _plain(node: object) -> object:
+    """A syntax tree as nested tuples, alike in all versions of Python.
+
+    Neither ast.dump nor ast.unparse is: new versions have new fields, which are empty here, and other quotes.
+    """
+    if isinstance(node, list):
+        return tuple(map(_plain, node))
+    if not isinstance(node, ast.AST):
+        return node
+    fields = sorted((name, value) for name, value in ast.iter_fields(node) if value is not None and value != [])
+    return (type(node).__name__, *((name, _plain(value)) for name, value in fields))
 
 
 def _imported(tree: ast.Module, name: str) -> Iterator[str]:

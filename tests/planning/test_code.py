@@ -148,6 +148,16 @@ def test_words_and_layout_do_not_count(package, after, changed):
     assert (code_digest("ra_icl.flow.example") != before) == changed
 
 
+def test_the_digest_is_the_same_in_every_version_of_python(package):
+    """Of what versions unparse or dump differently: quotes within f-strings, fields that are new or empty."""
+    (package / "flow" / "example.py").write_text(
+        "class One:\n"
+        "    def name(self, path, *, suffix=None, **more):\n"
+        """        return f"{suffix or 'none'!r:>9}" "it's" if path else b"x" + u"y".encode() * 1.5e-3\n"""
+    )
+    assert code._read("ra_icl.flow.example")[1] == "6c05e0c8fa72a62e310699cb00edabd51c74eefcbb6e220c578e9701273def69"
+
+
 def test_imports_are_followed_wherever_they_are_written(package):
     folder = package / "flow"
     (folder / "example.py").write_text("def late():\n    import ra_icl.flow.one\n    from ra_icl.flow import two\n")
