@@ -105,7 +105,7 @@ def _lines(found) -> Iterator[tuple[str | None, str]]:
         yield None, f"{stage}: {there} of {total} subjects"
     yield "bold", _summary(found)
     if outdated := sum(group.outdated for group in found.groups):
-        yield "yellow", f"outdated: {outdated} folds have results of other options; the next run trains them again"
+        yield "yellow", f"outdated: {outdated} folds are of other options or other flow; the next run trains them again"
     now = time.time()
     for state, style in (("failed", "red"), ("stopped", "yellow"), ("running", None)):
         folds = sorted((fold for fold in found.started if fold.state == state), key=lambda fold: -fold.time)

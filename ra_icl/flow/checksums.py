@@ -1,6 +1,7 @@
 """What a fold reads of the flow, as one line per sequence: a small file that changes only if the flow does."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from ra_icl.files import atomic, open_tensors
@@ -15,6 +16,16 @@ def write_flow_set(flow: Sequence[Path], out: Path) -> None:
     lines = sorted(line for path in flow for line in _lines(Path(path)))
     with atomic(out) as temporary:
         temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def read_flow_set(path: Path) -> dict[str, str]:
+    """{dataset/subject/sequence: checksum} of a file of `write_flow_set`."""
+    return dict(line.rsplit(" ", 1) for line in path.read_text(encoding="utf-8").splitlines())
+
+
+def flow_digest(checksums: Iterable[tuple[str, str]]) -> str:
+    """SHA-256 over (dataset/subject/sequence, checksum) of every tensor, in the order of the index."""
+    return sha256("".join(f"{name} {checksum}\n" for name, checksum in checksums).encode()).hexdigest()
 
 
 def _lines(path: Path) -> Iterator[str]:

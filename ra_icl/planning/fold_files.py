@@ -24,7 +24,7 @@ class Finished:
 
     predictions: (label, prediction) of each held-out sequence. seconds: those of training, or of the whole job if that
     is known and longer. epochs: of its training. time: when it was written, in seconds since 1970. options: of its
-    training, None in old records; candidate: the one whose options were chosen.
+    training, None in old records; candidate: the one whose options were chosen. flow: the digest of what it read.
     """
 
     predictions: list[tuple[int, int]]
@@ -36,6 +36,7 @@ class Finished:
     time: float
     options: Mapping[str, Any] | None = None
     candidate: str = ""
+    flow: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def read_finished(fold: Path, benchmark: Path) -> Finished | None:
         classes = sum(re.fullmatch(r"p\d+", name) is not None for name in rows[0])
         seconds = max(float(record["seconds"]), _job_seconds(benchmark))
         texts = record.get("device") or "unknown", record["selection"]
-        trained_as = record.get("options"), record.get("candidate") or ""
+        trained_as = record.get("options"), record.get("candidate") or "", record.get("data", {}).get("flow")
         return Finished(predictions, classes, seconds, len(record.get("curve", ())), *texts, written, *trained_as)
     except (OSError, ValueError, KeyError, TypeError, LookupError, AttributeError):
         return None

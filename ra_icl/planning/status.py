@@ -31,7 +31,7 @@ class Group:
     """The folds of a method under a protocol, of one seed; or all inner folds behind a method's choices.
 
     finished, started: of its folds; the rest is waiting. seconds: that it still takes, one fold after another; None if
-    no finished fold tells. seed: None for inner folds. outdated: how many have a result of other options.
+    no finished fold tells. seed: None for inner folds. outdated: how many have a result of other options or other flow.
     """
 
     protocol: str
@@ -102,8 +102,9 @@ def status(config: Mapping[str, Any], now: float | None = None) -> Status:
     seeds. A fold that has a log but neither a result nor an error in the log is running. It is stopped if the log has
     been silent for longer than ten epochs take, and waiting if it was trained and its result has since been deleted.
     The time of a fold is the mean over finished folds of its method, on the device of the latest one and, if possible,
-    under the same protocol. A result of other options than the config's does not count: the next run trains that fold
-    again. Raises InputError like `make_plan`, which reads a dataset that has no index yet.
+    under the same protocol. A result of other options than the config's, or of flow that has been made anew since, does
+    not count: the next run trains that fold again. Raises InputError like `make_plan`, which reads a dataset that has
+    no index yet.
     """
     now = time.time() if now is None else now
     folders = _folders(config["pathvars"])
@@ -112,7 +113,7 @@ def status(config: Mapping[str, Any], now: float | None = None) -> Status:
     kept = folders["results"] / "checkpoints"
     wanted = dict(_wanted(plan, (folds, logs)))
     there = {key: _found(paths, lambda path: read_finished(folds / path, jobs / path)) for key, paths in wanted.items()}
-    finished = _current(plan, there)
+    finished = _current(there, Current(plan, folders["results"] / "flow"))
     latest = max(
         (fold for found in finished.values() for fold in found.values()), key=lambda fold: fold.time, default=None
     )
@@ -133,12 +134,14 @@ def _found(paths: Iterable[str], read) -> dict[str, Any]:
     return {path: found for path in paths if (found := read(path)) is not None}
 
 
-def _current(plan: Plan, found: Mapping[Key, Mapping[str, Finished]]) -> dict[Key, dict[str, Finished]]:
-    """The finished folds that have the options of the plan."""
-    current = Current(plan)
+def _current(found: Mapping[Key, Mapping[str, Finished]], current: Current) -> dict[Key, dict[str, Finished]]:
+    """The finished folds that have the options of the plan and have read its flow."""
     return {
         key: {
-            path: fold for path, fold in folds.items() if current.has(path.split("/")[1], fold.candidate, fold.options)
+            path: fold
+            for path, fold in folds.items()
+            if current.has(path.split("/")[1], fold.candidate, fold.options)
+            and (key[2] is None or current.has_flow(*key[:2], fold.flow))
         }
         for key, folds in found.items()
     }

@@ -1,7 +1,6 @@
 """Instance sets: the flow maps of every sequence, scaled to network inputs, on the training device."""
 
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 
 from ra_icl.errors import InputError
 from ra_icl.files import RERUN, TensorFile, checksum, open_tensors
+from ra_icl.flow.checksums import flow_digest
 from ra_icl.flow.sampling import middle_instance
 from ra_icl.training.method import InputOptions, OptimiserOptions
 
@@ -32,10 +32,9 @@ class StoredFlow:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over dataset, subject, sequence and checksum of every tensor, in the table's order."""
+        """What `flow_digest` gives for these tensors."""
         names = self.table[["dataset", "subject", "sequence"]].agg("/".join, axis=1)
-        lines = [f"{name} {checksum}\n" for name, checksum in zip(names, self.checksums, strict=True)]
-        return sha256("".join(lines).encode()).hexdigest()
+        return flow_digest(zip(names, self.checksums, strict=True))
 
 
 @dataclass(frozen=True)

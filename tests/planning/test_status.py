@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 
@@ -154,6 +155,23 @@ def test_a_result_of_other_options_is_to_be_trained_again(config, folds, tmp_pat
         (1, 1, []),
     ]
     assert groups[2].scores() == {"uf1": 1.0, "uar": 1.0}
+
+
+def test_a_result_of_other_flow_is_to_be_trained_again(config, folds, tmp_path):
+    """The flow's checksums are sorted by name, a fold's digest of them has the order of the index."""
+    plan, results = make_plan(config), tmp_path / "results"
+    rows = plan.selected["cde"][["dataset", "subject", "sequence"]]
+    names = ["/".join(row) for row in rows.itertuples(index=False)]
+    assert names != sorted(names)
+    lines = [f"{name} {number:064x}\n" for number, name in enumerate(names)]
+    flow = sha256("".join(lines).encode()).hexdigest()
+    for number, data in enumerate(({"flow": flow}, {"flow": "0" * 64}, {})):
+        write_fold(results, f"cde/m6/seed0/{folds[number]}", [RIGHT], data=data)
+    before = group_of(status(config, START + 1), "m6")
+    assert (len(before.finished), before.outdated) == (3, 0)  # the flow is not there, so that nobody knows
+    write(results / f"flow/{plan.sampling('m6')}/cde.sha256", "".join(sorted(lines)), START)
+    after = group_of(status(config, START + 1), "m6")
+    assert (len(after.finished), after.outdated) == (2, 1)
 
 
 def test_time_to_go_is_of_folds_of_the_method_on_the_device_of_the_latest(config, folds, tmp_path):
