@@ -115,6 +115,8 @@ def read_json(path: str | Path) -> Any:
     """Read a JSON file. Raises InputError if it is missing or not JSON."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: is missing; check its name, or run the step that makes it") from error
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as JSON ({error}); delete it and run again") from error
 

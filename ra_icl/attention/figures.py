@@ -15,7 +15,7 @@ from ra_icl.evaluation.motion import draw_motion, full_colour
 from ra_icl.evaluation.style import PAGE, pyplot, save_figure
 from ra_icl.flow.wheel import flow_colours, wheel
 
-CELL = 1.1  # inches: a picture's side at most
+CELL, LEAST = 1.1, 0.5  # inches: a picture's side at most, and at least, so that there is room for its heading
 HEADING = 0.7  # inches above the pictures of each sequence
 GAP = 0.08  # inches between groups of columns, and below a sequence
 LEFT = 0.58  # inches beside the grid, for the labels of instances
@@ -24,7 +24,7 @@ LINE = 112  # characters of small print in a line
 LONGEST = 26  # characters of a method's title above its maps
 LEAST_RANGE = 0.001  # of P over all colours: less is as good as uniform, and has to look it
 ARROWS = 8  # across a picture
-MAPS = ("CAM", "Grad-CAM", "Guided\nGrad-CAM")
+MAPS = ("CAM", "Grad-CAM", "Guided")  # the last is Guided Grad-CAM, whose name is wider than its picture
 
 
 def attention_figure(shown: Sequence[Shown], dataset: str, facts: Mapping[str, Any], out_stem: Path) -> None:
@@ -91,22 +91,24 @@ def regions_figure(shown: Sequence[Shown], dataset: str, facts: Mapping[str, Any
 def _grid(shown: Sequence[Shown], groups: Sequence[Sequence[str]], head: float) -> tuple[Any, list[np.ndarray]]:
     """A figure, and the axes of each sequence as rows of columns; a gap parts groups of columns.
 
-    head: inches above the grid.
+    head: inches above the grid. With more columns than a page has room for the figure is wider than a page.
     """
     plt = pyplot()
     widths = [len(group) for group in groups]
     counts = [len(sequence.labels) for sequence in shown]
-    cell = min(CELL, (PAGE - LEFT - GAP * len(groups)) / sum(widths))
+    beside = LEFT + GAP * len(groups)
+    cell = min(CELL, max(LEAST, (PAGE - beside) / sum(widths)))
+    width = max(PAGE, beside + cell * sum(widths))
     height = cell * sum(counts) + (HEADING + GAP) * len(shown) + head
-    figure = plt.figure(figsize=(PAGE, height))
+    figure = plt.figure(figsize=(width, height))
     starts = LEFT + np.cumsum([0, *(cell * count + GAP for count in widths[:-1])])
     lefts = [start + cell * number for start, count in zip(starts, widths, strict=True) for number in range(count)]
     found, top, side = [], head, 0.96 * cell
     for sequence, count in zip(shown, counts, strict=True):
-        figure.text(0.05 / PAGE, 1 - (top + 0.12) / height, sequence.title, fontsize=MEDIUM, parse_math=False)
+        figure.text(0.05 / width, 1 - (top + 0.12) / height, sequence.title, fontsize=MEDIUM, parse_math=False)
         top += HEADING
         bottoms = [1 - (top + cell * (number + 1)) / height for number in range(count)]
-        places = [[(left / PAGE, bottom, side / PAGE, side / height) for left in lefts] for bottom in bottoms]
+        places = [[(left / width, bottom, side / width, side / height) for left in lefts] for bottom in bottoms]
         found.append(np.array([[figure.add_axes(place) for place in row] for row in places], dtype=object))
         top += cell * count + GAP
         for row, label in zip(found[-1], sequence.labels, strict=True):
@@ -202,18 +204,18 @@ def _words(what: str, dataset: str, facts: Mapping[str, Any], shown: Sequence[Sh
 
 def _finish(figure: Any, words: Words, out_stem: Path) -> None:
     """Write title and explanations, and the files."""
-    _, height = figure.get_size_inches()
+    width, height = figure.get_size_inches()
     style = {"va": "top", "parse_math": False}
-    figure.text(0.05 / PAGE, 1 - 0.08 / height, words.title, fontsize=LARGE, **style)
-    figure.text(0.05 / PAGE, 1 - words.notes_below / height, words.notes, fontsize=SMALL, **style)
+    figure.text(0.05 / width, 1 - 0.08 / height, words.title, fontsize=LARGE, **style)
+    figure.text(0.05 / width, 1 - words.notes_below / height, words.notes, fontsize=SMALL, **style)
     save_figure(figure, out_stem)
 
 
 def _draw_key(figure: Any) -> None:
     """The circle of the motion's colours, in the upper right corner."""
-    _, height = figure.get_size_inches()
+    width, height = figure.get_size_inches()
     side = 0.5
-    axis = figure.add_axes((1 - (side + 0.1) / PAGE, 1 - (side + 0.2) / height, side / PAGE, side / height))
+    axis = figure.add_axes((1 - (side + 0.1) / width, 1 - (side + 0.2) / height, side / width, side / height))
     axis.imshow(wheel(64))
     axis.set_axis_off()
     axis.set_title("motion", fontsize=SMALL, pad=1)

@@ -94,7 +94,7 @@ def config_schema() -> None:
 
 
 @app.command()
-def explain(fold: Annotated[Path, typer.Argument(help="JSON of a fold, with its CSV beside it")]) -> None:
+def explain(fold: Annotated[Path, typer.Argument(help="JSON or CSV of a fold, which lie side by side")]) -> None:
     """Say in plain words what went wrong in the training of a fold, with the numbers.
 
     A term of the loss that outweighs classification, regions that are uniform or collapsed, a target that lags behind,

@@ -59,9 +59,12 @@ WARNINGS = {f"outweighed_by_{term}": f"{title} outweighs classification" for ter
 def explain(path: Path) -> list[str]:
     """Lines that say what is wrong with a fold, with the numbers.
 
-    path: its JSON, with the CSV of predictions beside it. Raises InputError if one of them is missing or damaged.
+    path: its JSON or its CSV of predictions, which lie side by side. Raises InputError if one of them is missing or
+    damaged.
     """
-    record = read_record(Path(path), {"curve?": FOLD["curve?"], "data?": {}, "options?": {}})
+    path = Path(path)
+    path = path.with_suffix(".json") if path.suffix == ".csv" else path
+    record = read_record(path, {"curve?": FOLD["curve?"], "data?": {}, "options?": {}})
     if peer := record.get("options", {}).get("peer"):
         what = f"is of the peer {peer['name']}, whose training leaves no diagnoses"
         raise InputError(f"{path}: {what}; name the JSON of a method of Ra-ICL's")
@@ -70,7 +73,7 @@ def explain(path: Path) -> list[str]:
     if not diagnosed(record):
         return ["trained by an older version, which left no diagnoses; train the fold again to have it explained"]
     try:
-        predictions = pd.read_csv(Path(path).with_suffix(".csv"))
+        predictions = pd.read_csv(path.with_suffix(".csv"))
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     found = _findings(path, record, predictions)

@@ -22,8 +22,8 @@ JUMP = 0.005
 QUIET = 0.5
 # and without motion if even its liveliest places move less than this (pixels of the crop).
 STILL = 0.1
-# What was noticed when the frames were read (damage, a jump, a frozen run) counts more than what merely looks odd.
-SEEN = 5
+# What was noticed when the frames were read (damage, a jump, a frozen run) counts more than all that merely looks odd.
+SEEN = 20
 
 # {column of the list: its title on the page}.
 PRINTED = {
@@ -43,7 +43,7 @@ NOTES = (
 def motion_energy(clip: np.ndarray) -> np.ndarray:
     """How much each frame differs from the onset: mean absolute difference in grey levels, (T,) from (T, H, W[, 3]).
 
-    Each frame's mean difference is subtracted first, so that a change of light does not count as motion.
+    Each frame's mean difference is subtracted first, so that what makes all pixels lighter alike is no motion.
     """
     grey = _grey(clip)
     difference = grey - grey[0]

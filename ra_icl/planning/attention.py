@@ -23,12 +23,13 @@ class Panel(NamedTuple):
 
 
 def attention_protocols(plan: Plan) -> list[str]:
-    """The protocols whose networks are looked at: CDE and own data; without them, the first of CAS(ME)³.
+    """The protocols whose networks are looked at: CDE, own data and, without CDE, the first of CAS(ME)³.
 
     One for each dataset, because a picture of another protocol takes other networks, which nothing else needs.
     """
-    found = [name for name in plan.selected if name in (*CDE, "own")]
-    return found or [name for name in plan.selected if name in CASME3][:1]
+    casme3 = [name for name in plan.selected if name in CASME3]
+    shown = (*CDE, "own", *(() if set(CDE) & set(plan.selected) else casme3[:1]))
+    return [name for name in plan.selected if name in shown]
 
 
 def attention_panels(plan: Plan) -> dict[str, Panel]:

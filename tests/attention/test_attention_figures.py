@@ -15,9 +15,9 @@ FACTS = {"data_source": "twins", "protocol": "cde", "selection": "last", "class_
 FACTS |= {"counts": "2 of 8 sequences, 1 of 4 people"}
 
 
-def view(title, instances, regions=False):
+def view(title, instances, queries=0):
     maps = rng.normal(size=(3, instances, SIZE, SIZE))
-    found = rng.random((instances, QUERIES, SIZE, SIZE)) if regions else None
+    found = rng.random((instances, queries, SIZE, SIZE)) if queries else None
     return MethodView(title, "positive 62 %", maps[0], np.abs(maps[1]), np.abs(maps[2]), found)
 
 
@@ -27,7 +27,7 @@ def sequence(instances=3, frames=True, title="surest right: sub01/EP02, happines
     active[4:9, 3:12] = True
     labels = [f"frame {number}" for number in range(instances)]
     motion, strain = rng.normal(size=(instances, 2, SIZE, SIZE)), rng.random((instances, SIZE, SIZE))
-    methods = [view("M2", instances), view("M5", instances), view("M6", instances, regions=True)]
+    methods = [view("M2", instances), view("M5", instances), view("M6", instances, QUERIES)]
     return Shown(title, labels, clip, motion, strain, frames, active if frames else None, methods)
 
 
@@ -64,7 +64,7 @@ def test_frames_motion_strain_and_the_maps_of_every_method_stand_side_by_side(dr
         heads = [axis.get_title() for axis in some[0]]
         assert heads[0] == "frame"
         assert heads[1] == f"motion\nto {shown.speed:.2g} px"
-        assert heads[2:] == ["strain", *["CAM", "Grad-CAM", "Guided\nGrad-CAM"] * 3]
+        assert heads[2:] == ["strain", *["CAM", "Grad-CAM", "Guided"] * 3]
         for number, row in enumerate(some):
             assert row[0].get_ylabel() == f"frame\n{number}"
             images = [axis.images[0].get_array() for axis in row]
@@ -125,6 +125,18 @@ def test_the_second_grid_has_a_column_for_every_query(drawn):
             assert image.get_clim() == (regions.min(), regions.max())
     [said] = [text.get_text() for text in rows[0][1].texts]
     assert said == f"M6: positive 62 %\nP from {regions.min():.3f} (dark) to {regions.max():.3f}; uniform: 0.125"
+
+
+@pytest.mark.parametrize(("methods", "queries"), [(3, 8), (5, 16)])
+def test_headings_stand_apart(drawn, methods, queries):
+    """Also of as many columns as a page has no room for, so that the figure becomes wider than one."""
+    views = [view(f"M{number}", 2) for number in range(methods - 1)] + [view("M6", 2, queries)]
+    for draw in (figures.attention_figure, figures.regions_figure):
+        draw([sequence(2)._replace(methods=views)], "casme2", FACTS, "unused")
+        renderer = drawn[-1].canvas.get_renderer()
+        headings = [axis.title.get_window_extent(renderer) for axis in rows_of(drawn[-1])[0]]
+        assert all(left.x1 < right.x0 for left, right in pairwise(headings))
+        assert headings[-1].x1 < drawn[-1].bbox.width
 
 
 def test_regions_as_good_as_uniform_look_uniform(drawn):

@@ -223,3 +223,11 @@ def test_a_fold_of_an_older_version_or_without_its_files_is_one_line(tmp_path):
     (tmp_path / "fold.json").write_text(json.dumps({"scores": {}}))
     with pytest.raises(InputError, match=r"fold\.json: holds no curve; name the JSON of a fold$"):
         explain(Path(tmp_path / "fold.json"))
+    with pytest.raises(InputError, match=r"^[^\n]*other\.json: is missing; check its name, or run the step that makes"):
+        explain(tmp_path / "other.csv")
+
+
+def test_the_csv_of_a_fold_stands_for_the_json_beside_it(tmp_path):
+    write_json(tmp_path / "fold.json", record())
+    predictions(4).to_csv(tmp_path / "fold.csv", index=False)
+    assert explain(tmp_path / "fold.csv") == explain(tmp_path / "fold.json") == ["nothing stands out"]

@@ -108,7 +108,9 @@ def test_what_is_odd_is_remarked(texture, shifts, crop, window, magnitude, words
 def test_what_was_noticed_in_the_frames_comes_before_what_merely_looks_odd(texture):
     quiet, jumpy = clip_of(texture, [0, 0.1, 0.2, 0.3]), clip_of(texture, [0, 0.1, 0.9, 1.0])
     noticed = qc.measure_sequence(quiet, maps(2, 0.5), record(4, marks=["img11.jpg: is damaged"]), used(2, 3), 4)
-    odd = qc.measure_sequence(jumpy, maps(2, 0.5), record(4, attempt=2), used(2, 3), 4)
+    # All that can look odd: no face at the last try, a still and quiet window, a jump, missing frames.
+    odd = qc.measure_sequence(jumpy, maps(2, 0.0), record(4, found="whole_frame", attempt=6), used(0, 0), 5)
+    assert len(odd["remarks"]) == 5
     assert noticed["oddness"] > odd["oddness"] > 0
 
 

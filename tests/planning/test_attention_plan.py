@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -55,6 +56,14 @@ def test_a_figure_for_every_class_and_dataset_from_the_folds_that_hold_them_out(
 )
 def test_one_protocol_a_dataset_is_looked_at(protocols, found):
     assert attention_protocols(plan_of(protocols=protocols)) == found
+
+
+def test_own_data_are_looked_at_beside_the_others():
+    def shown(*protocols):
+        return attention_protocols(SimpleNamespace(selected=dict.fromkeys(protocols)))
+
+    assert shown("casme3_3", "casme3_4", "own") == ["casme3_3", "own"]
+    assert shown("cde", "casme3_3", "own") == ["cde", "own"]
 
 
 def test_a_named_sequence_has_its_class_shown_alone():
