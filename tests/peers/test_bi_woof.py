@@ -45,7 +45,7 @@ def by_loops(one, settings):
 
 
 def test_blocks_reach_a_line_over_their_borders_and_the_last_one_takes_the_rest():
-    """The lines of a map of 28 pixels, from 1, as the authors' code numbers them; a pixel that is alone lies in them."""
+    """Of a map of 28 pixels, whose lines the authors' code counts from 1: a line moves, and blocks that see it."""
     expected = ((1, 6), (5, 11), (10, 16), (15, 21), (20, 28))
     for line in range(28):
         maps = torch.zeros(1, 3, 28, 28)
