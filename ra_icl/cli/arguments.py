@@ -39,7 +39,10 @@ Exclude = Annotated[str, typer.Option(help="JSON list of sequences to leave out,
 LeftOut = Annotated[str, typer.Option(help="JSON object: how many sequences data.exclude left out, by dataset")]
 Dataset = Annotated[str, typer.Option(help="casme2, samm, smic, casme3 or own")]
 Classes = Annotated[str, typer.Option(help="JSON list: the classes of protocol own, in label order")]
-Protocol = Annotated[str, typer.Option(help="cde, groups5, casme3_3, casme3_4, casme3_7 or own")]
+Protocol = Annotated[
+    str,
+    typer.Option(help="cde, groups5, casme3_3, casme3_4, casme3_7, cross, cross_casme2, cross_samm, cross_smic or own"),
+]
 DataSource = Annotated[str, typer.Option(help="datasets, twins or public_flow", callback=_known_source)]
 Subject = Annotated[str, typer.Option(help="subject, as the index names it")]
 

@@ -40,7 +40,7 @@ def curves(
 ) -> None:
     """Draw how the trainings of a method went: loss terms, gradients, use of the regions.
 
-    Of the folds that are given: also of those that are done while others run.
+    Draws the folds that are given, even while others still run.
 
     Example: ra-icl curves results/demo/folds/cde/m6/seed0/*.csv --out curves
     """
@@ -67,7 +67,7 @@ def apex(
     values: Annotated[str, typer.Option(help="JSON list of these N, in the order of the files")] = "[]",
     default: Annotated[str, typer.Option(help="JSON list: the one N to mark, that of the method itself")] = "[]",
 ) -> None:
-    """Draw what it matters how far the sampled window is from the apex: scores over N, hit rates over the distance.
+    """Draw how much the window's distance from the apex matters: scores over N, hit rates over the distance.
 
     Sequences without an annotated apex, such as all of SMIC, are left out of the hit rates.
 

@@ -120,7 +120,7 @@ def predict(
     ],
     model: Annotated[Path, typer.Option(help="model to use, as the target final_model leaves it")],
     onset: Annotated[
-        str, typer.Option(help="first frame of the expression, or its time, as 0.4s; the clip's first")
+        str, typer.Option(help="first frame of the expression, or its time such as 0.4s; by default the clip's first")
     ] = "",
     offset: Annotated[
         str, typer.Option(help="last frame of the expression, or its time; by default the clip's last")
