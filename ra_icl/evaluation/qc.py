@@ -43,7 +43,7 @@ NOTES = (
 def motion_energy(clip: np.ndarray) -> np.ndarray:
     """How much each frame differs from the onset: mean absolute difference in grey levels, (T,) from (T, H, W[, 3]).
 
-    Each frame's mean difference is subtracted first, so that what makes all pixels lighter alike is no motion.
+    Each frame's mean difference is subtracted first, so that light that rises alike everywhere does not count.
     """
     grey = _grey(clip)
     difference = grey - grey[0]

@@ -69,7 +69,7 @@ def _sums(values: np.ndarray, settings: Settings) -> np.ndarray:
 
 
 def _members(side: int, settings: Settings) -> np.ndarray:
-    """Which of `side` lines each block has, 0 or 1: (blocks, side). What no whole block is made of goes to the last."""
+    """Which of `side` lines each block has, 0 or 1: (blocks, side). Lines that are left over go to the last."""
     begins, lines = np.arange(settings.blocks)[:, None] * (side // settings.blocks), np.arange(side)
     ends = np.append(begins[1:], [[side]], axis=0)
     return ((lines >= begins - settings.overlap) & (lines < ends + settings.overlap)).astype(float)
