@@ -3,8 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ra_icl.files import atomic, open_tensors
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def write_flow_set(flow: Sequence[Path], out: Path) -> None:
@@ -21,6 +25,11 @@ def write_flow_set(flow: Sequence[Path], out: Path) -> None:
 def read_flow_set(path: Path) -> dict[str, str]:
     """{dataset/subject/sequence: checksum} of a file of `write_flow_set`."""
     return dict(line.rsplit(" ", 1) for line in path.read_text(encoding="utf-8").splitlines())
+
+
+def tensor_names(rows: "pd.DataFrame") -> "pd.Series":
+    """dataset/subject/sequence of every row of an index, as `read_flow_set` and `flow_digest` name its tensor."""
+    return rows[["dataset", "subject", "sequence"]].agg("/".join, axis=1)
 
 
 def flow_digest(checksums: Iterable[tuple[str, str]]) -> str:

@@ -27,9 +27,9 @@ def attention_protocols(plan: Plan) -> list[str]:
 
     One for each dataset, because a picture of another protocol takes other networks, which nothing else needs.
     """
-    casme3 = [name for name in plan.selected if name in CASME3]
-    shown = (*CDE, "own", *(() if set(CDE) & set(plan.selected) else casme3[:1]))
-    return [name for name in plan.selected if name in shown]
+    without_cde = set(CDE).isdisjoint(plan.selected)
+    casme3 = [name for name in plan.selected if name in CASME3][:1] if without_cde else []
+    return [name for name in plan.selected if name in (*CDE, "own", *casme3)]
 
 
 def attention_panels(plan: Plan) -> dict[str, Panel]:

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ra_icl.flow.checksums import flow_digest, read_flow_set
+from ra_icl.flow.checksums import flow_digest, read_flow_set, tensor_names
 from ra_icl.planning.candidates import training_options
 from ra_icl.planning.methods import merge, present
 from ra_icl.planning.peers import with_defaults
@@ -48,8 +48,7 @@ class Current:
             checksums = read_flow_set(self._flow / sampling / f"{protocol}.sha256")
         except (OSError, ValueError):
             return None
-        rows = self._plan.selected[protocol]
-        names = rows[["dataset", "subject", "sequence"]].agg("/".join, axis=1)
+        names = tensor_names(self._plan.selected[protocol])
         return flow_digest((name, checksums.get(name, "")) for name in names)
 
     def _options_of(self, method: str, candidate: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch
 
 from ra_icl.errors import InputError
 from ra_icl.files import RERUN, TensorFile, checksum, open_tensors
-from ra_icl.flow.checksums import flow_digest
+from ra_icl.flow.checksums import flow_digest, tensor_names
 from ra_icl.flow.sampling import middle_instance
 from ra_icl.training.method import InputOptions, OptimiserOptions
 
@@ -33,8 +33,7 @@ class StoredFlow:
     @property
     def digest(self) -> str:
         """What `flow_digest` gives for these tensors."""
-        names = self.table[["dataset", "subject", "sequence"]].agg("/".join, axis=1)
-        return flow_digest(zip(names, self.checksums, strict=True))
+        return flow_digest(zip(tensor_names(self.table), self.checksums, strict=True))
 
 
 @dataclass(frozen=True)

@@ -45,13 +45,16 @@ def by_loops(one, settings):
 
 
 def test_blocks_reach_a_line_over_their_borders_and_the_last_one_takes_the_rest():
-    """Of a map of 28 pixels, whose lines the authors' code counts from 1: a line moves, and blocks that see it."""
+    """Of a map of 28 pixels, whose lines the authors' code counts from 1: one pixel moves, and blocks that see it."""
     expected = ((1, 6), (5, 11), (10, 16), (15, 21), (20, 28))
-    for line in range(28):
-        maps = torch.zeros(1, 3, 28, 28)
-        maps[0, :, line] = 1
-        rows = describe(maps, Settings()).reshape(5, 5, 8).any(axis=(1, 2))
-        assert rows.tolist() == [first <= line + 1 <= last for first, last in expected]
+    maps = torch.from_numpy(distinct_maps(1, 28, 28))
+    for y in range(28):
+        x = (5 * y + 3) % 28
+        alone = torch.zeros_like(maps)
+        alone[..., y, x] = maps[..., y, x]
+        seen = describe(alone, Settings()).reshape(5, 5, 8).any(axis=2)
+        rows, columns = ([first <= line + 1 <= last for first, last in expected] for line in (y, x))
+        assert seen.tolist() == np.outer(rows, columns).tolist()
 
 
 @pytest.mark.parametrize("settings", [{}, {"overlap": 0}, {"blocks": 3, "bins": 6, "overlap": 2}, {"zero": "median"}])
