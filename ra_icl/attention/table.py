@@ -91,8 +91,8 @@ def build_attention(measures: Sequence[pd.DataFrame], methods: Mapping[str, Mapp
     data = pd.DataFrame([_row(found, methods) for found in measures])
     said = dict.fromkeys(caveat for found in measures for caveat in _caveats(found))
     protocols = ", ".join(dict.fromkeys(data["protocol"]))
-    caption = "; ".join([f"Attention on held-out sequences, protocol {protocols}", *said])
-    return Table("attention", caption, _notes(data, sources[0]), data, _printed(data))
+    caption = f"Attention on held-out sequences, protocol {protocols}"
+    return Table("attention", caption, tuple(said), _notes(data, sources[0]), data, _printed(data))
 
 
 def _read(path: Path) -> pd.DataFrame:

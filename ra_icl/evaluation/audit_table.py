@@ -65,6 +65,7 @@ COUNTS_UNUSED = FaultKind(
     {"where": "--counts", "path": "theirs.csv", "name": "CASME2"},
 )
 NAMES = (COMPOSITE, *EXPECTED["cde"])
+IDS = ("data", "table", "method", "source", "classes", "scores")  # the first columns of the CSV
 CAPTION = "Can the printed scores exist?"
 NOTES = (
     "Possible: there are confusion matrices that have all scores of the row, to the digits printed",
@@ -185,17 +186,25 @@ def build_audit(rows: Sequence[Printed]) -> Table:
             for row, findings in found
         ]
     )
-    return Table("audit", CAPTION, (*NOTES, *_counts_notes(rows)), data, printed)
+    return Table("audit", CAPTION, (), (*NOTES, *_counts_notes(rows)), data, printed)
 
 
 def _data(row: Printed, finding: Finding) -> dict[str, str]:
-    ids = {"data": "published", "table": row.table, "method": row.method, "source": row.source}
-    ids |= {"classes": str(len(next(iter(row.counts.values())))), "scores": _scores_text(row.scores)}
-    return ids | {"check": finding.check, "verdict": finding.verdict, "why": finding.why}
+    return _ids(row) | {"check": finding.check, "verdict": finding.verdict, "why": finding.why}
+
+
+def _ids(row: Printed) -> dict[str, str]:
+    """What tells a row from others, and whether its scores are still those that were audited."""
+    classes, scores = str(len(next(iter(row.counts.values())))), _scores_text(row.scores)
+    return dict(zip(IDS, ("published", row.table, row.method, row.source, classes, scores), strict=True))
+
+
+def _row_named(row) -> str:
+    """The method of a row of the CSV; of Table 2, in which it has several rows, with their classes."""
+    return f"{row.method} ({row.classes} classes)" if row.table == "2" else row.method
 
 
 def _scores_text(scores: Mapping[str, Scores]) -> str:
-    """The scores that a finding is about, to tell whether it still is."""
     return " ".join("–" if value is None else f"{value:g}" for pair in scores.values() for value in pair)
 
 
@@ -223,13 +232,13 @@ def audit_notes(audit: Path, table: str, published: pd.DataFrame) -> list[str]:
         return []
     found = pd.read_csv(audit, dtype=str, keep_default_na=False)
     rows = published[published["table"] == table].to_dict("records")
-    now = {row["method"]: _scores_text({name: _pair_of(row, name) for name in NAMES}) for row in rows}
-    current = found[(found["table"] == table) & (found["method"].map(now) == found["scores"])]
+    now = {tuple(_ids(_read_row(f"{audit}, {row['method']}", row, {})).values()) for row in rows}
+    current = found[[ids in now for ids in found[list(IDS)].itertuples(index=False, name=None)]]
     never, one_run = (current[current["verdict"] == verdict] for verdict in (IMPOSSIBLE, NOT_IN_ONE_RUN))
-    notes = [f"Cannot exist: {row.method}, {_named(row)}" for row in never.itertuples()]
-    names = [name for name in dict.fromkeys(one_run["method"]) if name not in set(never["method"])]
+    notes = [f"Cannot exist: {_row_named(row)}, {_named(row)}" for row in never.itertuples()]
+    refuted = set(map(_row_named, never.itertuples()))
+    names = [name for name in dict.fromkeys(map(_row_named, one_run.itertuples())) if name not in refuted]
     if names:
-        notes.append(
-            f"Cannot all come from one run with the class counts of Table 4: {', '.join(names)} (target audit)"
-        )
+        counts, named = "Table 5" if table == "2" else "Table 4", ", ".join(names)
+        notes.append(f"Cannot all come from one run with the class counts of {counts}: {named} (target audit)")
     return notes

@@ -56,12 +56,12 @@ def build_counts(
     real = DATA[data_source] == "real"
     # A sum over some of the datasets is not compared with the paper's sum over all.
     compared = {name: expected[name] for name in present if real and not (name == "full" and missing)}
-    caption = "; ".join([CAPTIONS[number], *of_source, *missing])
     data = _data(number, found, DATA[data_source])
     if real:
         data = pd.concat([data, _data(number, expected, "published")], ignore_index=True)
     notes = (*_notes(number, present, compared, data_source), *left_out_notes([left_out or {}]))
-    return Table(number, caption, notes, data, _printed(number, found, compared))
+    printed = _printed(number, found, compared)
+    return Table(number, CAPTIONS[number], (*of_source, *missing), notes, data, printed)
 
 
 def _rows(number: str) -> list[str]:

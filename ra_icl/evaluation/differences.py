@@ -14,12 +14,12 @@ from ra_icl.evaluation.data_notes import data_notes
 from ra_icl.evaluation.intervals import RESAMPLES, SCORES, Subjects, compare, holm, interval_notes, subjects_of
 from ra_icl.evaluation.records import read_metrics
 from ra_icl.evaluation.table_formats import Table, write_formats
-from ra_icl.evaluation.tables import SYNTHETIC_NOTE, record, signed
+from ra_icl.evaluation.tables import DECIMALS, SYNTHETIC_NOTE, record, signed
 
 REFERENCE = "m6"
 VALUES = ("difference", "low", "high", "p", "p_holm")
 # What two methods must share, besides the sequences, for a difference of scores to be theirs alone.
-SHARED = ("protocol", "data_source", "classes")
+SHARED = ("protocol", "data_source", "classes", "selection")
 
 
 def write_differences(
@@ -60,10 +60,10 @@ def build_differences(
     data = data[[*ids, *(f"{score}_{value}" for score in SCORES for value in VALUES)]]
     title = _title(reference, methods)
     caption = f"{title} minus each other method, protocol {ours['protocol']}, in points of UF1 and UAR"
-    caption = "; ".join([caption, *all_caveats([ours, *others])])
-    said = [*data_notes([ours, *others], methods), *selection_notes([ours, *others])]
-    notes = _notes(ours, subjects, len(others), said)
-    return Table("differences", caption, notes, data, _printed(data), record=record([ours, *others]))
+    all_of_them = [ours, *others]
+    notes = _notes(ours, subjects, len(others), [*data_notes(all_of_them, methods), *selection_notes(all_of_them)])
+    said = tuple(all_caveats(all_of_them))
+    return Table("differences", caption, said, notes, data, _printed(data), record=record(all_of_them))
 
 
 def _parted(
@@ -114,7 +114,7 @@ def _row(
     row |= {"subjects": len(subjects), "seeds": len(content["seeds"])}
     for score, found in compare(subjects, theirs).items():
         points = {"difference": found.value, "low": found.low, "high": found.high}
-        row |= {f"{score}_{name}": round(100 * value, 4) for name, value in points.items()}
+        row |= {f"{score}_{name}": round(100 * value, DECIMALS) for name, value in points.items()}
         row[f"{score}_p"] = found.p
     return row
 

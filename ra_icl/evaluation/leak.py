@@ -22,7 +22,7 @@ from ra_icl.evaluation.leak_figure import CHOOSING, draw_epochs
 from ra_icl.evaluation.metrics import SCORES, uar, uf1
 from ra_icl.evaluation.records import read_metrics, read_record
 from ra_icl.evaluation.table_formats import Table, write_formats
-from ra_icl.evaluation.tables import SYNTHETIC_NOTE, percent, record, signed
+from ra_icl.evaluation.tables import DECIMALS, SYNTHETIC_NOTE, percent, record, signed
 
 RULES = {"last": "the last"} | CHOOSING
 LEAKS = ("subject", "mean")  # the rules that look at the labels which they are judged by
@@ -145,9 +145,9 @@ def build_leak(found: Sequence[tuple[Mapping[str, Any], Epochs, Mapping[str, np.
     ]
     contents = [metrics for metrics, _, _ in found]
     data = pd.DataFrame(rows)
-    title = "One training, predicted at differently chosen epochs, UF1 and UAR in %"
-    caption = "; ".join([title, *all_caveats(contents)])
-    return Table("leak", caption, _notes(contents, methods), data, _printed(data), record=record(contents))
+    caption = "One training, predicted at differently chosen epochs, UF1 and UAR in %"
+    said, notes = tuple(all_caveats(contents)), _notes(contents, methods)
+    return Table("leak", caption, said, notes, data, _printed(data), record=record(contents))
 
 
 def _row(
@@ -172,7 +172,7 @@ def _row(
         row |= {f"{score}_low": low, f"{score}_high": high}
         row |= {f"{score}_gain": 100 * gain.value, f"{score}_gain_low": 100 * gain.low}
         row |= {f"{score}_gain_high": 100 * gain.high, f"{score}_p": gain.p}
-    return {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
+    return {key: round(value, DECIMALS) if isinstance(value, float) else value for key, value in row.items()}
 
 
 def _printed(data: pd.DataFrame) -> pd.DataFrame:

@@ -57,7 +57,7 @@ def write_method_page(metrics_json: Path, out: Path, title: str, overrides: Mapp
         pages.folded("Person by person", pages.rows(_people(content))) if content.get("subjects") else "",
         pages.downloads([metrics_json]),
     ]
-    pages.write_page(out, "; ".join([heading, *caveats(content)]), body)
+    pages.write_page(out, heading, body, caveats(content))
 
 
 def flat(values: Any, place: str = "") -> Iterator[tuple[str, Any]]:

@@ -47,13 +47,12 @@ MIMES = {".csv": "text/csv", ".md": "text/markdown", ".tex": "text/x-tex", ".jso
 NUMBER = re.compile(r"([+−-]?[0-9][^_]*?)((?: ± [0-9.]+)?(?: [(\[].*)?)|–")
 
 
-def write_page(path: Path, title: str, body: Iterable[str]) -> None:
-    """Write a page, atomically. title: a line of text, after each "; " a caveat; body: pieces of HTML."""
-    name, *said = title.split("; ")
-    head = [f"<h1>{escape(name)}</h1>", *(f'<p class="caveat">{escape(one)}</p>' for one in said)]
+def write_page(path: Path, title: str, body: Iterable[str], said: Iterable[str] = ()) -> None:
+    """Write a page, atomically. title: a line of text; body: pieces of HTML; said: caveats below the title, text."""
+    head = [f"<h1>{escape(title)}</h1>", *(f'<p class="caveat">{escape(one)}</p>' for one in said)]
     text = "\n".join(
         [
-            f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(name)}</title>',
+            f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>',
             f'<style>{STYLE}</style>\n<main class="page">',
             *head,
             *body,

@@ -103,7 +103,8 @@ def build_power(metrics: Mapping[Path, Mapping[str, Any]], published: Path, simu
     data = pd.DataFrame(rows)
     data.insert(0, "data", "simulated")
     caption = CAPTION.format(subjects=len(people.labels))
-    return Table("power", caption, _notes(people, agreements, runs, simulations, len(pairs)), data, _printed(data))
+    notes = _notes(people, agreements, runs, simulations, len(pairs))
+    return Table("power", caption, (), notes, data, _printed(data))
 
 
 def _smallest_rows(level: str, agreement: str, seen: np.ndarray) -> list[dict[str, Any]]:

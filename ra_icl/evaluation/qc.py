@@ -163,7 +163,7 @@ def rank(measures: Sequence[Path], out_stem: Path, data_source: str) -> pd.DataF
     shown = {name: table[name].map(form.format) for name, form in FORMATS.items()}
     printed = table.assign(subject=table["subject"].map(original), **shown)[list(PRINTED)].rename(columns=PRINTED)
     body = [pages.rows(printed.astype(str)), pages.bullets(NOTES), pages.downloads([f"{out_stem}.csv"])]
-    pages.write_page(f"{out_stem}.html", "; ".join([title, *data_caveats(data_source)]), body)
+    pages.write_page(f"{out_stem}.html", title, body, data_caveats(data_source))
     return table
 
 

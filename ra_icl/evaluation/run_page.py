@@ -54,7 +54,7 @@ def write_run_page(
         pages.folded("Run times", pages.rows(_training_times(trained, titles)) + _step_times(Path(benchmarks))),
         *(_config(config, defaults) if config else []),
     ]
-    pages.write_page(out, "; ".join(["What this run was", *all_caveats(found)]), body)
+    pages.write_page(out, "What this run was", body, all_caveats(found))
 
 
 def _settings(found: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> pd.DataFrame:

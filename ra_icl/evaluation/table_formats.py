@@ -34,13 +34,15 @@ LATEX = {
 class Table:
     """A table ready to write.
 
-    number: 1 to 5, or a name such as "own" or "differences". data: the CSV, plain values with a column `data`. printed:
-    the cells for people, all text. strong: shaped like `printed`, "textbf" or "underline" where LaTeX emphasises a
-    value, else "". record: a row per measured row, all text, with what it was computed from; it goes into the notes.
+    number: 1 to 5, or a name such as "own" or "differences". said: the caveats that follow the caption. data: the CSV,
+    plain values with a column `data`. printed: the cells for people, all text. strong: shaped like `printed`, "textbf"
+    or "underline" where LaTeX emphasises a value, else "". record: a row per measured row, all text, with what it was
+    computed from; it goes into the notes.
     """
 
     number: str
     caption: str
+    said: tuple[str, ...]
     notes: tuple[str, ...]
     data: pd.DataFrame
     printed: pd.DataFrame
@@ -48,9 +50,14 @@ class Table:
     record: pd.DataFrame | None = None
 
     @property
-    def title(self) -> str:
+    def heading(self) -> str:
         """The caption, preceded by the table's number in the paper."""
         return f"Table {self.number}. {self.caption}" if self.number.isdigit() else self.caption
+
+    @property
+    def title(self) -> str:
+        """The heading and, after each "; ", a caveat."""
+        return "; ".join([self.heading, *self.said])
 
 
 def write_formats(table: Table, out_stem: Path) -> None:
@@ -60,7 +67,7 @@ def write_formats(table: Table, out_stem: Path) -> None:
     for suffix, text in texts.items():
         with files.atomic(f"{out_stem}.{suffix}") as temporary:
             temporary.write_text(text, encoding="utf-8")
-    pages.write_page(f"{out_stem}.html", table.title, _page(table, out_stem))
+    pages.write_page(f"{out_stem}.html", table.heading, _page(table, out_stem), table.said)
 
 
 def _page(table: Table, out_stem: Path) -> list[str]:
@@ -113,7 +120,7 @@ def latex_text(table: Table, label: str) -> str:
         r"% Needs \usepackage{booktabs,amssymb}. Every run writes this file again.",
         rf"\begin{{{environment}}}[tbp]",
         r"\centering\setlength{\belowcaptionskip}{4pt}",
-        rf"\caption{{{latex(table.caption)}.}}",
+        rf"\caption{{{latex('; '.join([table.caption, *table.said]))}.}}",
         rf"\label{{tab:{label}}}",
         rf"{size}\setlength{{\tabcolsep}}{{{gap}}}",
         *_tabular(_latex_cells(named, table.strong), table.printed.get("Data")),

@@ -41,9 +41,10 @@ CROSS_NOTE = (
     "Each score is of networks that have not seen the dataset: they were trained on the others, or on the one named"
 )
 PEERS_NOTE = (
-    "Rows of this run share data, flow, folds and the rule for the epoch; each published row has its own, so that a "
-    "method's two rows differ by all of these"
+    "Rows of this run share data and folds, but each method is fed its own sampling of the frames; a published row has "
+    "data, flow, folds and a rule for the epoch of its own, so that a method's two rows differ by all of these"
 )
+DECIMALS = 8  # of the CSV: with few, the two that are printed would be rounded twice
 MARKS_NOTE = "→X: replaced by X. Apex*: a single onset/apex instance. Apex: sampling in a neighbourhood of the apex"
 
 
@@ -84,7 +85,7 @@ def build_table(
         raise InputError(f"table {number}: no such table; choose one of {', '.join(CAPTIONS)}")
     _require_metrics(number, metrics, methods)
     _require_comparable(number, metrics)
-    said = all_caveats(metrics)
+    said = tuple(all_caveats(metrics))
     order = list(methods)
     rank = PROTOCOLS[number].index
     ordered = sorted(metrics, key=lambda m: (rank(m["protocol"]), order.index(m["method"])))
@@ -94,10 +95,10 @@ def build_table(
     subjects = [subjects_of(content) if "subjects" in content else None for content in ordered]
     rows += [_measured_row(number, *row, methods[row[0]["method"]]) for row in zip(ordered, subjects, strict=True)]
     data = pd.DataFrame(rows, columns=columns(number)).astype({"classes": "Int64", "seeds": "Int64"})
-    caption = "; ".join([CAPTIONS[number], *said])
     notes = (*_notes(number, ordered, methods), *interval_notes([m["method"] for m in ordered], subjects))
     notes += tuple(audited) if len(quoted) else ()
-    return Table(number, caption, notes, data, _printed(number, data), _strong(number, data), record(ordered))
+    printed, strong = _printed(number, data), _strong(number, data)
+    return Table(number, CAPTIONS[number], said, notes, data, printed, strong, record(ordered))
 
 
 def read_published(path: Path) -> pd.DataFrame:
@@ -165,10 +166,11 @@ def _measured_row(
     for subset in metrics["scores"].keys() & subsets(number).keys():
         for score in SCORES:
             found = metrics["scores"][subset][score]
-            row[f"{subset}_{score}"] = round(100 * found["mean"], 4)
-            row[f"{subset}_{score}_std"] = nan if found["std"] is None else round(100 * found["std"], 4)
+            row[f"{subset}_{score}"] = round(100 * found["mean"], DECIMALS)
+            row[f"{subset}_{score}_std"] = nan if found["std"] is None else round(100 * found["std"], DECIMALS)
     for score, ends in (score_intervals(subjects) if subjects else {}).items():
-        row |= {f"composite_{score}_{end}": round(100 * v, 4) for end, v in zip(("low", "high"), ends, strict=True)}
+        named = zip(("low", "high"), ends, strict=True)
+        row |= {f"composite_{score}_{end}": round(100 * value, DECIMALS) for end, value in named}
     return row
 
 
@@ -261,9 +263,13 @@ def _require_comparable(number: str, metrics: Sequence[Mapping[str, Any]]) -> No
 
 
 def _notes(number: str, metrics: Sequence[Mapping[str, Any]], methods: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The notes below the table: the data, the ablation's marks, what ± means, choices, bad trainings."""
+    """The notes below the table: the data, leaking rows, the ablation's marks, what ± means, choices, bad trainings."""
     notes = [SYNTHETIC_NOTE] if metrics[0]["data_source"] == "twins" else []
     notes += data_notes(metrics, methods)
+    leaking = [methods[content["method"]]["title"] for content in metrics if content["selection"] != "last"]
+    if 0 < len(leaking) < len(metrics):
+        named = ", ".join(leaking)
+        notes.append(f"Best epoch chosen on the held-out subject: {named}; in the other rows of this run, the last")
     if "mir" in LEADING[number]:
         notes.append(MARKS_NOTE)
     if number in QUOTES:

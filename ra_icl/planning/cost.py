@@ -51,14 +51,14 @@ def write_costs(
     _require_inputs(methods, scored)
     where = resolve_device(device)
     data = pd.DataFrame([_row(name, methods[name], content, where) for name, content in scored.items()])
-    caption = "; ".join(["What each method costs", *all_caveats(list(scored.values()))])
+    said = tuple(all_caveats(list(scored.values())))
     size = "Maps of " + " and ".join(f"{size} px" for size in sorted(set(data["size"])))
     batches = " or ".join(f"{batch:.0f}" for batch in sorted(set(data["batch"].dropna())))
     sizes = size + (f", batches of {batches}" if batches else "")
     timed = f"{sizes}; a clip is predicted on {device_name(where)}"
     selected = selection_notes(list(scored.values()))
     notes = (*NOTES, timed, *([SELECTED_NOTE, *selected] if selected else []))
-    write_formats(Table("cost", caption, notes, data, _printed(data)), out_stem)
+    write_formats(Table("cost", "What each method costs", said, notes, data, _printed(data)), out_stem)
 
 
 def parameters(options: MethodOptions, classes: int) -> tuple[int, int]:

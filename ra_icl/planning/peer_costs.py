@@ -7,6 +7,7 @@ from statistics import median
 
 import numpy as np
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ra_icl.peers.registry import Peer
@@ -95,7 +96,8 @@ def steps_of_training(peer: Peer, sequences: int) -> int:
 
 def flops_of(act: Callable[[], object]) -> int:
     """FLOPs of what `act` computes on the CPU."""
-    with FlopCounterMode(display=False) as counter:
+    # Of attention the counter sees the products of matrices only, not the fused kernel.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         act()
     return counter.get_total_flops()
 

@@ -174,6 +174,17 @@ def test_notes_forget_numbers_that_have_changed(tmp_path):
     assert audit_notes(tmp_path / "none.csv", "1", published) == []
 
 
+def test_notes_of_table_2_name_the_rows_that_cannot_exist(tmp_path):
+    published = read_published(CONFIG / "published.csv")
+    rows = (published["table"] == "2") & (published["method"] == "STSTNet")
+    published.loc[rows & (published["classes"] == "3"), ["composite_uf1", "composite_uar"]] = ("17.95", "87.92")
+    published[rows].to_csv(tmp_path / "two.csv", index=False)
+    write_audit(tmp_path / "two.csv", tmp_path / "audited", {})
+    (note,) = audit_notes(tmp_path / "audited.csv", "2", published)
+    assert note.startswith("Cannot exist: STSTNet (3 classes), UF1 is 17.95, but UAR 87.92 allows UF1 from ")
+    assert audit_notes(tmp_path / "audited.csv", "2", read_published(CONFIG / "published.csv")) == []
+
+
 def test_a_table_of_ones_own(tmp_path):
     path = tmp_path / "theirs.csv"
     path.write_text(

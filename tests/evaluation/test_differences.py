@@ -121,6 +121,7 @@ def other_labels():
         ([content("m6"), content("m1"), content("m1")], "m1 is given twice"),
         ([content("m6"), content("m1", seeds=(0, 2))], r"m1 and m6 differ in seeds \(\[0, 2\], \[0, 1\]\)"),
         ([content("m6"), content("m1", source="twins")], r"differ in data_source \(twins, datasets\)"),
+        ([content("m6"), content("m1", selection="best_on_held_out")], r"selection \(best_on_held_out, last\)"),
         ([content("m6"), metrics("m1", "casme3_3", seeds=(0, 1), subjects=people(0.3, seeds=2))], "differ in protocol"),
         (
             [content("m6"), content("m1", subjects=content("m1")["subjects"][1:])],

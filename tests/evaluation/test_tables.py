@@ -168,6 +168,11 @@ def test_the_title_tells_selection_on_the_held_out_subject_and_public_flow():
     assert plain.title == "Table 1. Comparison under the CDE setting, UF1 and UAR in %"
     leaky = build("1", metrics("m1"), metrics("m6", selection="best_on_held_out"))
     assert leaky.title == f"{plain.title}; best epoch chosen on the held-out subject: optimistic"
+    named = "Best epoch chosen on the held-out subject: M6 (ours); in the other rows of this run, the last"
+    assert named in leaky.notes
+    alike = build("1", *(metrics(name, selection="best_on_held_out") for name in ("m1", "m6")))
+    assert alike.title == leaky.title
+    assert not any("in the other rows" in note for note in (*plain.notes, *alike.notes))
     public = build("1", metrics("m6", source="public_flow"))
     assert public.title == f"{plain.title}; published flow maps"
     assert public.data["data"].value_counts().to_dict() == {"published": 12, "real": 1}
@@ -283,6 +288,14 @@ def test_equal_values_are_equally_strong():
     strong = build("3", *contents).strong.iloc[-2:]
     assert strong["SAMM UAR"].tolist() == ["", ""]
     assert strong["SAMM UF1"].tolist() == ["", "textbf"]
+
+
+def test_a_score_is_rounded_once():
+    content = metrics("m6")
+    content["scores"]["composite"]["uf1"]["mean"] = 0.7676496812939831  # 76.77 if first rounded to 76.765
+    table = build("1", content)
+    assert table.printed["Composite UF1"].iloc[-1] == "76.76"
+    assert table.data["composite_uf1"].iloc[-1] == pytest.approx(76.76496813, abs=1e-8)
 
 
 def test_values_that_print_alike_are_equally_strong():

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
 
 from ra_icl import files
 from ra_icl.errors import InputError
@@ -14,6 +15,7 @@ from ra_icl.planning.config import load_config
 from ra_icl.planning.cost import flops_of_clip, flops_of_step, parameters, write_costs
 from ra_icl.planning.instances import cost_inputs
 from ra_icl.planning.options import from_mapping
+from ra_icl.planning.peer_costs import flops_of
 from ra_icl.planning.plan import make_plan
 from ra_icl.training.method import MethodOptions
 
@@ -61,6 +63,19 @@ def test_a_step_costs_forward_and_backward_of_the_whole_batch():
     forward = counted_by_hand(options, 8)
     first = 2 * 3 * 9 * 4 * SIZE * SIZE * 8  # the maps themselves need no gradient
     assert flops_of_step(options, 3, SIZE) == 3 * forward - first
+
+
+@pytest.mark.parametrize("grad", [False, True])
+def test_attention_is_counted(grad):
+    """Of q, k, v (2, 3, 5, 7): two products of matrices forward, two of each backward."""
+    parts = [torch.rand(2, 3, 5, 7, requires_grad=grad) for _ in range(3)]
+    once = 2 * (2 * 2 * 3 * 5 * 5 * 7)
+
+    def attend():
+        found = scaled_dot_product_attention(*parts)
+        return found.sum().backward() if grad else found
+
+    assert flops_of(attend) == once * (3 if grad else 1)
 
 
 def test_the_whole_method_costs_more_than_its_parts():
