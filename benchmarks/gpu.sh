@@ -3,7 +3,7 @@
 #
 #     benchmarks/gpu.sh [--out DIR] [--device cuda|cpu] [--smoke]
 #
-# Needs Python 3.11 or newer with PyTorch, NumPy, SciPy, pandas, Numba and safetensors; this package need not be
+# Needs Python 3.11 or newer with PyTorch, NumPy, SciPy, pandas, Numba, safetensors and tqdm; this package need not be
 # installed. The GPU tests also need pytest; without it the JSON says so.
 # Each part writes DIR/{part}.json as soon as it has a result, and has a time limit so that it cannot delay the others.
 # --smoke: tiny sizes, to try the script on a CPU. PYTHON names the interpreter (python3).

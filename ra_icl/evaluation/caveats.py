@@ -47,8 +47,12 @@ def data_caveats(data_source: str) -> list[str]:
 
 
 def missing_datasets(protocol: str, found: Collection[str]) -> list[str]:
-    """["CDE without SMIC-HS"] if a dataset that the protocol tests on is not in `found`, else []."""
+    """["CDE without SMIC-HS"] if a dataset that the protocol tests on is not in `found`, else [].
+
+    Five folds are of CDE too; what is across datasets, another caveat says.
+    """
     if protocol not in PROTOCOLS:
         raise InputError(f"protocol {protocol!r} is none of {', '.join(PROTOCOLS)}")
     names = [TITLES[name] for name in PROTOCOLS[protocol].tested if name not in found]
-    return [f"{protocol.upper()} without {' and '.join(names)}"] if names else []
+    setting = "" if protocol in CROSS else "CDE " if protocol in ("cde", "groups5") else f"{protocol.upper()} "
+    return [f"{setting}without {' and '.join(names)}"] if names else []

@@ -47,7 +47,7 @@ def write_method_page(metrics_json: Path, out: Path, title: str, overrides: Mapp
         f"<p>{_trained(content)}</p>",
         pages.rows(_scores(content)),
         pages.bullets(_notes(content)),
-        "<h2>Confusion matrices</h2><p>True classes in rows: % of the row, and the number of sequences.</p>",
+        f"<h2>Confusion matrices</h2><p>True classes in rows: % of the row, and the number of {_counted(content)}.</p>",
         '<div class="side">',
         *_matrices(content),
         "</div>",
@@ -91,6 +91,11 @@ def _scores(content: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)[["Dataset", "Sequences", *(title for title in SCORES.values() if title in rows[0])]]
 
 
+def _counted(content: Mapping[str, Any]) -> str:
+    seeds = len(content["seeds"])
+    return f"predictions, one per sequence and seed ({seeds} seeds)" if seeds > 1 else "sequences"
+
+
 def _matrices(content: Mapping[str, Any]) -> Iterator[str]:
     for subset, title in _subsets(content).items():
         yield f"<section><h3>{title}</h3>{pages.confusion(content['confusion'][subset], content['classes'])}</section>"
@@ -98,12 +103,13 @@ def _matrices(content: Mapping[str, Any]) -> Iterator[str]:
 
 def _people(content: Mapping[str, Any]) -> pd.DataFrame:
     """A row for each person: sequences, and how many of them were recognised, over all seeds."""
+    recognised = "Recognised" + f", {len(content['seeds'])} seeds together" * (len(content["seeds"]) > 1)
     rows = []
     for one in content["subjects"]:
         matrices = np.asarray(one["confusion"])
         right = int(np.trace(matrices, axis1=1, axis2=2).sum())
         who = {"Dataset": TITLES[one["dataset"]], "Person": original(one["subject"])}
-        rows.append(who | {"Sequences": str(int(matrices[0].sum())), "Recognised": f"{right} of {int(matrices.sum())}"})
+        rows.append(who | {"Sequences": str(int(matrices[0].sum())), recognised: f"{right} of {int(matrices.sum())}"})
     return pd.DataFrame(rows)
 
 

@@ -114,7 +114,7 @@ def oddness(measured: Mapping[str, Any]) -> dict:
         remarks.append(f"crop jumps by {100 * measured['jump']:.1f} % of its width")
         score += min(measured["jump"] / JUMP, 5)
     if measured["missing"]:
-        remarks.append(f"{measured['missing']} frames missing")
+        remarks.append(f"{measured['missing']} frame{'s' * (measured['missing'] > 1)} missing")
         score += 1
     remarks += measured["marks"]
     score += SEEN * len(measured["marks"])

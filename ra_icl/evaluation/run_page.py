@@ -21,7 +21,7 @@ from ra_icl.evaluation.records import read_metrics
 from ra_icl.evaluation.table_formats import EMPTY
 
 SOURCES = {
-    "datasets": "copies of the datasets themselves, cropped and turned into flow by this run",
+    "datasets": "copies of the datasets themselves or clips of your own, cropped and turned into flow by this run",
     "twins": "synthetic twins, rendered by this run: they show that every step works, and nothing about people",
     "public_flow": "flow maps that others have published",
 }
@@ -87,6 +87,8 @@ def _origin(found: Sequence[Mapping[str, Any]]) -> list[str]:
     """Lines on what trained the folds, for how long, and what made this page."""
     folds = sum(content.get("folds", 0) * len(content["seeds"]) for content in found)
     lines = [f"Training: {folds} folds, {duration(sum(content.get('seconds', 0) for content in found))} together"]
+    if any(content.get("selection_of") for content in found):
+        lines[0] += "; the inner folds that chose options are neither counted here nor among the devices below"
     for key, name in (("commit", "Commit that trained the folds"), ("device", "Device"), ("precision", "Precision")):
         values = sorted({value for content in found for value in content.get(key, [])})
         if values:

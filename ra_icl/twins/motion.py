@@ -63,7 +63,7 @@ def draw_motion(face: Face, ways: Ways, length: int, apex: int, strength: float,
 
     ways: the sets of action units that may show it, one of which is drawn. strength: largest displacement by the
     emotion in pixels of a 128-pixel face crop. Head drift and flicker of the light are added and, in some clips, a
-    weaker unit unrelated to the emotion, or a blink.
+    unit of up to 0.8 pixels drawn whatever the emotion, or a blink.
     """
     pixel = CROP_WIDTH * face.width / 128  # a pixel of the crop, in pixels of the frame
     units = ways[rng.integers(len(ways))]
@@ -153,7 +153,7 @@ def scaled(fields: list[np.ndarray], peak: float) -> list[np.ndarray]:
 
 
 def _stray(face: Face, rise: np.ndarray, rng: np.random.Generator) -> Iterator:
-    """In half of the clips, a weak unit unrelated to the emotion; in pixels of the crop."""
+    """In half of the clips, a weak unit drawn whatever the emotion; in pixels of the crop."""
     if rng.random() < 0.5:
         unit = rng.choice([unit for unit in ACTION_UNITS if unit != "blink"])
         [field] = scaled([unit_field(face, unit, rng)], rng.uniform(0.2, 0.8))

@@ -405,6 +405,10 @@ def test_caveats_name_the_data_the_selection_and_missing_datasets():
         *("published flow maps", "CDE without CASME II", "best epoch chosen on the held-out subject: optimistic")
     ]
     assert caveats("datasets", protocol="groups5") == ["five folds by subject, not LOSO"]
+    assert caveats("datasets", protocol="groups5", datasets=("casme2",))[0] == "CDE without SAMM and SMIC-HS"
+    assert caveats("datasets", protocol="cross_casme2", datasets=("samm",)) == [
+        *("without SMIC-HS", "across datasets, not LOSO")
+    ]
     with pytest.raises(InputError, match="data_source 'photos'"):
         caveats("photos")
     with pytest.raises(InputError, match="selection 'best'"):

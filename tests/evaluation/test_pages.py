@@ -95,6 +95,17 @@ def test_the_page_of_a_method_has_every_datasets_scores_and_matrix(m6, tmp_path)
     assert "title: x" not in text
 
 
+def test_a_page_of_several_seeds_counts_predictions(tmp_path):
+    content = metrics("m6", seeds=(0, 1), subjects=people(0.6, seeds=2))
+    files.write_json(tmp_path / "m6.json", content)
+    write_method_page(tmp_path / "m6.json", tmp_path / "m6.html", "M6", {})
+    assert "the number of predictions, one per sequence and seed (2 seeds)" in (tmp_path / "m6.html").read_text()
+    persons = tables(tmp_path / "m6.html")[-1]
+    assert persons["Sequences"].astype(int).sum() * 2 == np.sum(content["confusion"]["composite"])
+    sums = persons["Recognised, 2 seeds together"].str.extract("([0-9]+) of ([0-9]+)").astype(int).sum().tolist()
+    assert sums == [int(np.trace(content["confusion"]["composite"])), int(np.sum(content["confusion"]["composite"]))]
+
+
 def test_an_ensembles_page_names_its_members(m6, tmp_path):
     content = files.read_json(tmp_path / "m6.json") | {"members": {"m6": [0, 1, 2], "m3": [0]}, "view": "middle"}
     files.write_json(tmp_path / "all.json", content)
@@ -146,6 +157,10 @@ def test_the_page_of_the_run_says_what_was_run_how_long_and_with_which_config(m6
     assert yaml.safe_load(text.split("<pre>")[1].split("</pre>")[0]) == config
     for words in ("Devices: NVIDIA, cpu", "0123456789" * 4, "Training: 18 folds, 2.0 h together", "snakemake 9"):
         assert words in text
+    assert "inner folds" not in text
+    files.write_json(paths[1], files.read_json(paths[1]) | {"selection_of": {"method": "m2"}})
+    write_run_page(paths, tmp_path / "run.html", config, defaults, {"m2": "M2 <x>"}, tmp_path / "benchmarks")
+    assert "2.0 h together; the inner folds that chose options are neither" in (tmp_path / "run.html").read_text()
 
 
 def test_a_run_without_metrics_is_refused(tmp_path):

@@ -84,8 +84,8 @@ def test_the_largest_jump_is_found_to_a_fraction_of_a_pixel(texture, jump):
         ([0, 0.0, 0.1, 0.3], {}, (1,), 0.5, ["window has"]),
         ([0, 0.1, 0.2, 0.3], {}, (2, 3), 0.01, ["window without motion (0.01 px)"]),
         ([0, 0.1, 1.3, 1.4], {}, (2, 3), 0.5, ["crop jumps by 1"]),
-        ([0, 0.1, 0.2, 0.3], {"frames": [10, 11, 12, 14]}, (2, 3), 0.5, ["1 frames missing"]),
-        ([0, 0.1, 0.2, 0.3], {"frames": [10, 11, 12, 13]}, (2, 3), 0.5, ["1 frames missing"]),  # the last of five
+        ([0, 0.1, 0.2, 0.3], {"frames": [10, 11, 12, 14]}, (2, 3), 0.5, ["1 frame missing"]),
+        ([0, 0.1, 0.2, 0.3], {"frames": [10, 11, 12, 13]}, (2, 3), 0.5, ["1 frame missing"]),  # the last of five
         (
             [0, 0.1, 0.2, 0.3],
             {"marks": ["img11.jpg: is damaged", "is interlaced"]},

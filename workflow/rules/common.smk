@@ -7,7 +7,7 @@ from pathlib import Path
 
 from snakemake.pathvars import Pathvars
 
-from ra_icl.datasets.protocols import CASME3, CDE, CROSS, PROTOCOLS
+from ra_icl.datasets.protocols import CASME3, CDE, CROSS
 from ra_icl.errors import InputError
 from ra_icl.faces.options import NEED_MODEL
 from ra_icl.files import speaks_utf8, unusable, use_utf8
@@ -61,7 +61,7 @@ def one_of(names):
 
 wildcard_constraints:
     dataset="casme2|samm|smic|casme3|own",
-    protocol=one_of(PROTOCOLS),
+    protocol=one_of(plan.selected),
     subject="[^/]+",
     sampling="[^/]+",
     method="[^/]+",

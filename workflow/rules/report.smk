@@ -10,7 +10,6 @@ rule method_page:
     log:
         "<logs>/pages/{protocol}/{method}.log",
     wildcard_constraints:
-        protocol=one_of(plan.selected),
         method=one_of([*plan.methods, *plan.ensembles]),
     params:
         code=code("ra_icl.evaluation.method_page"),
