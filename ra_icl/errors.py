@@ -101,10 +101,12 @@ class InputError(ValueError):
 class ManyFaultsError(InputError):
     """Several faults of one input: as text the first, and how many more there are."""
 
-    def __init__(self, faults: Iterable[str]) -> None:
+    def __init__(self, faults: Iterable[str], listed_by: str = "`ra-icl check` lists all") -> None:
+        """listed_by: where one can see all of them; "" if nowhere."""
         self._faults = [Fault.of(fault) for fault in faults]
         first, *more = self._faults
-        super().__init__(f"{first} (and {len(more)} more: `ra-icl check` lists all)" if more else first)
+        rest = ": ".join(filter(None, [f"and {len(more)} more", listed_by]))
+        super().__init__(f"{first} ({rest})" if more else first)
 
     @property
     def faults(self) -> list[Fault]:
@@ -128,7 +130,7 @@ class Faults(list[str]):
         """Those that stop a run, without warnings and notes."""
         return [fault for fault in map(Fault.of, self) if fault.severity == "fault"]
 
-    def raise_any(self) -> None:
-        """Raise ManyFaultsError of those that are serious, if there are any."""
+    def raise_any(self, *listed_by: str) -> None:
+        """Raise ManyFaultsError of those that are serious, if there are any; listed_by: as it takes."""
         if self.serious:
-            raise ManyFaultsError(self.serious)
+            raise ManyFaultsError(self.serious, *listed_by)

@@ -13,6 +13,7 @@ import typer
 from ra_icl.cli import app
 from ra_icl.cli.arguments import Classes, DataSource, FlowFolder, Indexes, Options, Protocol, use_gpu
 from ra_icl.errors import InputError
+from ra_icl.files import unusable
 
 if TYPE_CHECKING:
     from ra_icl.recognition.model import Model
@@ -49,7 +50,7 @@ def final_model(
     Example: ra-icl final-model --out m6.safetensors --index results/demo/index/casme2.csv
     --index results/demo/index/samm.csv --index results/demo/index/smic.csv
     --flow results/demo/flow/middle-4 --crops results/demo/crops --metrics results/demo/metrics/cde/m6.json
-    --options '{"training": {"epochs": 2}}'
+    --data-source twins --options '{"training": {"epochs": 2}}'
     """
     if out.suffix != ".safetensors":
         raise InputError(f"{out}: a model is a .safetensors file; name it so")
@@ -69,7 +70,7 @@ def final_model(
     from ra_icl.training.fold import Fold
 
     torch.set_num_threads(threads)
-    score = held_out_score(metrics, protocol, method)
+    score = held_out_score(metrics, protocol, method, data_source)
     known = Known(title, score, code_digest("ra_icl.training.final"), prediction_code, chosen)
     fold = Fold(protocol, method, ALL, seed, data_source, tuple(map(str, json_list(classes, "classes"))))
     train_final(out, fold, index, flow, crops, method_options, known, checkpoints=checkpoints)
@@ -125,8 +126,8 @@ def predict(
     offset: Annotated[
         str, typer.Option(help="last frame of the expression, or its time; by default the clip's last")
     ] = "",
-    apex: Annotated[str, typer.Option(help="strongest frame, for models of one onset-apex instance")] = "",
-    fps: Annotated[str, typer.Option(help="frames per second at which it was filmed, if the file does not know")] = "",
+    apex: Annotated[str, typer.Option(help="strongest frame, for models that sample by the apex")] = "",
+    fps: Annotated[str, typer.Option(help="frames per second at which it was filmed, if the file does not say")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="print CSV instead of a table")] = False,
     picture: Annotated[
@@ -181,10 +182,13 @@ def _recognise_all(clips: list["TypedClip"], model: "Model", picture: Path | Non
                 from ra_icl.recognition.picture import draw
 
                 draw(one, model, picture if len(clips) == 1 else picture.with_stem(f"{picture.stem}-{number}"))
-        except InputError as error:
+        except (InputError, OSError, UnicodeError) as error:
             failed += 1
-            tqdm.write(f"ra-icl: error: {' '.join(str(error).split())}", file=sys.stderr)
+            line = " ".join(str(error if isinstance(error, InputError) else unusable(error)).split())
+            place = "" if line.startswith(typed.place) else typed.place  # one list may name a video in many rows
+            tqdm.write(f"ra-icl: error: {place}{line}", file=sys.stderr)
         else:
-            # Without frames and maps, which of many clips would fill the memory.
-            found.append(replace(one, crops=one.crops[:0], maps=one.maps[:0], inputs=one.inputs[:0]))
+            # Without frames and maps, which of many clips would fill the memory; a view would keep all of them.
+            emptied = {"crops": one.crops[:0].copy(), "maps": one.maps[:0].copy(), "inputs": one.inputs[:0].clone()}
+            found.append(replace(one, **emptied))
     return found, failed

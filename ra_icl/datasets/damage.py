@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ra_icl.datasets.frames import Frame, pictures_of, require_alike
 from ra_icl.datasets.images import Picture, bits_for, require_bits
-from ra_icl.datasets.videos import VideoFrame, timeline_of
+from ra_icl.datasets.videos import VideoFrame, cut_off, timeline_of
 from ra_icl.errors import Fault, FaultKind, Faults, one_line
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def inspect(frames: Sequence[Frame], fps: float | None = None, bits: int | None 
             for frame, picture in pictures_of(frames, grey=True):
                 seen.see(frame, picture)
         with faults.catching():
-            faults.extend(rate_findings(frames[0].path, fps))
+            faults.extend([*cut_off(frames[0].path), *rate_findings(frames[0].path, fps)])
     else:
         for frame in frames:
             with faults.catching():

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ra_icl.datasets.images import Picture, is_image
-from ra_icl.errors import FaultKind
+from ra_icl.errors import FaultKind, Faults
 
 if TYPE_CHECKING:  # a run is planned without OpenCV
     import numpy as np
@@ -24,7 +25,7 @@ UNREADABLE = FaultKind(
 TOO_SHORT = FaultKind(
     "video-short",
     "ends at frame {last}",
-    "correct the row with onset {onset} and offset {offset}",
+    "correct onset {onset} and offset {offset}, or restore the video",
     {"where": "/data/own/p1/smile.mp4", "last": 90, "onset": 83, "offset": 104},
 )
 NO_SUCH_TIME = FaultKind(
@@ -41,9 +42,19 @@ NO_TIMES = FaultKind(
     {"where": "/data/own/p1/smile.h264"},
 )
 
+CUT_OFF = FaultKind(
+    "video-cut-off",
+    "is cut off after {seconds} s: it was longer when it was written",
+    "copy it again from where it is whole",
+    {"where": "/data/own/p1/smile.mkv", "seconds": "0.250"},
+    "warning",
+)
+
 _ROUNDING = 0.0005  # s: annotation tools write milliseconds, and a rounded time must not fall into the frame before
 # One packet is not always one frame here: invisible references, or the two fields of a frame apart.
 _COUNTED_BY_DECODING = {"mpegts", "mpeg", "vp8", "theora"}
+# How libav reports that a file ends before its index does.
+_ENDS_EARLY = ("partial file", "File ended prematurely")
 # What libav would also open: pages of text, lists of other files.
 _NO_VIDEOS = {"tty", "bin", "xbin", "adf", "idf", "concat", "hls", "dash", "sdp"}
 
@@ -69,13 +80,15 @@ class Timeline:
     """When the frames of a video are shown.
 
     count: of the frames. times: seconds since the first frame, ascending; empty if the file does not tell, or tells
-    times that go back. end: when the last frame ends. unit: how finely the file tells times, in seconds.
+    times that go back. end: when the last frame ends. unit: how finely the file tells times, in seconds. cut: whether
+    the end of the file is missing, as far as it tells.
     """
 
     count: int
     times: tuple[float, ...]
     end: float
     unit: float
+    cut: bool = False
 
 
 def is_video(path: Path) -> bool:
@@ -108,12 +121,19 @@ def timeline_of(path: Path) -> Timeline:
     return _timeline(path, stat.st_size, stat.st_mtime_ns)
 
 
+def cut_off(path: Path) -> Faults:
+    """A warning about a video whose end is missing, which plays as if it were whole."""
+    timeline = timeline_of(path)
+    return Faults([CUT_OFF.at(path, seconds=f"{timeline.end:.3f}")] if timeline.cut else [])
+
+
 @lru_cache(maxsize=256)
 def _timeline(path: Path, size: int, changed: int) -> Timeline:
     with _opened(path) as (container, stream):
         unit = float(stream.time_base or 1)
         kinds = {*container.format.name.split(","), stream.codec_context.name}
-        found = None if kinds & _COUNTED_BY_DECODING else _packet_times(container, stream)
+        found, cut = (None, False) if kinds & _COUNTED_BY_DECODING else _packet_times(container, stream)
+        told = _told_seconds(container, stream)
     if found is None:
         found = [(frame.pts, frame.duration or 0) for frame, _ in _decoded(path)]
     if not found:
@@ -123,19 +143,39 @@ def _timeline(path: Path, size: int, changed: int) -> Timeline:
         return Timeline(len(found), (), 0.0, unit)
     lasting = found[-1][1] or (starts[-1] - starts[0]) / max(len(starts) - 1, 1)
     times = tuple((start - starts[0]) * unit for start in starts)
-    return Timeline(len(found), times, times[-1] + lasting * unit, unit)
+    end = times[-1] + lasting * unit
+    longest = max((after - before for before, after in pairwise(times)), default=0.0)
+    # The last frame's duration is often not written.
+    cut |= end + 1.5 * max(longest, lasting * unit) < told or _lacks_the_end_of_an_avi(path, size)
+    return Timeline(len(found), times, end, unit, cut)
 
 
-def _packet_times(container: Any, stream: Any) -> list[tuple[int, int]] | None:
-    """(start, duration) of every frame in units of the stream, ascending; None if the file does not tell."""
+def _packet_times(container: Any, stream: Any) -> tuple[list[tuple[int, int]] | None, bool]:
+    """(start, duration) of every frame in units of the stream, ascending, or None if the file does not tell.
+
+    And whether libav finds that the file ends early.
+    """
     found = []
-    with _captured(), suppress(_av().error.FFmpegError):  # where the file is damaged the times end
+    with _captured() as messages, suppress(_av().error.FFmpegError):  # where the file is damaged the times end
         for packet in container.demux(stream):
             if packet.size and not packet.is_discard:
                 if packet.pts is None:
-                    return None
+                    return None, False
                 found.append((packet.pts, packet.duration or 0))
-    return sorted(found)
+    return sorted(found), any(words in text for _, _, text in messages for words in _ENDS_EARLY)
+
+
+def _told_seconds(container: Any, stream: Any) -> float:
+    """How long a Matroska file says at its beginning that the stream lasts; 0 if it does not, and for other files."""
+    if "matroska" not in container.format.name or len(container.streams) > 1:
+        return 0.0
+    return (container.duration or 0) / _av().time_base
+
+
+def _lacks_the_end_of_an_avi(path: Path, size: int) -> bool:
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head[:4] == b"RIFF" and head[8:] == b"AVI " and int.from_bytes(head[4:8], "little") + 8 > size
 
 
 def has_16_bits(path: Path) -> bool:

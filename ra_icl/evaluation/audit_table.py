@@ -108,7 +108,7 @@ def read_scores(path: Path, counts: Mapping[str, Sequence[int]]) -> list[Printed
     for number, row in enumerate(table.to_dict("records"), 1):
         with faults.catching():
             rows.append(_read_row(f"{path}, row {number}, {row['method']}", row, counts))
-    faults.raise_any()
+    faults.raise_any("")
     return rows
 
 
@@ -123,7 +123,7 @@ def _require_counts(counts: Mapping[str, Sequence[int]], columns: Collection[str
             faults.append(COUNTS_WRONG.at("--counts", name=name, counts=found))
         if len(counts) > 1 and name not in scored and scored - set(counts):
             faults.append(COUNTS_UNUSED.at("--counts", name=name, path=path))
-    faults.raise_any()
+    faults.raise_any("")
 
 
 def _read_row(where: str, row: Mapping[str, str], counts: Mapping[str, Sequence[int]]) -> Printed:

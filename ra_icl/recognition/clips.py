@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ra_icl.datasets import images
+from ra_icl.datasets.damage import rate_findings
 from ra_icl.datasets.frames import Frame, frame_files
-from ra_icl.datasets.videos import VideoFrame, is_video, timeline_of
+from ra_icl.datasets.videos import VideoFrame, cut_off, is_video, timeline_of
 from ra_icl.errors import InputError
 
 # A micro-expression lasts half a second at most; the annotated end is often later than the motion's.
@@ -20,7 +21,7 @@ class Clip:
 
     onset, apex, offset: numbers of frames, in a video counted from 1, in a folder those of the files' names. By
     default the expression fills the clip, and nobody knows its apex. fps: frames per second at which it was filmed, if
-    the file does not say it or says something else.
+    the file does not say it or says something else. row: of the list that names it, for the output.
     """
 
     path: Path
@@ -28,6 +29,7 @@ class Clip:
     apex: int | None = None
     offset: int | None = None
     fps: float | None = None
+    row: int | None = None
 
 
 def clip_frames(clip: Clip, most_missing: float) -> tuple[list[int], list[Frame]]:
@@ -52,6 +54,19 @@ def clip_frames(clip: Clip, most_missing: float) -> tuple[list[int], list[Frame]
         )
     _require_short(clip, onset, offset)
     return list(found), list(found.values())
+
+
+def remarks(clip: Clip, numbers: Sequence[int]) -> list[str]:
+    """What should be looked at: frames that are missing, a video that is cut off or has a variable frame rate.
+
+    numbers: of the frames that `clip_frames` found.
+    """
+    found, total = [], numbers[-1] - numbers[0] + 1
+    if len(numbers) < total:
+        found.append(f"{total - len(numbers)} of the {total} frames {numbers[0]} to {numbers[-1]} are missing")
+    if is_video(clip.path):
+        found += [fault.what for fault in [*cut_off(clip.path), *rate_findings(clip.path, None)]]
+    return found
 
 
 def all_frames(path: Path) -> dict[int, Frame]:

@@ -40,7 +40,7 @@ def worth(model: Model) -> str:
 
 def as_table(found: Sequence[Recognition], model: Model) -> str:
     """A row per clip: its frames, a column per class, the most probable one."""
-    rows = [[one.clip.path, f"{one.numbers[0]}-{one.numbers[-1]}", *_shown(one), one.prediction] for one in found]
+    rows = [[_name(one), f"{one.numbers[0]}-{one.numbers[-1]}", *_shown(one), one.prediction] for one in found]
     header = ["clip", "frames", *model.classes, "most like"]
     places = ["left", "left", *["right"] * len(model.classes), "left"]
     return tabulate(rows, header, disable_numparse=True, colalign=places if rows else None)
@@ -51,12 +51,22 @@ def _shown(one: Recognition) -> list[str]:
 
 
 def as_csv(found: Sequence[Recognition], model: Model) -> str:
-    """A row per clip with the columns clip, onset, offset, prediction and a `p_` column per class."""
-    columns = ["clip", "onset", "offset", "prediction", *(f"p_{name}" for name in model.classes)]
+    """A row per clip with the columns clip, onset, offset, prediction and a `p_` column per class.
+
+    Of a list, a column `row` after `clip` has the number of the row that names it.
+    """
+    columns = ["clip", "row", "onset", "offset", "prediction", *(f"p_{name}" for name in model.classes)]
     rows = [
-        [one.clip.path, one.numbers[0], one.numbers[-1], one.prediction, *one.probabilities.values()] for one in found
+        [_name(one), one.clip.row, one.numbers[0], one.numbers[-1], one.prediction, *one.probabilities.values()]
+        for one in found
     ]
-    return pd.DataFrame(rows, columns=columns).to_csv(index=False)
+    table = pd.DataFrame(rows, columns=columns).astype({"row": "Int64"})
+    return (table if table["row"].notna().any() else table.drop(columns="row")).to_csv(index=False)
+
+
+def _name(one: Recognition) -> str:
+    """A clip's path; what is not UTF-8 in it is escaped."""
+    return str(one.clip.path).encode("utf-8", "backslashreplace").decode()
 
 
 def as_json(found: Sequence[Recognition], model: Model) -> str:
@@ -65,11 +75,12 @@ def as_json(found: Sequence[Recognition], model: Model) -> str:
     about |= {"synthetic": model.synthetic, "notice": notice(model), "held_out": model.about["score"]}
     clips = [
         {
-            "clip": str(one.clip.path),
+            "clip": _name(one),
+            **({} if one.clip.row is None else {"row": one.clip.row}),
             "onset": one.numbers[0],
             "offset": one.numbers[-1],
             "sampled": [one.numbers[position] for position in one.positions],
-            "face": {key: one.face[key] for key in ("found", "box", "eyes", "others")},
+            "face": {key: one.face[key] for key in ("found", "attempt", "box", "eyes", "others")},
             "marks": one.face["marks"],
             "prediction": one.prediction,
             "probabilities": dict(one.probabilities),

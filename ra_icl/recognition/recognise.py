@@ -17,7 +17,7 @@ from ra_icl.faces.onset import face_info
 from ra_icl.faces.options import FaceOptions
 from ra_icl.files import checksum
 from ra_icl.flow.subjects import sequence_maps
-from ra_icl.recognition.clips import Clip, clip_frames
+from ra_icl.recognition.clips import Clip, clip_frames, remarks
 from ra_icl.recognition.model import Model
 from ra_icl.training.instances import InstanceSets, StoredFlow, instance_sets
 from ra_icl.training.prediction import predict
@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 class Recognition:
     """What a model says of a clip, and what it was shown.
 
-    numbers: of the T frames from onset to offset. crops: (T, H, W[, 3]) uint8. face: `crop_sequence`'s info. positions:
+    numbers: of the T frames from onset to offset. crops: (T, H, W[, 3]) uint8. face: `crop_sequence`'s info, whose
+    `marks` include what `clips.remarks` says of the clip. positions:
     of the N sampled frames among the T. maps: (N, 3, H, W) float16, u, v (pixels of the crop) and strain. inputs: the
     same as the network sees them. probabilities: {class: its probability}, in the model's order.
     """
@@ -59,7 +60,11 @@ def recognise(model: Model, clip: Clip | str | Path) -> Recognition:
     if clip.apex is None and "apex" in model.sampling.mode:
         log.warning("%s: this model looks at the apex; none is given, and the middle frame stands for it", name)
     numbers, frames = clip_frames(clip, model.faces.missing_frames)
+    seen = remarks(clip, numbers)
+    for remark in seen:
+        log.warning("%s: %s", name, remark)
     crops, face = crop_sequence(frames, model.faces, name, _find_face)
+    face["marks"] = [*seen, *face["marks"]]
     maps, used = sequence_maps(crops, numbers, clip.apex, model.sampling, model.flow, name)
     sets = _instance_sets(maps, len(numbers), model)
     (values,) = predict(model.network, sets, model.method)
@@ -77,6 +82,11 @@ def _find_face(image: np.ndarray, options: FaceOptions, name: str) -> dict:
         )
     if found.box is None:
         log.warning("%s: no face is found on the onset frame, and the whole frame is used", name)
+    elif found.attempt > 1:
+        log.warning(
+            "%s: the face is found at try %d only, by a looser search; look at the crop: is it a whole face, upright?",
+            *(name, found.attempt),
+        )
     if found.others:
         log.warning(
             "%s: %d faces are found on the onset frame, of which one %d px wide is taken; if it is another's, cut the "

@@ -12,16 +12,16 @@ from ra_icl.evaluation.intervals import score_intervals, subjects_of
 from ra_icl.evaluation.records import read_metrics
 
 
-def held_out_score(path: Path, protocol: str, method: str) -> dict[str, Any]:
+def held_out_score(path: Path, protocol: str, method: str, data_source: str) -> dict[str, Any]:
     """What a model's file quotes of a metrics JSON.
 
     `scores`: of {"composite", dataset, ...} UF1, UAR and accuracy in 0..1 and the number of clips; `intervals`: {"uf1":
     [low, high], "uar": [low, high]} at 95 % over subjects, empty for fewer than ten; `subjects`, `folds` and `seeds`,
     their numbers; `confusion` of the composite, summed over seeds; `caveats`; `flow`, the digest of what was learnt.
-    Raises InputError if the file is missing, of an older version, or of another protocol or method.
+    Raises InputError if the file is missing, of an older version, or of another protocol, method or source of data.
     """
     metrics = read_metrics(Path(path))
-    for key, wanted in {"protocol": protocol, "method": method}.items():
+    for key, wanted in {"protocol": protocol, "method": method, "data_source": data_source}.items():
         if metrics[key] != wanted:
             raise InputError(f"{path}: is of {key} {metrics[key]}, not {wanted}; give the model's own metrics")
     subjects = subjects_of(metrics)

@@ -1,12 +1,13 @@
 """Clips as people name them: on the command line, or in a CSV with a row per expression."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
-from ra_icl.datasets.cells import is_empty, text_cell
+from ra_icl.datasets.cells import is_empty, is_unknown, text_cell
 from ra_icl.datasets.delimited import read_delimited
+from ra_icl.datasets.names import on_disk
 from ra_icl.datasets.videos import frame_at, is_video
 from ra_icl.errors import Faults, InputError
 from ra_icl.recognition.clips import Clip, all_frames
@@ -19,7 +20,7 @@ COLUMNS = ("clip", "onset", "apex", "offset", "fps", "onset_s", "apex_s", "offse
 class TypedClip:
     """A clip as it was typed. A time is a frame's number, "12", or seconds since the first frame, "0.4s"; or empty.
 
-    where: what messages put before the name of a time: "--" or a row of a CSV.
+    where: what messages put before the name of a time: "--" or a row of a CSV. row: its number, None for the former.
     """
 
     path: Path
@@ -28,12 +29,18 @@ class TypedClip:
     offset: str = ""
     fps: str = ""
     where: str = "--"
+    row: int | None = None
+
+    @property
+    def place(self) -> str:
+        """What messages about the clip put first: the row of the list that names it; "" on the command line."""
+        return "" if self.row is None else self.where
 
     def clip(self) -> Clip:
         """What was meant. Raises InputError for times that cannot be read, that a video or a folder does not have."""
-        whole = Clip(self.path, fps=self._fps())
+        whole = Clip(self.path, fps=self._fps(), row=self.row)
         times = {name: getattr(self, name).strip() for name in ("onset", "apex", "offset")}
-        given = {name: text for name, text in times.items() if not is_empty(text)}
+        given = {name: text for name, text in times.items() if not _absent(name)(text)}
         return replace(whole, **{name: self._frame(name, text, whole) for name, text in given.items()})
 
     def _fps(self) -> float | None:
@@ -51,10 +58,10 @@ class TypedClip:
         option = f"{self.where}{name} {text}"
         number, in_seconds = text.removesuffix("s"), text.endswith("s")
         try:
-            value = float(number) if in_seconds else int(number)
+            value = float(number)
         except ValueError:
             value = float("nan")
-        if not isfinite(value):
+        if not isfinite(value * (whole.fps or 1)) or not (in_seconds or value.is_integer()):
             raise InputError(f"{option}: give the number of a frame, such as 12, or a time such as 0.4s")
         if not in_seconds:
             return int(value)
@@ -73,7 +80,8 @@ def typed_clips(paths: Iterable[Path], onset: str, apex: str, offset: str, fps: 
     found: list[TypedClip] = []
     for path in paths:
         is_list = path.suffix.lower() == ".csv"
-        listed = [replace(one, fps=one.fps or fps) for one in read_list(path)] if is_list else []
+        listed = read_list(path) if is_list else []
+        listed = [replace(one, fps=fps) if is_empty(one.fps) else one for one in listed]
         found += listed or [TypedClip(path, onset, apex, offset, fps)]
         if (is_list or len(found) > 1) and (onset or apex or offset):
             raise InputError("--onset, --apex and --offset: belong to one clip; list several in a CSV, a row each")
@@ -89,22 +97,27 @@ def read_list(path: Path) -> list[TypedClip]:
     """
     faults = Faults()
     table = read_delimited(path, COLUMNS).columns(COLUMNS, ["clip"], faults)
-    faults.raise_any()
+    faults.raise_any("")
     found = []
     for number, row in table.iterrows():
         where = f"{path}, row {number}"
         times = {name: _time(row, name, where) for name in ("onset", "apex", "offset")}
-        place = path.parent / Path(text_cell(row["clip"], "clip", where)).expanduser()
-        found.append(TypedClip(place, **times, fps=row["fps"].strip(), where=f"{where}: "))
+        place = on_disk(path.parent / Path(text_cell(row["clip"], "clip", where)).expanduser())
+        found.append(TypedClip(place, **times, fps=row["fps"].strip(), where=f"{where}: ", row=number))
     if not found:
         raise InputError(f"{path}: lists no clip; add a row for each, below the header")
     return found
 
 
+def _absent(name: str) -> Callable[[str], bool]:
+    """What tells that a cell gives no such time; of an apex also the marks of annotators who have not seen one."""
+    return is_unknown if name == "apex" else is_empty
+
+
 def _time(row, name: str, where: str) -> str:
     frame, seconds = row[name].strip(), row[f"{name}_s"].strip()
-    if is_empty(seconds):
+    if _absent(name)(seconds):
         return frame
-    if not is_empty(frame):
+    if not _absent(name)(frame):
         raise InputError(f"{where}: {name} is {frame} and {name}_s is {seconds}; keep one of them")
     return f"{seconds}s"

@@ -25,13 +25,20 @@ def number_of(grey: np.ndarray) -> int:
 
 
 def write_video(
-    path: Path, images, codec: str = "mpeg4", container: str | None = None, times=None, pixels: str = "", **options: str
+    path: Path,
+    images,
+    codec: str = "mpeg4",
+    container: str | None = None,
+    times=None,
+    pixels: str = "",
+    of_container=None,
+    **options: str,
 ) -> Path:
     """Write images (H, W[, 3]), 30 a second or shown at `times` in seconds."""
     first = images[0]
     colour = "rgb48le" if first.dtype == np.uint16 else "rgb24"
     stored = {2: "gray16le", 3: colour}[first.ndim]
-    with av.open(str(path), "w", format=container) as file:
+    with av.open(str(path), "w", format=container, options=of_container or {}) as file:
         stream = file.add_stream(codec, rate=30, options=options)
         stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = pixels or "yuv420p"

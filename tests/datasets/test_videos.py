@@ -1,5 +1,6 @@
 """Videos: frames by number and by time in presentation order, of any suffix, turned as the file says, or no video."""
 
+import re
 import struct
 
 import cv2
@@ -10,7 +11,7 @@ from made_videos import HEIGHT, WIDTH, coded, number_of, write_video
 from ra_icl.datasets.damage import inspect
 from ra_icl.datasets.frames import read_frames, sequence_bits, sequence_frames
 from ra_icl.datasets.index import index_frame
-from ra_icl.datasets.videos import VideoFrame, frame_at, is_video, read_video, timeline_of
+from ra_icl.datasets.videos import VideoFrame, cut_off, frame_at, is_video, read_video, timeline_of
 from ra_icl.errors import InputError
 
 KINDS = {
@@ -82,8 +83,22 @@ def test_what_is_no_video_is_said_in_one_line(tmp_path):
 
 def test_an_offset_far_beyond_the_end_is_refused_at_once(tmp_path):
     write_video(tmp_path / "a.mp4", [coded(number) for number in range(1, 6)])
-    with pytest.raises(InputError, match=r"ends at frame 5; correct the row with onset 1 and offset 40000000$"):
+    with pytest.raises(InputError, match=r"ends at frame 5; correct onset 1 and offset 40000000, or restore"):
         sequence_frames(a_row("a.mp4", 1, 40_000_000), tmp_path)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "ffv1"), ("a.mp4", "mjpeg"), ("a.avi", "mjpeg")])
+def test_a_video_whose_end_is_missing_is_noticed(tmp_path, name, codec):
+    images = [coded(number) for number in range(1, 31)]
+    options = {"movflags": "faststart"} if name.endswith(".mp4") else {}  # else the index is at the end
+    pixels = "yuvj420p" if codec == "mjpeg" else ""
+    path = write_video(tmp_path / name, images, codec, pixels=pixels, of_container=options)
+    assert cut_off(path) == []
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert 5 < timeline_of(path).count < 25
+    (line,) = cut_off(path)
+    assert re.search(rf"{name}: is cut off after [01]\.[0-9]+ s: it was longer when it was written; copy it", line)
+    assert line.severity == "warning"
 
 
 @pytest.mark.parametrize(("matrix", "turned"), [((0, 1, -1, 0), -1), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 1)])

@@ -70,7 +70,7 @@ def make_world(folder: Path) -> World:
         run_fold(out, fold, [table], folder / "flow/middle-4", METHOD, keep_network=True)
     metrics = folder / "metrics/cde/m6.json"
     aggregate(folds, metrics, classes=fold.class_names, protocol="cde", method="m6")
-    known = Known("M6 (ours)", held_out_score(metrics, "cde", "m6"), "digest", prediction_code)
+    known = Known("M6 (ours)", held_out_score(metrics, "cde", "m6", "twins"), "digest", prediction_code)
     fold = Fold("cde", "m6", ALL, 0, "twins")
     out = folder / "models/cde/m6.safetensors"
     fitted = train_final(out, fold, [table], folder / "flow/middle-4", folder / "crops", METHOD, known)

@@ -33,7 +33,7 @@ def metrics(**changes):
 @pytest.fixture
 def score(tmp_path):
     (tmp_path / "m6.json").write_text(json.dumps(metrics()))
-    return held_out_score(tmp_path / "m6.json", "cde", "m6")
+    return held_out_score(tmp_path / "m6.json", "cde", "m6", "datasets")
 
 
 def test_the_score_is_that_of_the_metrics_with_its_interval(score):
@@ -48,11 +48,11 @@ def test_the_score_is_that_of_the_metrics_with_its_interval(score):
     assert percent(score | {"intervals": {}}, "uar") == "88.9 %"
 
 
-@pytest.mark.parametrize(("key", "value"), [("method", "m2"), ("protocol", "casme3_3")])
+@pytest.mark.parametrize(("key", "value"), [("method", "m2"), ("protocol", "casme3_3"), ("data_source", "twins")])
 def test_another_methods_metrics_are_refused(tmp_path, key, value):
     (tmp_path / "m6.json").write_text(json.dumps(metrics(**{key: value})))
     with pytest.raises(InputError, match=f"m6.json: is of {key} {value}, not"):
-        held_out_score(tmp_path / "m6.json", "cde", "m6")
+        held_out_score(tmp_path / "m6.json", "cde", "m6", "datasets")
 
 
 def real(world, score, **training):

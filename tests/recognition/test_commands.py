@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -13,9 +14,10 @@ from recognition_world import METHOD
 from typer.testing import CliRunner
 
 from ra_icl.cli import app
-from ra_icl.cli.predict import most_chosen
+from ra_icl.cli.predict import _recognise_all, most_chosen
 from ra_icl.errors import InputError
 from ra_icl.files import load_tensors
+from ra_icl.recognition.typed import TypedClip
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,6 +64,32 @@ def test_a_clip_that_cannot_be_used_stops_no_other(world, rows, tmp_path):
     assert shown == [str(clips[0]), str(clips[2])]
     assert "TRAINED ON SYNTHETIC FACES" in done.stdout
     assert "no lie detector" in done.stdout
+
+
+def test_rows_of_a_list_are_told_apart_whatever_becomes_of_them(world, rows, tmp_path):
+    clip = world.frames(rows[0])
+    odd = os.fsdecode(b"caf\xe9")
+    os.symlink(clip, tmp_path / odd)
+    path = tmp_path / "clips.csv"
+    path.write_text(f"clip,onset\n{clip},{rows[0].onset}\n{clip},1\n{'x' * 300},\n{clip},\n")
+    done = predict(world, path, tmp_path / odd, "--csv")
+    assert done.exit_code == 2
+    found = pd.read_csv(io.StringIO(done.stdout))
+    assert found["row"].tolist()[:2] == [2, 5]
+    assert found["clip"].tolist() == [str(clip), str(clip), f"{tmp_path}/caf\\udce9"]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("ra-icl: error: ")]
+    assert lines[0].startswith(f"ra-icl: error: {path}, row 3: {clip}: has no onset frame 1")
+    assert lines[1].startswith(f"ra-icl: error: {path}, row 4: ")
+    assert lines[1].endswith("File name too long; check the path, its permissions and the disk")
+    listed = json.loads(predict(world, path, "--json").stdout)["clips"]
+    assert [one["row"] for one in listed] == [2, 5]
+
+
+def test_what_is_kept_of_many_clips_is_small(world, rows):
+    (one,), _ = _recognise_all([TypedClip(world.frames(rows[0]))], world.model(), None)
+    assert one.crops.base is None
+    assert one.maps.base is None
+    assert one.inputs.untyped_storage().nbytes() == 0
 
 
 def test_csv_and_json_hold_nothing_else_on_standard_output(world, rows):

@@ -1,5 +1,6 @@
 """A clip through a model to use gives what the workflow gives for the same clip and network."""
 
+import shutil
 from dataclasses import replace
 
 import cv2
@@ -11,6 +12,7 @@ from recognition_world import write_video
 from ra_icl.errors import InputError
 from ra_icl.files import load_tensors
 from ra_icl.flow.sampling import Sampling
+from ra_icl.recognition import recognise as recognise_module
 from ra_icl.recognition.clips import Clip
 from ra_icl.recognition.model import load_model
 from ra_icl.recognition.recognise import recognise
@@ -83,6 +85,32 @@ def test_a_video_gives_what_its_frames_give(world, tmp_path):
     np.testing.assert_array_equal(of_video.crops, of_folder.crops)
     assert of_video.probabilities == of_folder.probabilities
     assert of_video.numbers == [number - row.onset + 1 for number in of_folder.numbers]
+
+
+def test_what_is_odd_about_a_clip_is_said_and_kept(world, tmp_path, caplog):
+    row = next(rows_of(world, world.fitted))
+    folder = shutil.copytree(world.frames(row), tmp_path / "frames")
+    (folder / f"img{row.onset + 3}.jpg").unlink()
+    found = recognise(world.model(), replace(clip_of(world, row), path=folder))
+    total = row.offset - row.onset + 1
+    missing = f"1 of the {total} frames {row.onset} to {row.offset} are missing"
+    assert found.face["marks"] == [missing]
+    assert f"{folder}: {missing}" in caplog.text
+    images = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted(folder.iterdir())]
+    video = write_video(tmp_path / "clip.mkv", images)
+    video.write_bytes(video.read_bytes()[: int(0.7 * video.stat().st_size)])
+    mark, *_ = recognise(world.model(), video).face["marks"]
+    assert mark.startswith("is cut off after 0.")
+    assert "cut off" in caplog.text
+
+
+def test_a_face_that_only_a_looser_search_finds_is_said(world, caplog):
+    row = next(rows_of(world, world.fitted))
+    image = cv2.imread(str(world.frames(row) / f"img{row.onset}.jpg"), cv2.IMREAD_GRAYSCALE)
+    for turned, said in ((image, False), (np.rot90(image), True)):
+        caplog.clear()
+        recognise_module._find_face(np.ascontiguousarray(turned), world.model().faces, "clip")
+        assert ("by a looser search" in caplog.text) == said
 
 
 def write_frames(folder, image, count=3):

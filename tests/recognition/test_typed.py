@@ -1,5 +1,6 @@
 """Clips as people type them: frames or seconds, one by one or in a CSV."""
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ def test_a_time_stands_for_the_frame_that_is_shown_then(video, folder):
         ({"apex": "nans"}, "--apex nans: give the number of a frame"),
         ({"offset": "infs", "fps": "10"}, "--offset infs: give the number of a frame"),
         ({"offset": "0.5s"}, "--offset 0.5s: a folder of frames has no times; give fps"),
+        ({"offset": "1e308s", "fps": "200"}, "--offset 1e308s: give the number of a frame"),
         ({"fps": "0"}, "--fps 0: is no frame rate"),
         ({"fps": "fast"}, "--fps fast: is no frame rate"),
     ],
@@ -43,10 +45,23 @@ def test_a_list_has_a_row_per_expression_in_frames_or_seconds(video, folder):
     path = video.parent / "clips.csv"
     path.write_text("who;clip;onset;offset\nZoë;clip.mkv;3;9\nZoë;clip.mkv;12;\nZoë;frames;-;/\n", encoding="utf-8")
     found = [typed.clip() for typed in read_list(path)]
-    assert found == [Clip(video, 3, offset=9), Clip(video, 12), Clip(folder)]
+    assert found == [Clip(video, 3, offset=9, row=2), Clip(video, 12, row=3), Clip(folder, row=4)]
     path.write_text("clip,onset_s,offset_s,fps\nclip.mkv,0.2,0.41,\nframes,0.1,0.5,10\n")
     found = [typed.clip() for typed in read_list(path)]
-    assert found == [Clip(video, 6, offset=11), Clip(folder, 8, offset=12, fps=10)]
+    assert found == [Clip(video, 6, offset=11, row=2), Clip(folder, 8, offset=12, fps=10, row=3)]
+
+
+def test_cells_are_read_as_those_of_own_data_are(video):
+    """Numbers that pandas wrote beside an empty cell, marks of an unseen apex, names in either form of Unicode."""
+    path = video.parent / "clips.csv"
+    video.rename(video.with_name(unicodedata.normalize("NFD", "Zoë.mkv")))
+    text = "clip,onset,apex,offset,apex_s,fps\nZoë.mkv,3.0,?,9.0,,-\nZoë.mkv,3,,9,n/a,nan\n"
+    path.write_text(unicodedata.normalize("NFC", text), encoding="utf-8")
+    found = [typed.clip() for typed in typed_clips([path], "", "", "", "50")]
+    assert [(clip.onset, clip.apex, clip.offset, clip.fps, clip.row) for clip in found] == [
+        *((3, None, 9, 50, 2), (3, None, 9, 50, 3))
+    ]
+    assert all(clip.path.exists() for clip in found)
 
 
 def test_what_is_wrong_with_a_row_names_it(video):
