@@ -41,7 +41,7 @@ CROSS_NOTE = (
     "Each score is of networks that have not seen the dataset: they were trained on the others, or on the one named"
 )
 PEERS_NOTE = (
-    "Rows of this run share data and folds, but each method is fed its own sampling of the frames; a published row has "
+    "Rows of this run share data and folds, but each method is fed the flow of its own sampling; a published row has "
     "data, flow, folds and a rule for the epoch of its own, so that a method's two rows differ by all of these"
 )
 DECIMALS = 8  # of the CSV: with few, the two that are printed would be rounded twice
