@@ -72,7 +72,7 @@ def faults(
 ) -> None:
     """Print all kinds of findings about data, with an example each, as a table in Markdown.
 
-    Example: ra-icl faults --into docs/data.md
+    Example: ra-icl faults --into docs/faults.md
     """
     from ra_icl.planning.fault_table import fault_table, replace_table
 

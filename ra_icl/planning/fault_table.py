@@ -1,4 +1,4 @@
-"""The table of all kinds of findings about data, as docs/data.md shows it."""
+"""The table of all kinds of findings about data, as docs/faults.md shows it."""
 
 import importlib
 import pkgutil

@@ -1,4 +1,4 @@
-"""The table of findings in docs/data.md is that of the code."""
+"""The table of findings in docs/faults.md is that of the code."""
 
 import ast
 import shutil
@@ -11,7 +11,7 @@ from ra_icl.errors import FaultKind, InputError
 from ra_icl.planning.fault_table import BEGIN, END, ROOMS, fault_kinds, fault_table, replace_table
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "data.md"
+PAGE = ROOT / "docs" / "faults.md"
 
 
 def declared():
@@ -45,7 +45,7 @@ def test_an_example_is_one_whole_line(kind):
 def test_the_page_has_the_table_of_the_code():
     text = PAGE.read_text(encoding="utf-8")
     table = text.partition(BEGIN)[2].partition(END)[0].strip()
-    assert table == fault_table(), "run `ra-icl faults --into docs/data.md`"
+    assert table == fault_table(), "run `ra-icl faults --into docs/faults.md`"
 
 
 def test_the_command_prints_the_table_or_replaces_it(tmp_path, monkeypatch, capsys):
