@@ -23,7 +23,8 @@ def held_out_score(path: Path, protocol: str, method: str, data_source: str) -> 
     metrics = read_metrics(Path(path))
     for key, wanted in {"protocol": protocol, "method": method, "data_source": data_source}.items():
         if metrics[key] != wanted:
-            raise InputError(f"{path}: is of {key} {metrics[key]}, not {wanted}; give the model's own metrics")
+            remedy = f"give the model's own metrics, or correct --{key.replace('_', '-')}"
+            raise InputError(f"{path}: is of {key} {metrics[key]}, not {wanted}; {remedy}")
     subjects = subjects_of(metrics)
     caveats = [*missing_datasets(protocol, metrics["scores"]), FOLDS_CAVEATS.get(protocol)]
     return {
