@@ -98,14 +98,17 @@ class InputError(ValueError):
         return [Fault.of(self.args[0])]
 
 
+LISTED = "`ra-icl check` lists all"
+
+
 class ManyFaultsError(InputError):
     """Several faults of one input: as text the first, and how many more there are."""
 
-    def __init__(self, faults: Iterable[str], listed_by: str = "`ra-icl check` lists all") -> None:
-        """listed_by: where one can see all of them; "" if nowhere."""
+    def __init__(self, faults: Iterable[str], listed: str = LISTED) -> None:
+        """listed: words that say where all of them are listed, "" if nowhere."""
         self._faults = [Fault.of(fault) for fault in faults]
         first, *more = self._faults
-        rest = ": ".join(filter(None, [f"and {len(more)} more", listed_by]))
+        rest = ": ".join(filter(None, [f"and {len(more)} more", listed]))
         super().__init__(f"{first} ({rest})" if more else first)
 
     @property
@@ -130,7 +133,7 @@ class Faults(list[str]):
         """Those that stop a run, without warnings and notes."""
         return [fault for fault in map(Fault.of, self) if fault.severity == "fault"]
 
-    def raise_any(self, *listed_by: str) -> None:
-        """Raise ManyFaultsError of those that are serious, if there are any; listed_by: as it takes."""
+    def raise_any(self, listed: str = LISTED) -> None:
+        """Raise ManyFaultsError, with these words, of those that are serious, if there are any."""
         if self.serious:
-            raise ManyFaultsError(self.serious, *listed_by)
+            raise ManyFaultsError(self.serious, listed)

@@ -48,17 +48,21 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         app()
-    except InputError as error:
-        sys.exit(_report(error))
     except BrokenPipeError:  # `ra-icl check | head`
         sys.exit(_report(InputError("the reader of the output has gone")))
-    except (OSError, UnicodeError) as error:
-        sys.exit(_report(unusable(error)))
+    except (InputError, OSError, UnicodeError) as error:
+        sys.exit(_report(error))
 
 
-def _report(error: InputError) -> int:
-    print(f"ra-icl: error: {' '.join(str(error).split())}", file=sys.stderr)
+def _report(error: InputError | OSError | UnicodeError) -> int:
+    print(f"ra-icl: error: {one_line_of(error)}", file=sys.stderr)
     return 2
+
+
+def one_line_of(error: InputError | OSError | UnicodeError) -> str:
+    """What is wrong with the input, or what the system says of a file, as one line."""
+    known = error if isinstance(error, InputError) else unusable(error)
+    return " ".join(str(known).split())
 
 
 # Each module adds its commands to `app`.

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ra_icl.cli import app
+from ra_icl.cli import app, one_line_of
 from ra_icl.cli.arguments import Classes, DataSource, FlowFolder, Indexes, Options, Protocol, use_gpu
 from ra_icl.errors import InputError
-from ra_icl.files import unusable
 
 if TYPE_CHECKING:
     from ra_icl.recognition.model import Model
@@ -184,7 +183,7 @@ def _recognise_all(clips: list["TypedClip"], model: "Model", picture: Path | Non
                 draw(one, model, picture if len(clips) == 1 else picture.with_stem(f"{picture.stem}-{number}"))
         except (InputError, OSError, UnicodeError) as error:
             failed += 1
-            line = " ".join(str(error if isinstance(error, InputError) else unusable(error)).split())
+            line = one_line_of(error)
             place = "" if line.startswith(typed.place) else typed.place  # one list may name a video in many rows
             tqdm.write(f"ra-icl: error: {place}{line}", file=sys.stderr)
         else:

@@ -205,7 +205,7 @@ def inspect(frames: Sequence[Frame], fps: float | None = None, bits: int | None 
             for frame, picture in pictures_of(frames, grey=True):
                 seen.see(frame, picture)
         with faults.catching():
-            faults.extend([*cut_off(frames[0].path), *rate_findings(frames[0].path, fps)])
+            faults.extend(timing_findings(frames[0].path, fps))
     else:
         for frame in frames:
             with faults.catching():
@@ -213,11 +213,11 @@ def inspect(frames: Sequence[Frame], fps: float | None = None, bits: int | None 
     return Faults(dict.fromkeys([*faults, *seen.findings()]))
 
 
-def rate_findings(video: Path, fps: float | None) -> Faults:
-    """Warnings about a video's rate, if it tells times. Raises InputError if it cannot be read."""
+def timing_findings(video: Path, fps: float | None) -> Faults:
+    """Warnings about a video's end and rate, as far as it tells. Raises InputError if it cannot be read."""
     timeline = timeline_of(video)
     gaps = [after - before for before, after in zip(timeline.times, timeline.times[1:], strict=False)]
-    found = Faults()
+    found = cut_off(video)
     if not gaps:
         return found
     mean = sum(gaps) / len(gaps)

@@ -21,7 +21,7 @@ ONE_PERSON = FaultKind(
 )
 TWO_SUBJECTS = FaultKind(
     "clip-of-two-subjects",
-    "{clip} is of subject {subject!r} here and of {other!r} in row {row}",
+    "{clip} belongs to subject {subject!r} here but to {other!r} in row {row}",
     "correct the subject, or give each subject a clip of its own",
     _FRAMES | {"subject": "p2", "other": "p1"},
 )

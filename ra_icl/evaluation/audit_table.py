@@ -108,7 +108,7 @@ def read_scores(path: Path, counts: Mapping[str, Sequence[int]]) -> list[Printed
     for number, row in enumerate(table.to_dict("records"), 1):
         with faults.catching():
             rows.append(_read_row(f"{path}, row {number}, {row['method']}", row, counts))
-    faults.raise_any("")
+    faults.raise_any(listed="")
     return rows
 
 
@@ -123,7 +123,7 @@ def _require_counts(counts: Mapping[str, Sequence[int]], columns: Collection[str
             faults.append(COUNTS_WRONG.at("--counts", name=name, counts=found))
         if len(counts) > 1 and name not in scored and scored - set(counts):
             faults.append(COUNTS_UNUSED.at("--counts", name=name, path=path))
-    faults.raise_any("")
+    faults.raise_any(listed="")
 
 
 def _read_row(where: str, row: Mapping[str, str], counts: Mapping[str, Sequence[int]]) -> Printed:
@@ -232,7 +232,10 @@ def audit_notes(audit: Path, table: str, published: pd.DataFrame) -> list[str]:
         return []
     found = pd.read_csv(audit, dtype=str, keep_default_na=False)
     rows = published[published["table"] == table].to_dict("records")
-    now = {tuple(_ids(_read_row(f"{audit}, {row['method']}", row, {})).values()) for row in rows}
+    now, not_audited = set(), Faults()
+    for row in rows:
+        with not_audited.catching():
+            now.add(tuple(_ids(_read_row(str(audit), row, {})).values()))
     current = found[[ids in now for ids in found[list(IDS)].itertuples(index=False, name=None)]]
     never, one_run = (current[current["verdict"] == verdict] for verdict in (IMPOSSIBLE, NOT_IN_ONE_RUN))
     notes = [f"Cannot exist: {_row_named(row)}, {_named(row)}" for row in never.itertuples()]

@@ -54,5 +54,5 @@ def missing_datasets(protocol: str, found: Collection[str]) -> list[str]:
     if protocol not in PROTOCOLS:
         raise InputError(f"protocol {protocol!r} is none of {', '.join(PROTOCOLS)}")
     names = [TITLES[name] for name in PROTOCOLS[protocol].tested if name not in found]
-    setting = "" if protocol in CROSS else "CDE " if protocol in ("cde", "groups5") else f"{protocol.upper()} "
-    return [f"{setting}without {' and '.join(names)}"] if names else []
+    setting = {"groups5": "CDE", **dict.fromkeys(CROSS, "")}.get(protocol, protocol.upper())
+    return [f"{setting} without {' and '.join(names)}".lstrip()] if names else []

@@ -41,11 +41,12 @@ CROSS_NOTE = (
     "Each score is of networks that have not seen the dataset: they were trained on the others, or on the one named"
 )
 PEERS_NOTE = (
-    "Rows of this run share data and folds, but each method is fed the flow of its own sampling; a published row has "
-    "data, flow, folds and a rule for the epoch of its own, so that a method's two rows differ by all of these"
+    "All rows of this run use the same data and folds; each method reads the frames that its sampling selects. "
+    "Published rows come from other data, flow, folds and ways to pick the epoch, so a method's measured row differs "
+    "from its published one in all of these"
 )
-DECIMALS = 8  # of the CSV: with few, the two that are printed would be rounded twice
 MARKS_NOTE = "→X: replaced by X. Apex*: a single onset/apex instance. Apex: sampling in a neighbourhood of the apex"
+DECIMALS = 8  # of the CSV: with fewer, the two that are printed could be rounded twice
 
 
 def write_table(

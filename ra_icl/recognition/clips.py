@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ra_icl.datasets import images
-from ra_icl.datasets.damage import rate_findings
+from ra_icl.datasets.damage import timing_findings
 from ra_icl.datasets.frames import Frame, frame_files
-from ra_icl.datasets.videos import VideoFrame, cut_off, is_video, timeline_of
+from ra_icl.datasets.videos import VideoFrame, is_video, timeline_of
 from ra_icl.errors import InputError
 
 # A micro-expression lasts half a second at most; the annotated end is often later than the motion's.
@@ -65,7 +65,7 @@ def remarks(clip: Clip, numbers: Sequence[int]) -> list[str]:
     if len(numbers) < total:
         found.append(f"{total - len(numbers)} of the {total} frames {numbers[0]} to {numbers[-1]} are missing")
     if is_video(clip.path):
-        found += [fault.what for fault in [*cut_off(clip.path), *rate_findings(clip.path, None)]]
+        found += [finding.what for finding in timing_findings(clip.path, None)]
     return found
 
 

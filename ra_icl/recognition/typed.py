@@ -97,7 +97,7 @@ def read_list(path: Path) -> list[TypedClip]:
     """
     faults = Faults()
     table = read_delimited(path, COLUMNS).columns(COLUMNS, ["clip"], faults)
-    faults.raise_any("")
+    faults.raise_any(listed="")
     found = []
     for number, row in table.iterrows():
         where = f"{path}, row {number}"

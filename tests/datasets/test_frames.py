@@ -166,7 +166,8 @@ def test_a_video_that_is_missing_cut_or_too_short_is_named(tmp_path):
         sequence_frames(a_row("gone.mp4", dataset="own"), tmp_path)
     path = write_video(tmp_path / "short.mp4", 3)
     frames = [frame for _, frame in sequence_frames(a_row("short.mp4", onset=2, offset=6), tmp_path)]
-    with pytest.raises(InputError, match=r"short\.mp4: ends at frame 3; correct onset \d and offset 6, or restore"):
+    remedy = r"correct onset \d and offset 6, or restore the video"
+    with pytest.raises(InputError, match=rf"short\.mp4: ends at frame 3; {remedy}$"):
         list(read_frames(frames, grey=True))
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(InputError, match=r"short\.mp4: cannot be read as a video"):

@@ -76,7 +76,7 @@ def test_two_persons_stay_two(data, first, second):
         (
             ("p1,a,1,,9,,joy", "p2,a,40,,49,,joy"),
             "clip-of-two-subjects",
-            "row 3: a is of subject 'p2' here and of 'p1' in row 2; ",
+            "row 3: a belongs to subject 'p2' here but to 'p1' in row 2; ",
         ),
         (
             ("p1,film.mp4,1,,9,,joy", "p1,film.mp4,8,,20,,fear"),
@@ -125,7 +125,7 @@ def test_one_clip_by_two_paths_is_seen(data, tmp_path, make, first, second):
     assert text.startswith(f"row 3: {second} is the same file or folder as {first} in row 2; write it in one way")
     kind, text = the_finding(data(f"p1,{first},1,,9,,joy", f"p2,{second},1,,9,,joy"))
     assert kind == "clip-of-two-subjects"
-    assert text.startswith(f"row 3: {second} is of subject 'p2' here and of 'p1' in row 2; ")
+    assert text.startswith(f"row 3: {second} belongs to subject 'p2' here but to 'p1' in row 2; ")
     kind, text = the_finding(data(f"p1,{first},1,,9,,joy", f"p1,{second},5,,20,,fear"))
     assert kind == "frames-of-two-emotions"
     kind, text = the_finding(data(f"p1,{first},1,,9,,joy", f"p1,{second},1,,9,,joy"))

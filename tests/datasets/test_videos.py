@@ -83,7 +83,8 @@ def test_what_is_no_video_is_said_in_one_line(tmp_path):
 
 def test_an_offset_far_beyond_the_end_is_refused_at_once(tmp_path):
     write_video(tmp_path / "a.mp4", [coded(number) for number in range(1, 6)])
-    with pytest.raises(InputError, match=r"ends at frame 5; correct onset 1 and offset 40000000, or restore"):
+    remedy = "correct onset 1 and offset 40000000, or restore the video"
+    with pytest.raises(InputError, match=f"ends at frame 5; {remedy}$"):
         sequence_frames(a_row("a.mp4", 1, 40_000_000), tmp_path)
 
 

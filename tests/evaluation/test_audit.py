@@ -174,6 +174,14 @@ def test_notes_forget_numbers_that_have_changed(tmp_path):
     assert audit_notes(tmp_path / "none.csv", "1", published) == []
 
 
+def test_a_published_row_whose_class_counts_are_not_known_has_no_verdict():
+    published = read_published(CONFIG / "published.csv")
+    before = audit_notes(CONFIG / "published_audit.csv", "1", published)
+    scores = [f"{name}_{score}" for name in ("casme2", "samm", "smic") for score in ("uf1", "uar")]
+    published.loc[published["method"] == "HTNet", ["classes", *scores]] = ""
+    assert audit_notes(CONFIG / "published_audit.csv", "1", published) == before
+
+
 def test_notes_of_table_2_name_the_rows_that_cannot_exist(tmp_path):
     published = read_published(CONFIG / "published.csv")
     rows = (published["table"] == "2") & (published["method"] == "STSTNet")
