@@ -49,7 +49,7 @@ EXPECTED = {
         }
     },
 }
-# {protocol: {dataset: subjects}}.
+# {protocol: {dataset: subjects}}; those of CAS(ME)³ are not in the paper, but in the annotation that has its counts.
 EXPECTED_SUBJECTS = {
     "cde": {"casme2": 24, "samm": 28, "smic": 16},
     "casme3_3": {"casme3": 87},

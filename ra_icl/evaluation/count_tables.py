@@ -109,7 +109,9 @@ def _count(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, int]:
 
 def _expected(protocol: str, dataset: str) -> dict[str, int]:
     counts = EXPECTED[protocol][dataset]
-    return counts | {"total": sum(counts.values()), "subjects": EXPECTED_SUBJECTS[protocol][dataset]}
+    # Of the subjects of CAS(ME)³ the paper says nothing.
+    subjects = {} if dataset == "casme3" else {"subjects": EXPECTED_SUBJECTS[protocol][dataset]}
+    return counts | {"total": sum(counts.values())} | subjects
 
 
 def _sum(counts: Counts) -> dict[str, int]:
@@ -121,7 +123,7 @@ def _sum(counts: Counts) -> dict[str, int]:
 def _cell(found: int | None, expected: int | None) -> str:
     if found is None:
         return EMPTY
-    return str(found) if found == expected else f"{found} ({expected})"
+    return str(found) if expected in (None, found) else f"{found} ({expected})"
 
 
 def _notes(number: str, found: Counts, compared: Counts, data_source: str) -> list[str]:

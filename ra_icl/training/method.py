@@ -16,8 +16,8 @@ class InputOptions(Options):
     normalise: Annotated[
         Literal["instance", "set", "none"],
         Help(
-            "instance: each channel of each instance to [0, 1], as public code does; set: one scale for all instances "
-            "of a sequence, zero motion at 0.5, which keeps intensity; none: as stored"
+            "instance: each channel of each instance to [0, 1], as public code does, which discards intensity; set: "
+            "one scale for u and v and one for strain over a sequence's instances, zero motion at 0.5; none: as stored"
         ),
     ] = "instance"
 
@@ -60,7 +60,7 @@ class LossOptions(Options):
 class AugmentationOptions(Options):
     """T_theta and T_xi (independent draws), and transforms that both instances of a sequence share.
 
-    Colour jitter leaves hue alone, because that would mix u with v.
+    Colour jitter leaves hue alone, which means nothing for u, v and strain, and does not clamp values to [0, 1].
     Raises ValueError unless blur_sigma is in order.
     """
 
@@ -75,7 +75,11 @@ class AugmentationOptions(Options):
     flip: Annotated[float, Probability, Help("probability of flipping a whole sequence; the paper: 0")] = 0.0
     shift: Annotated[int, at_least(0), Help("largest translation of a whole sequence in pixels; the paper: 0")] = 0
     flip_negates_u: Annotated[
-        bool, Help("a flip also reverses horizontal motion, as a mirror does; the paper flips the image alone")
+        bool,
+        Help(
+            "a flip also reverses horizontal motion (u becomes 1 - u, for inputs in [0, 1]), as a mirror does; the "
+            "paper flips the image alone"
+        ),
     ] = False
     flip_target: Annotated[
         bool, Help("T_xi flips the target's view, as in the paper; its maps are flipped back before any comparison")
@@ -91,7 +95,7 @@ class OptimiserOptions(Options):
     """Adam, with a learning rate that decays exponentially per epoch."""
 
     epochs: Annotated[int, at_least(1), Help("epochs")] = 100
-    batch: Annotated[int, at_least(1), Help("pairs of instances per step")] = 32
+    batch: Annotated[int, at_least(1), Help("most pairs of instances per step; an epoch is split evenly")] = 32
     pairs: Annotated[
         Literal["sequences", "instances"] | Annotated[int, at_least(1)],
         Help(

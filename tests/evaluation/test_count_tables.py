@@ -101,6 +101,18 @@ def test_table_5_counts_each_number_of_classes(tmp_path):
         assert "SYNTHETIC TWINS" in (tmp_path / f"table5.{suffix}").read_text()
 
 
+def test_table_5_compares_no_subjects_because_the_paper_has_none():
+    index = index_frame(rows("casme3", ("spNO.1", "happy"), ("spNO.2", "happy"), ("spNO.3", "others")))
+    table = build_counts("5", index, "datasets")
+    real, published = (part.set_index("row") for _, part in table.data.groupby("data", sort=False))
+    assert real.loc["subjects", ["casme3_3", "casme3_4", "casme3_7"]].tolist() == [2, 3, 3]
+    assert published.loc["subjects", ["casme3_3", "casme3_4", "casme3_7"]].isna().all()
+    assert published.loc["total", ["casme3_3", "casme3_4", "casme3_7"]].tolist() == [670, 801, 801]
+    printed = table.printed.set_index("Class")
+    assert printed.loc["subjects"].tolist() == ["2", "3", "3"]
+    assert printed.loc["positive", "3 classes"] == "2 (49)"
+
+
 def test_the_notes_count_what_the_config_leaves_out():
     notes = build_counts("4", made_up("casme2", "samm"), "datasets", {"samm": 2}).notes
     assert notes[-1] == "Left out by data.exclude: 2 sequences of SAMM"

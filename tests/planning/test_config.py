@@ -305,7 +305,7 @@ def test_the_json_schema_has_types_ranges_choices_and_help():
         "type": "integer",
         "minimum": 1,
         "default": 32,
-        "description": "pairs of instances per step",
+        "description": "most pairs of instances per step; an epoch is split evenly",
         "title": "Batch",
     }
     assert training["properties"]["gamma"] | {"exclusiveMinimum": 0, "maximum": 1} == training["properties"]["gamma"]
