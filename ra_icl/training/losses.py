@@ -56,8 +56,9 @@ def decorrelation(embeddings: torch.Tensor) -> torch.Tensor:
     """Mean squared cosine between different regions of an image; embeddings: z (B, N, D). Off in the paper."""
     unit = functional.normalize(embeddings.float(), dim=-1)
     cosines = unit @ unit.transpose(1, 2)  # (B, N, N)
-    others = ~torch.eye(cosines.shape[1], dtype=torch.bool, device=cosines.device)
-    return (cosines.square() * others).sum() / max(others.sum() * len(cosines), 1)
+    images, regions = cosines.shape[:2]
+    others = ~torch.eye(regions, dtype=torch.bool, device=cosines.device)
+    return (cosines.square() * others).sum() / max(images * regions * (regions - 1), 1)
 
 
 def weights_of(options: LossOptions) -> dict[str, float]:
