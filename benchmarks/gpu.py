@@ -1,13 +1,15 @@
 """The parts of benchmarks/gpu.sh; each writes {part}.json into the folder --out as soon as it has a result.
 
 tests: the GPU tests, and recorded steps against a CPU's. step: seconds per step against the plain loop. folds: folds
-side by side as processes. flow: TV-L1 of all CDE pairs. profile: where the time of a step goes.
+side by side as processes. flow: TV-L1 of four batches of pairs. profile: where the time of a step goes.
 """
 
 import argparse
 import importlib.util
 import multiprocessing
+import os
 import queue
+import shutil
 import subprocess
 import sys
 import time
@@ -17,10 +19,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from flow import agreement, gpu_flow
 from torch.profiler import ProfilerActivity, profile
-from training import CLASSES, M6, TINY, compare, epoch_of, noise_sets, wait, warm_up
+from training import CLASSES, M6, TINY, compare, epoch_of, noise_sets, wait
 
 from ra_icl.files import write_json
 from ra_icl.model.siamese import Siamese
@@ -32,27 +35,35 @@ from ra_icl.training.step import WARM_STEPS, Stepper
 ROOT = Path(__file__).parents[1]
 CDE_FOLDS, CDE_EPOCHS, CDE_SEQUENCES = 68, 100, 442
 TOP_KERNELS = 20
+PROFILED_STEPS = 8
+PYTEST_SECONDS = 55
+SHARED_MEMORY = 4 * 2**30  # bytes that the loader's workers may need for their batches
 GPU_TESTS = ("test_step.py", "test_checkpoint.py", "test_device.py")  # and all of flow's
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured. seconds: per loop of part step, and the limit per K of part folds."""
+    """How much is measured.
+
+    seconds: per loop of part step, and the limit per K of part folds. fold_share: an epoch of part folds takes one in
+    so many sequences, and counts as so many times as long.
+    """
 
     method: MethodOptions = M6
     size: int = 224
     step_sequences: int = 128
     step_seconds: float = 8
     fold_sequences: int = CDE_SEQUENCES - CDE_SEQUENCES // CDE_FOLDS
-    folds: tuple[int, ...] = (1, 2, 4, 8, 16)
+    fold_share: int = 4
+    folds: tuple[int, ...] = (1, 2, 4, 8)
     fold_epochs: int = 10
     fold_seconds: float = 40
     flow_size: int = 224
-    flow_pairs: int = 16 * CDE_SEQUENCES
+    flow_pairs: int = 4 * 512
     agreement_pairs: int = 48
 
 
-SMOKE = Sizes(TINY, 16, 8, 0.1, 8, (1, 2), 2, 40, 48, 2, 2)
+SMOKE = Sizes(TINY, 16, 8, 0.1, 8, 2, (1, 2), 2, 40, 48, 2, 2)
 
 
 def tests(device: str, sizes: Sizes) -> Iterator[dict[str, Any]]:
@@ -70,20 +81,25 @@ def tests(device: str, sizes: Sizes) -> Iterator[dict[str, Any]]:
         sys.executable,
         "-m",
         "pytest",
+        "-v",
         "-rs",
         "-k",
         "on_a_gpu or cuda",
         "--continue-on-collection-errors",
         *files,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    yield found | {"pytest": {"exit_status": done.returncode, "output": done.stdout.splitlines()[-40:]}}
+    try:
+        done = subprocess.run(command, capture_output=True, cwd=ROOT, timeout=PYTEST_SECONDS)
+        status, output = done.returncode, done.stdout
+    except subprocess.TimeoutExpired as cut:
+        status, output = f"cut after {PYTEST_SECONDS} s", cut.stdout or b""
+    yield found | {"pytest": {"exit_status": status, "output": output.decode(errors="replace").splitlines()[-60:]}}
 
 
 def recorded_steps(device: str, sizes: Sizes) -> dict[str, Any]:
     """The losses of the same fp32 steps on a CPU and on the device, where the later ones are replayed graphs.
 
-    One instance per sequence and no augmentation, because random draws differ between devices.
+    Of M6. One instance per sequence and no augmentation, because random draws differ between devices.
     """
     off = replace(sizes.method.augmentation, brightness=0, contrast=0, saturation=0, blur=0)
     method = replace(TINY, augmentation=off, training=replace(TINY.training, precision="fp32"))
@@ -107,8 +123,9 @@ def recorded_steps(device: str, sizes: Sizes) -> dict[str, Any]:
 def step(device: str, sizes: Sizes) -> Iterator[dict[str, Any]]:
     """Seconds per step of M6, the trainer against the plain loop, and TFLOP/s against the matrix peak."""
     sets = noise_sets(sizes.step_sequences, sizes.size, device)
-    workers = multiprocessing.cpu_count() if device == "cuda" else 0
-    yield compare(sets, device, workers, sizes.step_seconds, sizes.method)
+    room = device == "cuda" and shutil.disk_usage("/dev/shm").free > SHARED_MEMORY
+    workers = len(os.sched_getaffinity(0)) if room else 0
+    yield from compare(sets, device, workers, sizes.step_seconds, sizes.method)
 
 
 def folds(device: str, sizes: Sizes) -> Iterator[dict[str, Any]]:
@@ -120,7 +137,7 @@ def folds(device: str, sizes: Sizes) -> Iterator[dict[str, Any]]:
 
 
 def side_by_side(count: int, device: str, sizes: Sizes) -> dict[str, Any]:
-    """Train `count` folds at once; steady epochs are those after the graphs are recorded, of every process."""
+    """Train `count` folds at once; steady epochs are those after the first, in which the graphs are recorded."""
     context = multiprocessing.get_context("spawn")
     reports = context.Queue()
     start = time.monotonic()
@@ -134,17 +151,19 @@ def side_by_side(count: int, device: str, sizes: Sizes) -> dict[str, Any]:
     ends = [ends for ends in times.values() if len(ends) > 1]
     if not ends:
         return {"error": errors or f"no epoch ended within {sizes.fold_seconds:.0f} s"}
-    steady = [ends[min(WARM_STEPS + 1, len(ends) - 2) :] for ends in ends]
-    epoch = sum((last[-1] - last[0]) / (len(last) - 1) for last in steady) / len(steady)
-    start_up = sum(ends[0] for ends in ends) / len(ends) - start
-    return {
-        "seconds": max(ends[-1] for ends in ends) - start,
-        "epochs": {number: len(ends) - 1 for number, ends in times.items()},
+    steady = [one[min(1, len(one) - 2) :] for one in ends]
+    epoch = sizes.fold_share * sum((last[-1] - last[0]) / (len(last) - 1) for last in steady) / len(steady)
+    start_up = sum(one[0] for one in ends) / len(ends) - start
+    found = {
+        "seconds": max(one[-1] for one in ends) - start,
+        "epochs": {number: max(0, len(one) - 1) for number, one in times.items()},
         "start_up_seconds": start_up,
         "epoch_seconds": epoch,
-        "cde_minutes": CDE_FOLDS / count * (start_up + CDE_EPOCHS * epoch) / 60,
         "errors": errors,
     }
+    if len(ends) == count:  # those that did train would have had a larger share of the GPU
+        found["cde_minutes"] = CDE_FOLDS / count * (start_up + CDE_EPOCHS * epoch) / 60
+    return found
 
 
 def collect(reports: Any, count: int, sizes: Sizes, start: float) -> tuple[dict[int, list[float]], list[str]]:
@@ -168,7 +187,8 @@ def one_fold(number: int, device: str, sizes: Sizes, reports: Any) -> None:
     try:
         torch.set_num_threads(1)
         sets = noise_sets(sizes.fold_sequences, sizes.size, device)
-        training = Training(sets, sets, CLASSES, sizes.method, number, device)
+        some = sets.subset(np.arange(len(sets) // sizes.fold_share))  # all maps stay on the device
+        training = Training(some, sets, CLASSES, sizes.method, number, device)
         wait(device)
         reports.put((number, time.monotonic()))
         for _ in range(sizes.fold_epochs):
@@ -180,37 +200,46 @@ def one_fold(number: int, device: str, sizes: Sizes, reports: Any) -> None:
 
 def flow(device: str, sizes: Sizes) -> Iterator[dict[str, Any]]:
     """TV-L1 with strain, and its agreement with Numba."""
-    found = {"speed": attempt(gpu_flow, device, sizes.flow_pairs, sizes.flow_size)}
+    found = {"agreement": attempt(agreement, device, sizes.agreement_pairs, sizes.flow_size)}
     yield found
-    found["agreement"] = attempt(agreement, device, sizes.agreement_pairs, sizes.flow_size)
+    found["speed"] = attempt(gpu_flow, device, sizes.flow_pairs, sizes.flow_size)
     yield found
 
 
 def profile_step(device: str, sizes: Sizes) -> Iterator[dict[str, Any]]:
-    """The kernels of an epoch by their time, and the host's share: the part of the time in which none runs."""
+    """The kernels of some steps by their time, and the host's share: the part of the time in which none runs."""
     sets = noise_sets(sizes.step_sequences, sizes.size, device)
     training = Training(sets, sets, CLASSES, sizes.method, 0, device)
-    warm_up(lambda: epoch_of(training), device)
-    wait(device)
-    on_gpu = device == "cuda"
-    start = time.perf_counter()
     epoch_of(training)
-    wait(device)
-    seconds = time.perf_counter() - start  # without the profiler
-    with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]) as profiled:
-        epoch_of(training)
+    batch, on_gpu = sizes.method.training.batch, device == "cuda"
+
+    def steps() -> float:
+        """Seconds of the steps."""
         wait(device)
+        start = time.perf_counter()
+        with torch.cuda.stream(training.stream):
+            for rows in training.rows[: PROFILED_STEPS * batch].split(batch):
+                training.stepper(rows)
+        wait(device)
+        return time.perf_counter() - start
+
+    steps()
+    seconds = steps()  # without the profiler
+    found = {"steps": PROFILED_STEPS, "seconds_per_step": seconds / PROFILED_STEPS}
+    yield found
+    with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]) as profiled:
+        steps()
     kernels = {}
     for event in profiled.key_averages():
         if on_gpu == (event.device_type != torch.autograd.DeviceType.CPU):
             kernels[event.key] = (event.self_device_time_total if on_gpu else event.self_cpu_time_total) / 1e6
     busy = sum(kernels.values())
-    steps = -(-len(sets) // sizes.method.training.batch)
+    if not busy:
+        yield found | {"error": "the profiler saw no kernel"}
+        return
     top = sorted(kernels.items(), key=lambda kernel: -kernel[1])[:TOP_KERNELS]
-    yield {
-        "steps": steps,
-        "seconds_per_step": seconds / steps,
-        "kernel_seconds_per_step": busy / steps,
+    yield found | {
+        "kernel_seconds_per_step": busy / PROFILED_STEPS,
         "host_share": max(0.0, 1 - busy / seconds),
         "top": [{"name": name, "share": one / busy} for name, one in top],
     }

@@ -7,7 +7,7 @@ Adam is PyTorch's class with its defaults, and the EMA goes parameter by paramet
 from collections.abc import Iterable, Iterator
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from ra_icl.model.regions import region_heatmaps
 from ra_icl.model.siamese import Siamese, View
@@ -45,8 +45,14 @@ class PlainLoop:
         settings = options.training
         self.optimiser = torch.optim.Adam(learned, settings.learning_rate, weight_decay=settings.weight_decay)
         pairs = Pairs(sets, options)
+        # Four batches a worker: a loader fetches nothing ahead of the next epoch, and a short one leaves workers idle.
+        count = settings.batch * 4 * max(1, workers)
         self.loader = DataLoader(
-            pairs, settings.batch, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0
+            pairs,
+            settings.batch,
+            sampler=RandomSampler(pairs, replacement=True, num_samples=count),
+            num_workers=workers,
+            persistent_workers=workers > 0,
         )
 
     def batches(self) -> Iterator[list[torch.Tensor]]:
@@ -55,7 +61,7 @@ class PlainLoop:
             yield [tensor.to(self.device) for tensor in batch]
 
     def epoch(self, batches: Iterable[list[torch.Tensor]] | None = None) -> int:
-        """One pass over the loader, or over the given batches; returns the number of sequences."""
+        """One pass over the loader, or over the given batches; returns the number of pairs."""
         count = 0
         # PyTorch's defaults, which the fold trainer changes for its process.
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=True):

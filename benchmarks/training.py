@@ -11,9 +11,10 @@ loop; the rate is given beside the machine's peak, measured on a product of larg
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,6 @@ from ra_icl.training.device import device_name, resolve_device, resolve_precisio
 from ra_icl.training.instances import InstanceSets
 from ra_icl.training.loop import Training
 from ra_icl.training.method import MethodOptions, OptimiserOptions
-from ra_icl.training.step import WARM_STEPS
 
 CLASSES, INSTANCES = 3, 16
 ROUNDS = 5
@@ -63,20 +63,17 @@ def wait(device: str) -> None:
 
 
 def epoch_of(training: Training) -> int:
-    """Train one epoch; returns the number of sequences."""
+    """Take the steps of an epoch, without the diagnosis of a batch that follows them; returns the number of pairs."""
     with torch.cuda.stream(training.stream):
-        training.epoch()
-    return len(training.stepper.data)
-
-
-def warm_up(epoch: Callable[[], int], device: str) -> None:
-    """Train until everything is set up; on CUDA until the graph of every batch size is recorded."""
-    for _ in range(WARM_STEPS + 1 if device == "cuda" else 1):
-        epoch()
+        order = torch.randperm(len(training.rows), device=training.rows.device)
+        for rows in training.rows[order].tensor_split(training.steps_per_epoch):
+            training.stepper(rows)
+        training.stepper.take_means()  # waits for the device
+    return len(training.rows)
 
 
 def rate_of(epoch: Callable[[], int], seconds: float, device: str) -> float:
-    """Sequences per second of repeated calls of `epoch`."""
+    """Pairs per second of repeated calls of `epoch`."""
     wait(device)
     start, count = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
@@ -85,16 +82,19 @@ def rate_of(epoch: Callable[[], int], seconds: float, device: str) -> float:
     return count / (time.perf_counter() - start)
 
 
-def in_turns(epochs: dict[str, Callable[[], int]], seconds: float, device: str) -> dict[str, list[float]]:
-    """`rate_of` each in ROUNDS rounds that take `seconds` together."""
-    for epoch in epochs.values():
-        warm_up(epoch, device)
-    rounds = [{name: rate_of(epoch, seconds / ROUNDS, device) for name, epoch in epochs.items()} for _ in range(ROUNDS)]
-    return {name: [one[name] for one in rounds] for name in epochs}
+def in_turns(epochs: dict[str, Callable[[], int]], seconds: float, device: str) -> Iterator[dict[str, list[float]]]:
+    """`rate_of` each in ROUNDS rounds that take `seconds` or an epoch together; yields all so far after every round."""
+    for epoch in epochs.values():  # after which everything is set up, and on CUDA every step recorded
+        epoch()
+    rates: dict[str, list[float]] = {name: [] for name in epochs}
+    for _ in range(ROUNDS):
+        for name, epoch in epochs.items():
+            rates[name].append(rate_of(epoch, seconds / ROUNDS, device))
+        yield rates
 
 
 def operations(plain: Any) -> float:
-    """Floating-point operations of one step per sequence, in convolutions and matrix products."""
+    """Floating-point operations of one step per pair, in convolutions and matrix products."""
     from torch.utils.flop_counter import FlopCounterMode
 
     batch = next(plain.batches())
@@ -126,8 +126,8 @@ def trainer(sets: InstanceSets, device: str, method: MethodOptions, precision: s
 
 def compare(
     sets: InstanceSets, device: str, workers: int, seconds: float, method: MethodOptions = M6
-) -> dict[str, Any]:
-    """Rates of the two loops and their ratio, seconds per step, and the share of the machine's peak."""
+) -> Iterator[dict[str, Any]]:
+    """Rates of the two loops and their ratio, seconds per step, and the share of the machine's peak, round by round."""
     from plain_loop import PlainLoop
 
     precision, batch = resolve_precision("auto", device), method.training.batch
@@ -136,25 +136,26 @@ def compare(
     if precision != "fp32":
         epochs["trainer, fp32"] = trainer(sets, device, method, "fp32")
     if device == "cuda":  # what is left of the difference if the loader costs nothing
-        epochs["plain, batches ready"] = partial(plain.epoch, list(plain.batches()))
-    rounds = in_turns(epochs, seconds, device)
-    ratios = np.divide(rounds["trainer"], rounds["plain"]).tolist()
-    rates = {name: float(np.median(values)) for name, values in rounds.items()}
+        epochs["plain, batches ready"] = partial(plain.epoch, list(islice(plain.batches(), 4)))
     counted, peak = operations(plain), matrix_peak(device, precision)
-    return {
-        "size": sets.maps.shape[-1],
-        "batch": batch,
-        "precision": precision,
-        "device": device_name(device),
-        "threads": torch.get_num_threads(),
-        "sequences_per_second": rates,
-        "seconds_per_step": {name: batch / rate for name, rate in rates.items()},
-        "ratio": float(np.median(ratios)),
-        "ratios": ratios,
-        "gflop_per_sequence": counted / 1e9,
-        "tflops": rates["trainer"] * counted / 1e12,
-        "peak_tflops": peak / 1e12,
-    }
+    for rounds in in_turns(epochs, seconds, device):
+        ratios = np.divide(rounds["trainer"], rounds["plain"]).tolist()
+        rates = {name: float(np.median(values)) for name, values in rounds.items()}
+        yield {
+            "size": sets.maps.shape[-1],
+            "batch": batch,
+            "precision": precision,
+            "device": device_name(device),
+            "threads": torch.get_num_threads(),
+            "workers": workers,
+            "pairs_per_second": rates,
+            "seconds_per_step": {name: batch / rate for name, rate in rates.items()},
+            "ratio": float(np.median(ratios)),
+            "ratios": ratios,
+            "gflop_per_pair": counted / 1e9,
+            "tflops": rates["trainer"] * counted / 1e12,
+            "peak_tflops": peak / 1e12,
+        }
 
 
 def show(found: dict[str, Any]) -> None:
@@ -166,14 +167,14 @@ def show(found: dict[str, Any]) -> None:
     print(f"the trainer is {found['ratio']:.2f} times as fast as the plain loop ({low:.2f} to {high:.2f})")
     share = 100 * found["tflops"] / found["peak_tflops"]
     rates = f"{found['tflops']:.3f} of {found['peak_tflops']:.3f} TFLOP/s in {found['precision']}"
-    print(f"{found['gflop_per_sequence']:.1f} GFLOP per sequence: {rates}, {share:.0f} % of the matrix peak")
+    print(f"{found['gflop_per_pair']:.1f} GFLOP per pair: {rates}, {share:.0f} % of the matrix peak")
 
 
 def main() -> None:
     """Measure, print the result, and write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=112)
-    parser.add_argument("--sequences", type=int, default=64)
+    parser.add_argument("--sequences", type=int, help="default: 8, on a GPU 128")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument(
@@ -185,9 +186,10 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     device = resolve_device(asked.device)
     workers = asked.workers if asked.workers is not None else (device == "cuda") * os.cpu_count()
-    found = compare(noise_sets(asked.sequences, asked.size, device), device, workers, asked.seconds)
+    sets = noise_sets(asked.sequences or (128 if device == "cuda" else 8), asked.size, device)
+    for found in compare(sets, device, workers, asked.seconds):
+        write_json(asked.out, found)
     show(found)
-    write_json(asked.out, found)
 
 
 if __name__ == "__main__":
