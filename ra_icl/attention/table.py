@@ -188,5 +188,5 @@ def _notes(data: pd.DataFrame, source: str) -> tuple[str, ...]:
             else ["Where the face really moves is not known of these data"]
         ),
         "Means over subjects; ±: standard deviation over folds",
-        drawn if enough else f"No interval: fewer than {LEAST_SUBJECTS} subjects tell too little about others",
+        drawn if enough else f"No interval: at least {LEAST_SUBJECTS} subjects are needed",
     )

@@ -42,7 +42,7 @@ def attention_figure(
     Example: ra-icl attention-figure maps results/demo/folds/cde/m6/seed0/casme2-*.csv
     --index results/demo/index/casme2.csv --index results/demo/index/samm.csv --index results/demo/index/smic.csv
     --flow results/demo/flow/middle-4 --crops results/demo/crops --dataset casme2 --label 1
-    --methods '{"m6": "M6 (ours)"}' --out attention
+    --methods '{"m6": "Ra-ICL (M6)"}' --out attention
     """
     if grid not in GRIDS:
         raise InputError(f"{grid}: is no grid; choose one of {', '.join(GRIDS)}")

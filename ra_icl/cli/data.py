@@ -24,7 +24,9 @@ def twins(
 ) -> None:
     """Render the synthetic twin of a dataset in its official layout into the folder --out.
 
-    Example: ra-icl twins --dataset samm --out twins/samm
+    Options are the keys of `twins` in config/config.yaml.
+
+    Example: ra-icl twins --dataset samm --out twins/samm --options '{"per_class": 2, "frames": [16, 24]}'
     """
     from ra_icl.planning.options import parse
     from ra_icl.twins.plan import TwinOptions

@@ -18,7 +18,7 @@ def method_page(
 ) -> None:
     """Write the report's page of a method: scores and confusion matrix of every dataset, people, how it was trained.
 
-    Example: ra-icl method-page results/demo/metrics/cde/m6.json --title "M6 (ours)" --out m6.html
+    Example: ra-icl method-page results/demo/metrics/cde/m6.json --title "Ra-ICL (M6)" --out m6.html
     """
     from ra_icl.evaluation.method_page import write_method_page
     from ra_icl.planning.options import json_object

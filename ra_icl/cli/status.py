@@ -127,7 +127,7 @@ def _told(fold, now: float) -> str:
     """What is known of a fold that was begun, and where its log is."""
     parts = [f"epoch {fold.epoch}/{fold.epochs}"] if fold.epochs else []
     parts += [fold.reason] if fold.reason else []
-    parts.append(f"last word {duration(max(0, now - fold.time))} ago")
+    parts.append(f"last line {duration(max(0, now - fold.time))} ago")
     return f"{', '.join(parts)}; {fold.path}"
 
 
@@ -140,8 +140,9 @@ def _summary(found) -> str:
     text = ", ".join(parts)
     if done == total or found.seconds is None:
         return text
+    unknown = ", ".join(found.unknown)
+    if not found.seconds:
+        return f"{text}; time to go not known before a fold of {unknown} ends"
     pace = f"{found.side_by_side} folds side by side" if found.side_by_side > 1 else "one fold at a time"
     text += f"; {duration(found.seconds)} to go with {pace} on {found.device}"
-    if found.unknown:
-        text += f", without {', '.join(found.unknown)}, of which no fold was finished there"
-    return text
+    return text + (f", without {unknown}, of which no fold was finished there" if unknown else "")

@@ -75,7 +75,9 @@ def _parted(
     if repeated:
         raise InputError(f"differences: {repeated} is given twice; name each method's metrics once")
     if reference not in names:
-        raise InputError(f"differences: no metrics of the reference {reference} given; add them or choose another")
+        raise InputError(
+            f"differences: no metrics of the reference {reference} given; add them, or give --reference"
+        )
     if len(names) == 1:
         raise InputError(f"differences: only {reference} is given; name the metrics of a method to compare it with")
     places = {name: place for place, name in enumerate(order)}
@@ -138,12 +140,14 @@ def _notes(ours: Mapping[str, Any], subjects: Subjects, comparisons: int, said: 
     """What was done with the data, which options were chosen, what the columns mean, why intervals may be missing."""
     exact = 2 ** len(subjects) <= RESAMPLES
     swaps = f"all {2 ** len(subjects):,} ways" if exact else f"{RESAMPLES:,} random ways"
-    seeds = len(ours["seeds"])
+    seeds, least = len(ours["seeds"]), 2 / 2 ** len(subjects)  # nothing swapped and all swapped always count
+    too_few = f"With {len(subjects)} subjects p cannot be below {least:g}, however large a difference is"
     return (
         *([SYNTHETIC_NOTE] if ours["data_source"] == "twins" else []),
         *said,
         *interval_notes([ours["method"]], [subjects]),
         f"p: two-sided, from {swaps} of swapping subjects' predictions between the two methods",
+        *([too_few] * (least > 0.05)),
         f"Holm: p adjusted for the number of comparisons, here {comparisons}, of UF1 and UAR apart",
         *([f"A score is its mean over {seeds} seeds; a subject brings its predictions of all of them"] * (seeds > 1)),
     )

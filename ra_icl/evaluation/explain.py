@@ -46,6 +46,7 @@ TERMS = {
     "entropy": "the entropy term",
     "decorrelation": "decorrelation",
 }
+WEIGHTS = {"acl": "attention", "align": "alignment", "c": "consistency"}  # their keys below `loss`, if named otherwise
 # Every warning, as the notes of a table name it.
 WARNINGS = {f"outweighed_by_{term}": f"{title} outweighs classification" for term, title in TERMS.items()} | {
     "uniform_regions": "P stays uniform, so that the queries divide nothing",
@@ -158,7 +159,8 @@ def _outweighing(curve: Sequence[Mapping[str, Any]], learned: str) -> Iterator[t
     if stronger:
         shown = ", ".join(f"{TERMS[term]} {pulls[term]:.1f} times" for term in stronger)
         text = f"gradients on the backbone, in the median over epochs: {shown} that of classification"
-        yield f"outweighed_by_{stronger[0]}", f"{text}; {learned}; lower the weight in `loss`"
+        key = WEIGHTS.get(stronger[0], stronger[0])
+        yield f"outweighed_by_{stronger[0]}", f"{text}; {learned}; lower loss.{key}"
 
 
 def _regions(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

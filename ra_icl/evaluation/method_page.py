@@ -51,7 +51,7 @@ def write_method_page(metrics_json: Path, out: Path, title: str, overrides: Mapp
         '<div class="side">',
         *_matrices(content),
         "</div>",
-        "<h2>What distinguishes it from <code>base</code> in the config</h2>",
+        "<h2>How it differs from <code>base</code> in the config</h2>",
         pages.bullets(f"{key}: {value}" for key, value in flat(overrides) if key != "title") or "<p>Nothing.</p>",
         _choices(content),
         pages.folded("Person by person", pages.rows(_people(content))) if content.get("subjects") else "",

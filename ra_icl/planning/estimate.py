@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ra_icl.evaluation.duration import duration
 from ra_icl.model.siamese import Branch, Siamese
 from ra_icl.peers.registry import load_peer
 from ra_icl.planning.candidates import training_options
@@ -108,8 +109,7 @@ def measured_step(options: MethodOptions, classes: int, size: int) -> tuple[floa
     """(seconds per step, peak bytes of GPU memory or 0, device) of a method on random maps of `size` pixels."""
     device = resolve_device(options.training.device)
     torch.set_num_threads(1)  # as a fold
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
+    _forget_memory(device)
     batch = options.training.batch if device == "cuda" else min(options.training.batch, math.ceil(CPU_PIXELS / size**2))
     fix_kernels()
     with torch.cuda.stream(stream_of(device)):  # None, on a CPU, does nothing
@@ -118,8 +118,10 @@ def measured_step(options: MethodOptions, classes: int, size: int) -> tuple[floa
         generator = torch.Generator(device=device).manual_seed(0)
         stepper = Stepper(model, random_sets(batch, classes, size, device), classes, options, generator)
         rows = torch.arange(batch, device=device)
-        for _ in range(1 if device == "cpu" else WARM_STEPS + 1):
-            stepper(rows)
+        # A fold has two batch sizes, one apart, and records a graph of each.
+        for part in [rows] if device == "cpu" or batch == 1 else [rows[1:], rows]:
+            for _ in range(1 if device == "cpu" else WARM_STEPS + 1):
+                stepper(part)
         stepper.take_means()  # waits for the device
         start = time.perf_counter()
         for _ in range(TIMED_STEPS):
@@ -133,13 +135,19 @@ def measured_peer_step(plan: Plan, protocol: str, method: str, options: MethodOp
     """`measured_step` of a method that is a peer; of a classifier of descriptors, on a CPU, of one sequence."""
     wanted, fed = cost_inputs(plan, protocol, [method])[method], load_peer(options.peer)
     device = resolve_device(options.training.device)
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
+    _forget_memory(device)
     costs = PeerCosts(
         fed, len(plan.class_names(protocol)), wanted["size"], wanted["channels"], round(wanted["instances"])
     )
     seconds = costs.seconds_of_step(device)
     return seconds, torch.cuda.max_memory_reserved() + CONTEXT if device == "cuda" else 0, device
+
+
+def _forget_memory(device: str) -> None:
+    """Count peak memory anew, without what an earlier method left in the allocator's cache."""
+    if device == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
 
 
 def random_sets(sequences: int, classes: int, size: int, device: str, instances: int = 2) -> InstanceSets:
@@ -193,9 +201,9 @@ def _need_lines(plan: Plan, seconds: float, devices: set[str], memory: int) -> I
     folds = sum(len(plan.folds(protocol)) * len(plan.seeds(method)) for protocol, method in plan.runs())
     if devices == {"cpu"}:
         cores = os.cpu_count() or 1
-        spread = f"{seconds / 3600:.1f} core hours, {seconds / 3600 / cores:.1f} h on {cores} cores"
+        spread = f"{duration(seconds)} on one core, {duration(seconds / cores)} on {cores} cores"
     else:
-        spread = f"{seconds / 3600:.1f} h if they run one after another on one GPU; side by side they take less"
+        spread = f"{duration(seconds)} if they run one after another on one GPU; side by side they take less"
     yield f"training: {folds} folds, {spread}"
     yield f"disk: {disk_bytes(plan) / GIB:.2g} GiB of crops, flow and networks"
     if memory and "cuda" in devices:

@@ -22,7 +22,7 @@ NO_LIE_DETECTOR = (
     "This is no lie detector. It names the class whose facial motion the clip resembles most; it sees neither feelings "
     "nor intentions."
 )
-UNCALIBRATED = "A probability here is not a chance of being right: it is not calibrated."
+UNCALIBRATED = "The probabilities are not calibrated: 0.9 does not mean right nine times in ten."
 
 _LIMITS = (
     f"**{NO_LIE_DETECTOR}** Micro-expressions have not been shown to tell lies from truth (Burgoon 2018, Frontiers in "
@@ -93,10 +93,12 @@ def _trained_on(model: Model) -> list[str]:
         of_datasets = {dataset: found["classes"].get(name, {}) for dataset, found in data.items()}
         emotions = dict.fromkeys(emotion for found in of_datasets.values() for emotion in found)
         classes.append((name, sum(sum(found.values()) for found in of_datasets.values()), ", ".join(emotions)))
+    # The index of own data holds classes alone.
+    columns = 2 if "own" in data else 3
     return [
         "## Trained on",
         _table(("data", "people", "clips", "frames a clip", "frames per second"), rows),
-        _table(("class", "clips", "annotated as"), classes),
+        _table(("class", "clips", "annotated as")[:columns], [row[:columns] for row in classes]),
     ]
 
 

@@ -159,12 +159,19 @@ def identity_of(fold: Fold, flow: StoredFlow, options: MethodOptions, device: st
 
 
 def commit_of_code() -> str | None:
-    """The git commit of the package, with "-dirty" if files differ from it; None outside a clone."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    """The git commit of the package, with "-dirty" if files differ from it or it lacks them; None outside a clone."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        commit = _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+        # A peer of one's own may be a new file, which `describe` does not count.
+        new = _git("ls-files", "--others", "--exclude-standard", "--", str(Path(__file__).parents[1]))
     except (OSError, subprocess.CalledProcessError):
         return None
+    return f"{commit}-dirty" if new and not commit.endswith("-dirty") else commit
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def predictions(held_out: InstanceSets, probabilities: np.ndarray) -> pd.DataFrame:

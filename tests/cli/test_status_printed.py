@@ -51,10 +51,18 @@ def test_plain_words_where_no_terminal_is(command):
         "7 of 18 folds done, 1 running, 1 failed; 45 min to go with one fold at a time on cpu (x86_64), without m4"
         in text
     )
-    assert "failed: epoch 1/4, flow.txt: is gone; make it, last word " in text
+    assert "failed: epoch 1/4, flow.txt: is gone; make it, last line " in text
     assert f"logs/folds/cde/m5/seed0/{FOLDS[1]}.log" in text
-    assert "running: epoch 2/4, last word " in text
+    assert "running: epoch 2/4, last line " in text
     assert "not begun: 6 folds; cde: m4" in text
+
+
+def test_time_to_go_is_not_0_while_no_fold_of_what_is_left_has_ended(command, tmp_path):
+    """M6 is done; of M5 and M4 nothing is known."""
+    for path in (tmp_path / "results/folds/cde/m5/seed0").iterdir():
+        path.unlink()
+    text = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert "6 of 18 folds done, 1 running, 1 failed; time to go not known before a fold of m4, m5 ends\n" in text
 
 
 def test_a_table_with_bars_on_a_terminal(command):

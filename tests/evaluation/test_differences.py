@@ -84,8 +84,19 @@ def test_below_ten_subjects_there_is_a_difference_and_p_but_no_interval():
     assert table.data[["uf1_low", "uf1_high", "uar_low", "uar_high"]].isna().all(axis=None)
     assert "[" not in table.printed["UF1"][0]
     assert table.data["uf1_p"][0] < 0.05
-    assert "No interval where there are 9 subjects: fewer than 10 tell too little about others" in table.notes
+    assert "No interval where there are 9 subjects: at least 10 are needed" in table.notes
     assert any("all 512 ways of swapping" in note for note in table.notes)
+
+
+@pytest.mark.parametrize(("counts", "least"), [({"casme2": 3, "samm": 2}, "0.0625"), ({"casme2": 3, "samm": 3}, "")])
+def test_notes_say_if_so_few_subjects_cannot_give_a_small_p(counts, least):
+    """All swaps of n subjects are 2^n, and two of them, none and all, always differ by as much as what was found."""
+    right, wrong = people(1.0, counts, seeds=2), people(0.0, counts, seeds=2)
+    table = build(content("m6", subjects=right), content("m1", subjects=wrong))
+    said = [note for note in table.notes if "p cannot be below" in note]
+    assert said == ([f"With 5 subjects p cannot be below {least}, however large a difference is"] if least else [])
+    if least:
+        assert table.data["uf1_p"][0] == float(least)
 
 
 def test_two_names_for_the_same_predictions_do_not_differ():

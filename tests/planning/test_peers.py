@@ -156,7 +156,7 @@ def test_a_peer_whose_file_is_not_whole_is_named_before_anything_runs(tmp_path, 
 
 def test_the_marks_of_ra_icl_are_not_those_of_a_peer(tmp_path):
     marks = json.loads(plan_of(tmp_path, "tables: {table3: [m6, peer_ststnet]}").row_slice(["m6", "peer_ststnet"]))
-    assert marks["m6"] == {"title": "M6 (ours)", "mir": "✓", "irc": True, "mrd": True}
+    assert marks["m6"] == {"title": "Ra-ICL (M6)", "mir": "✓", "irc": True, "mrd": True}
     assert marks["peer_ststnet"] == {"title": "STSTNet", "mir": "→Apex*", "irc": False, "mrd": False}
 
 

@@ -118,6 +118,16 @@ def test_the_output_of_a_real_model_tells_its_people_and_score(world, score):
     )
 
 
+def test_classes_of_own_data_are_not_said_to_be_annotations(world, score):
+    """Their index has the classes in place of the emotions."""
+    model = real(world, score)
+    found = next(iter(model.about["data"].values()))
+    own = replace(model, about=model.about | {"data": {"own": found}})
+    header = next(line for line in card(own).splitlines() if line.startswith("| class"))
+    assert [cell.strip() for cell in header.strip("|").split("|")] == ["class", "clips"]
+    assert "annotated as" in card(model)
+
+
 def test_own_data_have_limits_of_their_own(world, score):
     text = card(real(world, score, protocol="own"))
     assert "It has seen your clips and no others" in text

@@ -1,6 +1,7 @@
 """A fold as a step: disjoint subjects, whole files or none, nothing trained twice."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -266,3 +267,27 @@ def test_the_test_data_has_no_value_twice():
     values = np.concatenate([a.ravel(), b.ravel()])
     assert len(np.unique(values)) == len(values)
     assert 0 <= values.min() < values.max() < 1
+
+
+def test_a_commit_with_new_or_changed_files_is_called_dirty(tmp_path, monkeypatch):
+    """A peer of one's own is a new file, which git's own word for dirty leaves out; what git ignores does not count."""
+    module_file = tmp_path / "ra_icl/training/fold.py"
+    module_file.parent.mkdir(parents=True)
+    module_file.write_text("x = 1\n")
+    (tmp_path / ".gitignore").write_text("__pycache__/\n")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "a"]):
+        subprocess.run([*git, *command], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    monkeypatch.setattr(module, "__file__", str(module_file))
+    (tmp_path / "ra_icl/__pycache__").mkdir()
+    (tmp_path / "ra_icl/__pycache__/fold.pyc").write_text("")
+    (tmp_path / "notes.txt").write_text("no part of the package")
+    assert module.commit_of_code() == commit
+    peer = tmp_path / "ra_icl/peers/tiny.py"
+    peer.parent.mkdir()
+    peer.write_text("y = 1\n")
+    assert module.commit_of_code() == f"{commit}-dirty"
+    peer.unlink()
+    module_file.write_text("x = 2\n")
+    assert module.commit_of_code() == f"{commit}-dirty"

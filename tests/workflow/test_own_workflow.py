@@ -71,7 +71,7 @@ def test_the_example_of_own_data_runs(clone, data):
     done = snakemake(clone, configs=configs)
     assert done.returncode == 0, done.stderr[-3000:]
     table = pd.read_csv(clone / "results/mine/tables/table_own.csv")
-    assert table["title"].tolist() == ["M1", "M6 (ours)"]
+    assert table["title"].tolist() == ["M1", "Ra-ICL (M6)"]
     folds = sorted(path.stem for path in (clone / "results/mine/folds/own/m6/seed0").glob("*.csv"))
     assert folds == ["own-p1", "own-p2", "own-p3"]
     assert (clone / "results/mine/figures/figure_own.png").exists()

@@ -47,7 +47,7 @@ def test_peers_run_on_the_folds_of_m6_and_fill_their_tables(clone, results):
     run(clone, "results/peers/pages/run.html", configs=configs)
     page = (folder / "pages" / "run.html").read_text()
     assert "Training: 15 folds" in page
-    assert all(title in page for title in ("M6 (ours)", "STSTNet", "LBP-TOP"))
+    assert all(title in page for title in ("Ra-ICL (M6)", "STSTNet", "LBP-TOP"))
 
     record = read_json(folder / "folds" / "groups5" / "peer_lbp_top" / "seed0" / "group1.json")
     assert {one["from"] for one in record["settings"].values()} <= {"paper", "code", "choice", "config"}

@@ -147,7 +147,7 @@ def test_the_start_page_says_what_the_run_was(reader):
         "SYNTHETIC TWINS",
         "synthetic twins",
         "CASME II, SAMM, SMIC-HS (CDE)",
-        "M6 (ours)",
+        "Ra-ICL (M6)",
         "negative",
         "Seed numbers",
     ):
@@ -163,7 +163,7 @@ def test_the_start_page_says_what_the_run_was(reader):
 def test_table_1_has_the_cells_of_its_csv(reader, results):
     header, *rows = reader.page("Scores", "Table 1: three datasets together (CDE)").cells()
     table = pd.read_csv(results / "tables/table1.csv")
-    assert [row[0] for row in rows] == table["title"].tolist() == ["M6 (ours)"]
+    assert [row[0] for row in rows] == table["title"].tolist() == ["Ra-ICL (M6)"]
     columns = [" ".join(title.split()) for title in header]
     names = {"Composite": "composite", "CASME II": "casme2", "SAMM": "samm", "SMIC-HS": "smic"}
     wanted = {
@@ -194,7 +194,7 @@ def test_a_method_on_a_dataset_is_two_clicks_away(reader, results):
 
 @pytest.mark.workflow
 def test_the_confusion_matrices_and_quality_control_are_seen(reader):
-    reader.open("Confusion matrices", "Figure 4: three datasets (CDE), M6 (ours)")
+    reader.open("Confusion matrices", "Figure 4: three datasets (CDE), Ra-ICL (M6)")
     (picture,) = reader.wait("div.p-3 > img")
     sides = "return [arguments[0].naturalWidth, arguments[0].naturalHeight, arguments[0].getBoundingClientRect().top]"
     width, height, top = reader.driver.execute_script(sides, picture)
