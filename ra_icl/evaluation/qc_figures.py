@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ra_icl import files
 from ra_icl.datasets.index import TITLES
@@ -41,7 +42,7 @@ def draw_subject(measures: Sequence[Mapping[str, Any]], out: Path, data_source: 
     axes[-1, 0].set_xlabel("frames after the onset", fontsize=8)
     first = measures[0]
     what = "motion energy (line, left axis) and mean flow in px (dots, right axis)"
-    title = f"{TITLES[first['dataset']]}, {original(first['subject'])}: {what}"
+    title = f"{TITLES[first['dataset']]}, {original(first['subject'])}: {what}; shaded: sampled frames, dashed: apex"
     figure.suptitle(_title(title, data_source), fontsize=10, parse_math=False)
     _save(figure, out)
 
@@ -87,6 +88,7 @@ def _draw_curve(axis: Any, measured: Mapping[str, Any]) -> None:
     axis.axvspan(sampled[0] - 0.5, sampled[-1] + 0.5, color=BLUE, alpha=0.15, linewidth=0)
     axis.plot(numbers, measured["energy"], color=BLUE, linewidth=1.2)
     axis.set_ylim(bottom=0)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     if measured["apex"] is not None:
         axis.axvline(numbers[measured["apex"]], color="black", linestyle="--", linewidth=0.9)
     right = axis.twinx()
