@@ -94,8 +94,9 @@ def check_flow(tmp_path):
         truth[name] = np.stack([moved(x, y, *shift) for shift in shifts])
     paths = [tmp_path / f"{name}.safetensors" for name in ("crops", "flow")]
     SAVE(paths[0], crops, {"sequences": {name: {"frames": [5, 6, 7, 8]} for name in SHIFTS}})
-    keys = {"dataset": "samm", "subject": "006", "sequence": list(SHIFTS), "apex": pd.array([6, 7], "Int64")}
-    flow_subjects.flow_subject(paths[0], pd.DataFrame(keys), paths[1], Sampling("full"), FlowOptions())
+    keys = {"dataset": "samm", "subject": "006", "sequence": list(SHIFTS)}
+    times = {"onset": 5, "apex": pd.array([6, 7], "Int64"), "offset": 8}
+    flow_subjects.flow_subject(paths[0], pd.DataFrame(keys | times), paths[1], Sampling("full"), FlowOptions())
     for name, maps in files.load_tensors(paths[1])[0].items():
         assert maps.shape == (3, 3, SIZE, SIZE)
         off, motion = (

@@ -74,7 +74,8 @@ def crop_subject(index: pd.DataFrame, root: str | Path, out: Path, options: Face
 
     index: the subject's rows. root: the dataset's folder. out: a uint8 tensor (T, size, size[, 3]) per sequence.
     Metadata: options, OpenCV's version, `detector` (name, version, model and its SHA-256) and, per sequence, `frames`
-    (their numbers), `files` (the `file_stamps` of what was read) and `crop_sequence`'s info.
+    (their numbers), `offset` (the row's, which may be missing among them), `files` (the `file_stamps` of what was read)
+    and `crop_sequence`'s info.
     Raises InputError like `crop_sequence`, or if frames of a sequence are missing.
     """
     if index.empty:
@@ -89,7 +90,7 @@ def crop_subject(index: pd.DataFrame, root: str | Path, out: Path, options: Face
             log.warning("%s: %d of %d frames are missing", name, total - len(frames), total)
         stamps = file_stamps(frames)  # before they are read: a change during that is noticed later
         clips[row["sequence"]], info = crop_sequence(frames, options, name)
-        sequences[row["sequence"]] = {"frames": list(numbers), "files": stamps} | info
+        sequences[row["sequence"]] = {"frames": list(numbers), "offset": int(row["offset"]), "files": stamps} | info
     record = {"options": asdict(options), "opencv": cv2.__version__, "detector": detector_record(options)}
     files.save_tensors(out, clips, record | {"sequences": sequences})
 

@@ -49,7 +49,7 @@ def flow_subject(
     float16 tensor (N, 1, H, W) of whole grey levels 0..255, interpolated from all frames, the onset among them; the
     flow's options are not used and not noted. progress: called with the number of sequences just done. depth: file of
     `faces.depth.crop_depth`, which a sampling with depth needs.
-    Raises InputError if the crops or the depth lack a sequence of the index or are damaged.
+    Raises InputError if the crops or the depth lack a sequence of the index, hold another part of it or are damaged.
     """
     if index.empty:
         raise InputError(f"{out}: the index has no sequence of this subject; check the name")
@@ -129,13 +129,27 @@ def _sampled(crops: Path, index: pd.DataFrame, sampling: Sampling, depth: Path |
     with files.open_tensors(crops) as source, files.open_tensors(depth) if depth else nullcontext() as measured:
         for row in index.itertuples():
             key = f"{row.dataset}/{row.subject}/{row.sequence}"
-            numbers = source.metadata.get("sequences", {}).get(row.sequence, {}).get("frames", [])
-            if row.sequence not in source.names or source.shape(row.sequence)[0] != len(numbers):
+            info = source.metadata.get("sequences", {}).get(row.sequence, {})
+            numbers = info.get("frames", [])
+            if not numbers or row.sequence not in source.names or source.shape(row.sequence)[0] != len(numbers):
                 raise InputError(f"{crops}: does not hold {key} whole; delete it and run again")
+            _require_range(crops, row, info)
             clip = source.get(row.sequence, verify=True)
             used = used_frames(numbers, row.apex, sampling, key)
             found = _depth_of(measured, row.sequence, [numbers[0], *used["frames"]], clip.shape[1:3])
             yield _Sampled(row.sequence, clip[0], clip[used["positions"]], used, found)
+
+
+def _require_range(crops: Path, row, info: dict) -> None:
+    """Raise InputError if the crops of a sequence were made for another onset or offset than the index row's."""
+    first, last = info["frames"][0], info["frames"][-1]
+    # The last frames may be missing. Crops of older versions do not record the offset.
+    end = info.get("offset", max(last, row.offset))
+    if (first, end) != (row.onset, row.offset):
+        raise InputError(
+            f"{crops}: {row.sequence} holds frames {first} to {end}, the index says {row.onset} to {row.offset}; "
+            "crop again"
+        )
 
 
 def _depth_of(

@@ -332,7 +332,7 @@ def test_crop_subject_writes_a_tensor_per_sequence(photograph, tmp_path, caplog)
     np.testing.assert_array_equal(tensors["EP01"], crops)
     assert tensors["EP02"].shape == (2, 64, 64)
     stamps = [[path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
-    assert metadata["sequences"]["EP01"] == info | {"frames": [46, 47, 48], "files": stamps}
+    assert metadata["sequences"]["EP01"] == info | {"frames": [46, 47, 48], "offset": 48, "files": stamps}
     assert metadata["sequences"]["EP02"]["frames"] == [46, 48]
     assert [line for line in caplog.messages if "missing" in line] == ["casme2 sub01/EP02: 1 of 3 frames are missing"]
     assert metadata["options"]["size"] == 64

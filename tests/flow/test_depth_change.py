@@ -105,8 +105,8 @@ def subject(tmp_path):
     files.save_tensors(
         tmp_path / "depth.safetensors", depths, {"sequences": {name: {"frames": frames} for name in depths}}
     )
-    index = pd.DataFrame({"dataset": "casme3", "subject": "spNO.1", "sequence": [*"abc"], "apex": [51, 51, 51]})
-    return tmp_path, index, depths
+    keys = {"dataset": "casme3", "subject": "spNO.1", "sequence": [*"abc"], "onset": 46, "apex": 51, "offset": 52}
+    return tmp_path, pd.DataFrame(keys), depths
 
 
 def test_flow_files_hold_depth_as_a_fourth_channel(subject, monkeypatch):

@@ -56,7 +56,7 @@ def write_crops(path, names=("a", "b"), first=0):
 def subject(tmp_path):
     """Crops of two sequences, and their index."""
     write_crops(tmp_path / "crops.safetensors")
-    keys = {"dataset": "casme2", "subject": "sub01", "sequence": ["a", "b"]}
+    keys = {"dataset": "casme2", "subject": "sub01", "sequence": ["a", "b"], "onset": 46, "offset": 52}
     index = pd.DataFrame(keys | {"apex": pd.array([51, pd.NA], "Int64")})
     return tmp_path / "crops.safetensors", index
 
@@ -110,8 +110,8 @@ WRITTEN = {  # of all maps (N, 3, H, W) by name, as flow writes them
 def three_clips(tmp_path):
     """Crops of clips a, b and c, and their index."""
     write_crops(tmp_path / "crops.safetensors", "abc")
-    index = pd.DataFrame({"dataset": "casme2", "subject": "sub01", "sequence": [*"abc"], "apex": [51, 51, 51]})
-    return tmp_path / "crops.safetensors", index
+    keys = {"dataset": "casme2", "subject": "sub01", "sequence": [*"abc"], "onset": 46, "apex": 51, "offset": 52}
+    return tmp_path / "crops.safetensors", pd.DataFrame(keys)
 
 
 def test_known_motion_in_crops_comes_out_as_flow(three_clips, tmp_path):
@@ -169,6 +169,26 @@ def test_flow_subject_names_what_the_crops_lack(subject, tmp_path):
     with pytest.raises(InputError, match=r"none\.safetensors"):
         flow_subject(tmp_path / "none.safetensors", index, out, Sampling(), FlowOptions())
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("recorded", "onset", "offset"),
+    [(53, 45, 53), (53, 47, 53), (53, 46, 52), (53, 46, 61), (None, 45, 53), (None, 47, 53), (None, 46, 51)],
+)
+def test_crops_of_another_part_than_the_row_s_are_refused(subject, tmp_path, recorded, onset, offset):
+    """Crops of older versions do not record their offset; of these, the last frame tells what it can."""
+    crops, index = subject
+    clips, metadata = files.load_tensors(crops)
+    for info in metadata["sequences"].values():
+        info |= {"offset": recorded} if recorded else {}
+    files.save_tensors(crops, clips, metadata)
+    index["offset"] = 53  # a frame that is missing, as 49 is
+    flow_subject(crops, index, tmp_path / "flow", Sampling("apex"), FlowOptions())
+    index.loc[1, ["onset", "offset"]] = onset, offset
+    parts = f"b holds frames 46 to {recorded or max(52, offset)}, the index says {onset} to {offset}"
+    with pytest.raises(InputError, match=rf"crops\.safetensors: {parts}; crop again$"):
+        flow_subject(crops, index, tmp_path / "out", Sampling("apex"), FlowOptions())
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture

@@ -88,7 +88,8 @@ def write_crops(path, *colour):
 
 def index_of(*names):
     keys = {"dataset": "casme2", "subject": "sub01", "sequence": list(names)}
-    return pd.DataFrame(keys | {"apex": pd.array([8, pd.NA], "Int64")})
+    times = {"onset": [3, 1], "apex": pd.array([8, pd.NA], "Int64"), "offset": [15, 3]}
+    return pd.DataFrame(keys | times)
 
 
 @pytest.mark.parametrize("colour", [(), (3,)])

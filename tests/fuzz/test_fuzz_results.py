@@ -54,7 +54,7 @@ def results(tmp_path_factory):
     """A results folder with index, crops and flow of one subject; the rows of its index; the flow as computed."""
     root = tmp_path_factory.mktemp("results")
     rows = [
-        ("casme2", "sub01", name, f"sub01/{name}", 46 + number, 47 if number else None, 50 + number, 200, "happiness")
+        ("casme2", "sub01", name, f"sub01/{name}", 46, 47 if number else None, 50, 200, "happiness")
         for number, name in enumerate(SEQUENCES)
     ]
     columns = ("dataset", "subject", "sequence", "frames", "onset", "apex", "offset", "fps", "emotion")
