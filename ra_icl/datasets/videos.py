@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ra_icl.datasets.images import Picture, is_image
+from ra_icl.datasets.video_pixels import is_deep, pixels
 from ra_icl.errors import FaultKind, Faults
-
-if TYPE_CHECKING:  # a run is planned without OpenCV
-    import numpy as np
 
 UNREADABLE = FaultKind(
     "video-unreadable",
@@ -181,7 +179,7 @@ def _lacks_the_end_of_an_avi(path: Path, size: int) -> bool:
 def has_16_bits(path: Path) -> bool:
     """Whether the frames of a video are stored with 16 bits a level. Raises InputError if it is no video."""
     with _opened(path) as (_, stream):
-        return _is_deep(stream.codec_context.format)
+        return is_deep(stream.codec_context.format)
 
 
 def read_video(frames: Sequence[VideoFrame], grey: bool) -> Iterator[Picture]:
@@ -198,7 +196,7 @@ def read_video(frames: Sequence[VideoFrame], grey: bool) -> Iterator[Picture]:
         if number < frame.number:
             continue
         try:
-            image = _pixels(shown, grey)
+            image = pixels(shown, grey)
         except (_av().error.FFmpegError, ValueError, MemoryError) as error:  # a header that says what cannot be
             raise UNREADABLE.error(frame, reason=_reason(error)) from error
         yield Picture(image, damage[0] if damage else "", bool(shown.interlaced_frame))
@@ -231,25 +229,6 @@ def _decoded(path: Path) -> Iterator[tuple[Any, list[str]]]:
                 reports = []
             if packet is None:
                 return
-
-
-def _pixels(frame: Any, grey: bool) -> "np.ndarray":
-    """(H, W), or (H, W, 3) RGB, turned as the file says; uint8, or uint16 as stored."""
-    import cv2
-    import numpy as np
-
-    stored = frame.format.name
-    kind = ("gray16le" if stored.startswith("gray") else "rgb48le") if _is_deep(frame.format) else "rgb24"
-    image = frame.to_ndarray(format=kind)
-    image = np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
-    if image.ndim == 2:
-        return image if grey else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if grey else image
-
-
-def _is_deep(pixel_format: Any) -> bool:
-    """Of 16 bits that may hold fewer; formats of 10 or 12 bits say so themselves, and are read as 8 bits."""
-    return pixel_format is not None and pixel_format.components[0].bits == 16
 
 
 @contextmanager

@@ -102,18 +102,30 @@ def test_a_video_whose_end_is_missing_is_noticed(tmp_path, name, codec):
     assert line.severity == "warning"
 
 
-@pytest.mark.parametrize(("matrix", "turned"), [((0, 1, -1, 0), -1), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 1)])
-def test_a_film_of_a_turned_phone_is_upright(tmp_path, matrix, turned):
-    path = write_video(tmp_path / "a.mp4", [coded(number) for number in range(1, 4)])
-    frames = [VideoFrame(path, 2)]
-    (before,) = read_frames(frames, grey=False)
+ORIENTATIONS = {  # (a, b, c, d), which show the pixel (x, y) at (a x + c y, b x + d y), and what that does
+    "as stored": ((1, 0, 0, 1), lambda image: image),
+    "a quarter to the right": ((0, 1, -1, 0), lambda image: np.rot90(image, -1)),
+    "upside down": ((-1, 0, 0, -1), lambda image: np.rot90(image, 2)),
+    "a quarter to the left": ((0, -1, 1, 0), lambda image: np.rot90(image, 1)),
+    "left and right": ((-1, 0, 0, 1), lambda image: image[:, ::-1]),
+    "top and bottom": ((1, 0, 0, -1), lambda image: image[::-1]),
+    "rows and columns": ((0, 1, 1, 0), lambda image: image.transpose(1, 0, 2)),
+    "columns and rows": ((0, -1, -1, 0), lambda image: image[::-1, ::-1].transpose(1, 0, 2)),
+}
+
+
+@pytest.mark.parametrize("name", ORIENTATIONS)
+def test_a_film_is_turned_and_mirrored_as_the_file_says(tmp_path, name):
+    (a, b, c, d), turned = ORIENTATIONS[name]
+    rows, columns = np.indices((HEIGHT, WIDTH))
+    images = [np.stack([rows, columns, rows + columns + place], axis=-1).astype(np.uint8) for place in range(3)]
+    path = write_video(tmp_path / "a.mp4", images, "libx264rgb", pixels="rgb24", qp="0")  # lossless
     data = bytearray(path.read_bytes())
     place = data.index(b"tkhd") + 44  # the matrix by which players turn the pictures
-    a, b, c, d = (16 * 4096 * number for number in matrix)
-    data[place : place + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    data[place : place + 36] = struct.pack(">9i", *(number << 16 for number in (a, b, 0, c, d, 0, 0, 0)), 1 << 30)
     path.write_bytes(data)
-    (after,) = read_frames(frames, grey=False)
-    np.testing.assert_array_equal(after, np.rot90(before, turned))
+    shown = list(read_frames([VideoFrame(path, number) for number in (1, 2, 3)], grey=False))
+    np.testing.assert_array_equal(shown, [turned(image) for image in images])
 
 
 def test_a_film_of_16_bit_levels_keeps_the_ones_it_uses(tmp_path):
