@@ -34,6 +34,14 @@ SEVERAL = FaultKind(
     _EXAMPLE | {"number": 2, "rule": "largest", "taken": 310, "others": "124", "other_rule": "most_central"},
     "warning",
 )
+WITHOUT_EYES = FaultKind(
+    "face-without-eyes",
+    "no pair of eyes confirms the face found on the onset frame, {side} px wide, which is cropped as it stands",
+    "look at its crop, in the contact sheet of `snakemake --cores all qc`; if it is no face, or not upright, correct "
+    "the frames; to leave the sequence out, {exclusion}",
+    _EXAMPLE | {"side": 310},
+    "warning",
+)
 _RULES = {"largest": "largest", "most_central": "most central"}
 
 
@@ -48,10 +56,10 @@ def find_face(image: np.ndarray, options: FaceOptions, name: str) -> dict:
     faults.raise_any()
     for warning in faults:
         log.warning("%s", warning)
-    return face_info(found, image.shape[:2], options, name)
+    return face_info(found, image.shape[:2], options)
 
 
-def face_info(found: Found, shape: tuple[int, int], options: FaceOptions, name: str) -> dict:
+def face_info(found: Found, shape: tuple[int, int], options: FaceOptions) -> dict:
     """`crop_sequence`'s info about the face that `find` found, or about the whole frame if it found none.
 
     shape: height and width of the frame.
@@ -60,8 +68,6 @@ def face_info(found: Found, shape: tuple[int, int], options: FaceOptions, name: 
     if found.box is None:
         transform = whole_frame(shape, options.size)
         return info | {"found": "whole_frame", "box": None, "eyes": None, "transform": transform}
-    if found.eyes is None:
-        log.warning("%s: no plausible pair of eyes, the face box is used upright", name)
     return info | {
         "found": "eyes" if found.eyes else "box",
         "box": list(found.box),
@@ -80,12 +86,15 @@ def _faults(found: Found, options: FaceOptions, name: str) -> Faults:
     values = {"exclusion": exclusion(dataset, key)}
     if found.box is None:
         return Faults([(MISSING if options.fallback == "error" else WHOLE_FRAME).at(name, **values)])
+    faults = Faults()
+    if found.eyes is None:
+        faults.append(WITHOUT_EYES.at(name, **values, side=round(found.box[2])))
     if not found.others:
-        return Faults()
+        return faults
     rule = _RULES[options.choose]
     if found.eyes and not all(eyes for _, eyes in found.others):
         rule += " with eyes"
     sides = [str(round(side)) for (_, _, side), _ in found.others]
     values |= {"number": 1 + len(sides), "rule": rule, "taken": round(found.box[2]), "others": " and ".join(sides)}
     (other_rule,) = _RULES.keys() - {options.choose}
-    return Faults([SEVERAL.at(name, **values, other_rule=other_rule)])
+    return Faults([*faults, SEVERAL.at(name, **values, other_rule=other_rule)])

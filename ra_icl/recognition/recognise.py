@@ -87,13 +87,15 @@ def _find_face(image: np.ndarray, options: FaceOptions, name: str) -> dict:
             "%s: the face is found at try %d only, by a looser search; look at the crop: is it a whole face, upright?",
             *(name, found.attempt),
         )
+    if found.box is not None and found.eyes is None:
+        log.warning("%s: no plausible pair of eyes; look at the crop (--picture): is it a face, upright?", name)
     if found.others:
         log.warning(
             "%s: %d faces are found on the onset frame, of which one %d px wide is taken; if it is another's, cut the "
             "video around the right one",
             *(name, 1 + len(found.others), round(found.box[2])),
         )
-    return face_info(found, image.shape[:2], options, name)
+    return face_info(found, image.shape[:2], options)
 
 
 def _instance_sets(maps: np.ndarray, frames: int, model: Model) -> InstanceSets:

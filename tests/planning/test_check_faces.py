@@ -88,6 +88,19 @@ def test_all_sequences_without_a_face_and_with_several_are_listed_in_one_pass(ch
     assert capsys.readouterr().err.count("sequence/s") == 0  # no bar without a terminal
 
 
+def test_a_face_that_no_pair_of_eyes_confirms_is_a_warning(check, own):
+    """The face that was alone wears a patch over one eye."""
+    patched = ALONE.copy()
+    patched[124:140, 242:260] = 60
+    for frame in range(4):
+        assert cv2.imwrite(str(own.parent / f"data/p1/alone/{frame + 7}.png"), np.roll(patched, frame, axis=0))
+    warning = next(fault for fault in check() if "p1/p1/alone_7" in fault)
+    assert (warning.kind, warning.severity) == ("face-without-eyes", "warning")
+    assert re.match(r"own p1/p1/alone_7: no pair of eyes confirms the face .*, 7\d px wide, which", warning)
+    assert "`snakemake --cores all qc`" in warning.remedy
+    assert warning.remedy.endswith("add p1/p1/alone_7 to data.exclude.own")
+
+
 @pytest.mark.parametrize("choose", ["largest", "most_central"])
 def test_the_crops_take_the_face_that_check_names(check, own, choose):
     (beside,) = check(kinds=("faces",), faces={"choose": choose})

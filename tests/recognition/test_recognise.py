@@ -113,6 +113,14 @@ def test_a_face_that_only_a_looser_search_finds_is_said(world, caplog):
         assert ("by a looser search" in caplog.text) == said
 
 
+def test_a_face_without_eyes_is_said(world, caplog, monkeypatch):
+    monkeypatch.setattr("ra_icl.faces.haar.detect_eyes", lambda grey, box: None)
+    row = next(rows_of(world, world.fitted))
+    image = cv2.imread(str(world.frames(row) / f"img{row.onset}.jpg"), cv2.IMREAD_GRAYSCALE)
+    recognise_module._find_face(image, world.model().faces, "clip")
+    assert caplog.messages == ["clip: no plausible pair of eyes; look at the crop (--picture): is it a face, upright?"]
+
+
 def write_frames(folder, image, count=3):
     folder.mkdir()
     for number in range(1, count + 1):
