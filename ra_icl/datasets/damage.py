@@ -1,15 +1,15 @@
-"""What can be said of the frames of a sequence: damage, a frame from elsewhere, frozen runs, sizes, rates."""
+"""What can be said of the frames of a sequence: damage, a frame from elsewhere, frozen runs, sizes."""
 
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ra_icl.datasets.frames import Frame, pictures_of, require_alike
 from ra_icl.datasets.images import Picture, bits_for, require_bits
-from ra_icl.datasets.videos import VideoFrame, cut_off, timeline_of
+from ra_icl.datasets.video_findings import video_findings
+from ra_icl.datasets.videos import VideoFrame
 from ra_icl.errors import Fault, FaultKind, Faults, one_line
 
 if TYPE_CHECKING:
@@ -52,13 +52,6 @@ INTERLACED = FaultKind(
     {"where": "/data/own/p1/smile.MTS"},
     "warning",
 )
-VARIABLE_RATE = FaultKind(
-    "video-variable-rate",
-    "has a variable frame rate: {shortest} to {longest} ms from frame to frame, the most after frame {number}",
-    "frame numbers count the frames as shown, not time: check the row, or give onset_s, apex_s and offset_s instead",
-    {"where": "/data/own/p1/smile.mp4", "shortest": 33, "longest": 100, "number": 57},
-    "warning",
-)
 FEW_BRIGHT = FaultKind(
     "frames-few-bright",
     "has a grey level of {level}, so that the sequence's scale is {bits} bits, though 99.99 % of its levels fit into "
@@ -68,14 +61,6 @@ FEW_BRIGHT = FaultKind(
     {"where": "/data/own/p1/smile/img012.png", "level": 65535, "bits": 16, "usual": 12},
     "warning",
 )
-OTHER_RATE = FaultKind(
-    "video-rate",
-    "plays {rate:.4g} frames per second, but the annotation's fps is {fps:.4g}",
-    "correct fps, unless the film is slowed down or was sampled again",
-    {"where": "/data/own/p1/smile.mp4", "rate": 30.0, "fps": 200.0},
-    "warning",
-)
-
 SIZE = (48, 64)  # of the reduced frames that are compared, at least: height and width
 # A frame jumps if it is this many grey levels from what lies between its neighbours, over this share of its area (more
 # than the eyes of a crop, which blink), and
@@ -205,35 +190,12 @@ def inspect(frames: Sequence[Frame], fps: float | None = None, bits: int | None 
             for frame, picture in pictures_of(frames, grey=True):
                 seen.see(frame, picture)
         with faults.catching():
-            faults.extend(timing_findings(frames[0].path, fps))
+            faults.extend(video_findings(frames[0].path, fps))
     else:
         for frame in frames:
             with faults.catching():
                 seen.see(*next(pictures_of([frame], grey=True)))
     return Faults(dict.fromkeys([*faults, *seen.findings()]))
-
-
-def timing_findings(video: Path, fps: float | None) -> Faults:
-    """Warnings about a video's end and rate, as far as it tells. Raises InputError if it cannot be read."""
-    timeline = timeline_of(video)
-    gaps = [after - before for before, after in zip(timeline.times, timeline.times[1:], strict=False)]
-    found = cut_off(video)
-    if not gaps:
-        return found
-    mean = sum(gaps) / len(gaps)
-    if max(gaps) - min(gaps) > 0.3 * mean + 2 * timeline.unit:  # beyond what rounding to the file's unit does
-        shortest, longest = _milliseconds(min(gaps), max(gaps))
-        number = gaps.index(max(gaps)) + 1
-        found.append(VARIABLE_RATE.at(video, shortest=shortest, longest=longest, number=number))
-    elif fps and not isnan(fps) and abs(1 / mean - fps) > 0.01 * fps:
-        found.append(OTHER_RATE.at(video, rate=1 / mean, fps=fps))
-    return found
-
-
-def _milliseconds(*seconds: float) -> list[str]:
-    """Different times in milliseconds, with as many decimals as it takes to tell them apart."""
-    shown = ([f"{1000 * time:.{decimals}f}" for time in seconds] for decimals in range(4))
-    return next((texts for texts in shown if len(set(texts)) == len(texts)), [f"{1000 * time:g}" for time in seconds])
 
 
 def reduced(image: "np.ndarray") -> "np.ndarray":

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from ra_icl.datasets.images import Picture, is_image
 from ra_icl.datasets.video_pixels import is_deep, pixels
-from ra_icl.errors import FaultKind, Faults
+from ra_icl.errors import FaultKind
 
 UNREADABLE = FaultKind(
     "video-unreadable",
@@ -38,14 +39,6 @@ NO_TIMES = FaultKind(
     "does not tell when its frames are shown, as raw H.264 does not, or tells times that go back",
     "give frame numbers in place of seconds, or convert it to mp4",
     {"where": "/data/own/p1/smile.h264"},
-)
-
-CUT_OFF = FaultKind(
-    "video-cut-off",
-    "is cut off after {seconds} s: it was longer when it was written",
-    "copy it again from where it is whole",
-    {"where": "/data/own/p1/smile.mkv", "seconds": "0.250"},
-    "warning",
 )
 
 _ROUNDING = 0.0005  # s: annotation tools write milliseconds, and a rounded time must not fall into the frame before
@@ -119,12 +112,6 @@ def timeline_of(path: Path) -> Timeline:
     return _timeline(path, stat.st_size, stat.st_mtime_ns)
 
 
-def cut_off(path: Path) -> Faults:
-    """A warning about a video whose end is missing, which plays as if it were whole."""
-    timeline = timeline_of(path)
-    return Faults([CUT_OFF.at(path, seconds=f"{timeline.end:.3f}")] if timeline.cut else [])
-
-
 @lru_cache(maxsize=256)
 def _timeline(path: Path, size: int, changed: int) -> Timeline:
     with _opened(path) as (container, stream):
@@ -180,6 +167,12 @@ def has_16_bits(path: Path) -> bool:
     """Whether the frames of a video are stored with 16 bits a level. Raises InputError if it is no video."""
     with _opened(path) as (_, stream):
         return is_deep(stream.codec_context.format)
+
+
+def pixel_aspect(path: Path) -> Fraction:
+    """How many times as wide as high a video's pixels are, as far as it tells. Raises InputError if it is no video."""
+    with _opened(path) as (_, stream):
+        return stream.sample_aspect_ratio or Fraction(1)
 
 
 def read_video(frames: Sequence[VideoFrame], grey: bool) -> Iterator[Picture]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ra_icl.datasets import images
-from ra_icl.datasets.damage import timing_findings
 from ra_icl.datasets.frames import Frame, frame_files
+from ra_icl.datasets.video_findings import video_findings
 from ra_icl.datasets.videos import VideoFrame, is_video, timeline_of
 from ra_icl.errors import InputError
 
@@ -57,7 +57,7 @@ def clip_frames(clip: Clip, most_missing: float) -> tuple[list[int], list[Frame]
 
 
 def remarks(clip: Clip, numbers: Sequence[int]) -> list[str]:
-    """What should be looked at: frames that are missing, a video that is cut off or has a variable frame rate.
+    """What should be looked at: frames that are missing, and what `video_findings` says of a video.
 
     numbers: of the frames that `clip_frames` found.
     """
@@ -65,7 +65,7 @@ def remarks(clip: Clip, numbers: Sequence[int]) -> list[str]:
     if len(numbers) < total:
         found.append(f"{total - len(numbers)} of the {total} frames {numbers[0]} to {numbers[-1]} are missing")
     if is_video(clip.path):
-        found += [finding.what for finding in timing_findings(clip.path, None)]
+        found += [finding.what for finding in video_findings(clip.path, None)]
     return found
 
 

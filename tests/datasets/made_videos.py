@@ -32,9 +32,10 @@ def write_video(
     times=None,
     pixels: str = "",
     of_container=None,
+    aspect=None,
     **options: str,
 ) -> Path:
-    """Write images (H, W[, 3]), 30 a second or shown at `times` in seconds."""
+    """Write images (H, W[, 3]), 30 a second or shown at `times` in seconds; aspect: of a pixel, as a Fraction."""
     first = images[0]
     colour = "rgb48le" if first.dtype == np.uint16 else "rgb24"
     stored = {2: "gray16le", 3: colour}[first.ndim]
@@ -42,6 +43,8 @@ def write_video(
         stream = file.add_stream(codec, rate=30, options=options)
         stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = pixels or "yuv420p"
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
         if times is not None:
             stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
         for place, image in enumerate(images):

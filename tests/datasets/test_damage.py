@@ -1,6 +1,7 @@
 """What is said of frames: damage, jumps, frozen runs, sizes, rates; and nothing of faces that blink or flicker."""
 
 import re
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -177,6 +178,18 @@ def test_the_rate_of_the_file_is_compared_with_the_rows(tmp_path, fps, found):
     assert len(faults) == found
     if found:
         assert f"a.mp4: plays 30 frames per second, but the annotation's fps is {fps}" in faults[0]
+        assert not faults.serious
+
+
+@pytest.mark.parametrize(
+    ("aspect", "found"), [(None, ""), (Fraction(1), ""), (Fraction(16, 11), "1.455"), (Fraction(3, 4), "0.75")]
+)
+def test_pixels_that_are_not_square_are_a_warning(tmp_path, aspect, found):
+    faults = inspect(film(tmp_path / "a.mp4", aspect=aspect), 30)
+    assert kinds(faults) == ["video-pixels"] * bool(found)
+    if found:
+        assert f"a.mp4: has pixels {found} times as wide as high, read as if they were square" in faults[0]
+        assert "ffmpeg -i FILE -vf 'scale=iw*sar:ih,setsar=1' -c:v ffv1 NEW.mkv" in faults[0]
         assert not faults.serious
 
 

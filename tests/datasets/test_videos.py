@@ -11,7 +11,8 @@ from made_videos import HEIGHT, WIDTH, coded, number_of, write_video
 from ra_icl.datasets.damage import inspect
 from ra_icl.datasets.frames import read_frames, sequence_bits, sequence_frames
 from ra_icl.datasets.index import index_frame
-from ra_icl.datasets.videos import VideoFrame, cut_off, frame_at, is_video, read_video, timeline_of
+from ra_icl.datasets.video_findings import video_findings
+from ra_icl.datasets.videos import VideoFrame, frame_at, is_video, read_video, timeline_of
 from ra_icl.errors import InputError
 
 KINDS = {
@@ -94,10 +95,10 @@ def test_a_video_whose_end_is_missing_is_noticed(tmp_path, name, codec):
     options = {"movflags": "faststart"} if name.endswith(".mp4") else {}  # else the index is at the end
     pixels = "yuvj420p" if codec == "mjpeg" else ""
     path = write_video(tmp_path / name, images, codec, pixels=pixels, of_container=options)
-    assert cut_off(path) == []
+    assert video_findings(path, None) == []
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert 5 < timeline_of(path).count < 25
-    (line,) = cut_off(path)
+    line, *_ = video_findings(path, None)
     assert re.search(rf"{name}: is cut off after [01]\.[0-9]+ s: it was longer when it was written; copy it", line)
     assert line.severity == "warning"
 
