@@ -130,13 +130,14 @@ def _timeline(path: Path, size: int, changed: int) -> Timeline:
     times = tuple((start - starts[0]) * unit for start in starts)
     end = times[-1] + lasting * unit
     longest = max((after - before for before, after in pairwise(times)), default=0.0)
-    # The last frame's duration is often not written.
-    cut |= end + 1.5 * max(longest, lasting * unit) < told or _lacks_the_end_of_an_avi(path, size)
+    # The last frame's duration is often not written; what is told includes the time before the first frame.
+    latest = starts[0] * unit + end + 1.5 * max(longest, lasting * unit)
+    cut |= latest < told or _lacks_the_end_of_an_avi(path, size)
     return Timeline(len(found), times, end, unit, cut)
 
 
 def _packet_times(container: Any, stream: Any) -> tuple[list[tuple[int, int]] | None, bool]:
-    """(start, duration) of every frame in units of the stream, ascending, or None if the file does not tell.
+    """(start, duration) of every frame in units of the stream, ascending, or None if the packets do not tell.
 
     And whether libav finds that the file ends early.
     """
@@ -147,11 +148,14 @@ def _packet_times(container: Any, stream: Any) -> tuple[list[tuple[int, int]] | 
                 if packet.pts is None:
                     return None, False
                 found.append((packet.pts, packet.duration or 0))
-    return sorted(found), any(words in text for _, _, text in messages for words in _ENDS_EARLY)
+    ends_early = any(words in text for _, _, text in messages for words in _ENDS_EARLY)
+    # Frames that are shown before the first one stored may need one that was cut away; the decoder knows.
+    told = not found or found[0] == min(found)
+    return sorted(found) if told else None, ends_early
 
 
 def _told_seconds(container: Any, stream: Any) -> float:
-    """How long a Matroska file says at its beginning that the stream lasts; 0 if it does not, and for other files."""
+    """When a Matroska file says at its beginning that the stream ends; 0 if it does not, and for other files."""
     if "matroska" not in container.format.name or len(container.streams) > 1:
         return 0.0
     return (container.duration or 0) / _av().time_base

@@ -3,6 +3,7 @@
 import re
 import struct
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -101,6 +102,33 @@ def test_a_video_whose_end_is_missing_is_noticed(tmp_path, name, codec):
     line, *_ = video_findings(path, None)
     assert re.search(rf"{name}: is cut off after [01]\.[0-9]+ s: it was longer when it was written; copy it", line)
     assert line.severity == "warning"
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+@pytest.mark.parametrize(("codec", "option"), [("libx264", "x264-params"), ("libx265", "x265-params")])
+def test_frames_that_need_what_was_cut_away_are_not_counted(tmp_path, suffix, codec, option):
+    """A film is cut, without being encoded again, at a key frame that frames shown earlier follow."""
+    groups = "open-gop=1:bframes=3:scenecut=0:keyint=12:min-keyint=12:b-adapt=0"
+    images = [coded(number) for number in range(1, 61)]
+    whole = write_video(tmp_path / "whole.mp4", images, codec, **{option: groups})
+    assert timeline_of(whole).count == 60
+    path = tmp_path / f"cut.{suffix}"
+    with av.open(str(whole)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        source.seek(1_000_000)
+        packets = [packet for packet in source.demux(video=0) if packet.dts is not None]
+        key, *others = [packet.pts for packet in packets]
+        assert min(others) < key
+        first = packets[0].dts
+        for packet in packets:
+            packet.pts, packet.dts, packet.stream = packet.pts - first, packet.dts - first, stream
+            target.mux(packet)
+    every = [VideoFrame(path, number) for number in range(1, timeline_of(path).count + 1)]
+    shown = [number_of(picture.image) for picture in read_video(every, grey=True)]
+    assert shown == [*range(shown[0], 61)]
+    assert [frame_at(path, (number - shown[0]) / 30) for number in shown] == [*range(1, len(shown) + 1)]
+    assert len(timeline_of(path).times) == len(shown)
+    assert video_findings(path, 30) == []
 
 
 ORIENTATIONS = {  # (a, b, c, d), which show the pixel (x, y) at (a x + c y, b x + d y), and what that does
