@@ -37,6 +37,12 @@ NOT_GREY_LEVELS = FaultKind(
     "export the frames with 8 or 16 bits",
     {"where": "/data/own/p1/smile/img012.tif", "kind": "float32"},
 )
+NEGATIVE = FaultKind(
+    "frame-negative",
+    "has 16 bits and white as level 0 (WhiteIsZero), whose black level is not told",
+    "export the frames with black as 0",
+    {"where": "/data/own/p1/smile/img012.tif"},
+)
 TOO_BRIGHT = FaultKind(
     "frame-bits",
     "has a grey level of {level}, but faces.bits is {bits}, which ends at {full}",
@@ -46,6 +52,7 @@ TOO_BRIGHT = FaultKind(
 
 _PNG, _JPEG, _BMP, _TIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", (b"II*\0", b"MM\0*")
 _MAGIC = (_PNG, _JPEG, _BMP, *_TIFF)
+_PHOTOMETRIC = 262  # TIFF's tag PhotometricInterpretation
 # What decoders print about damage; their other lines, such as those about colour profiles, say nothing of the pixels.
 _DAMAGE = re.compile(
     r"Corrupt JPEG data: .*|Invalid SOS parameters.*|Premature end of JPEG.*|Inconsistent progression.*"
@@ -79,7 +86,7 @@ def is_image(path: Path) -> bool:
 def read_picture(path: Path, grey: bool | None) -> Picture:
     """Read an image file, levels as stored; grey: whether to convert it to grey or else to RGB, None for neither.
 
-    Raises InputError if it is not a whole image of 8 or 16 bits.
+    Raises InputError if it is not a whole image of 8 or 16 bits, or is a negative of 16 bits that should be converted.
     """
     import cv2
     import numpy as np
@@ -102,6 +109,8 @@ def read_picture(path: Path, grey: bool | None) -> Picture:
     if image is None:
         reasons = [report for report in reports if not report.startswith("imdecode_")]  # OpenCV's own code
         raise NOT_WHOLE.error(path, reason=f" ({reasons[0]})" if reasons else "")
+    if grey is not None and image.dtype == np.uint16 and data.startswith(_TIFF) and _has_white_as_0(data):
+        raise NEGATIVE.error(path)
     image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if grey is False else image
     return Picture(image, reports[0] if reports else "")
 
@@ -162,6 +171,18 @@ def _png_fault(data: bytes) -> str:
             return ""
         place = end
     return "its end is missing"
+
+
+def _has_white_as_0(data: bytes) -> bool:
+    """Whether a TIFF file says so in its first directory; OpenCV inverts such images of 8 bits, and not of 16."""
+    order = "little" if data.startswith(b"II") else "big"
+
+    def number(place: int, size: int = 2) -> int:
+        return int.from_bytes(data[place : place + size], order)
+
+    directory = number(4, 4)
+    entries = range(directory + 2, directory + 2 + 12 * number(directory), 12)
+    return any(number(entry) == _PHOTOMETRIC and number(entry + 8) == 0 for entry in entries)
 
 
 def _bytes(path: Path) -> bytes:

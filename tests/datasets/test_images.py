@@ -1,6 +1,7 @@
 """Image files: grey levels of more than 8 bits, and damage that decoders report."""
 
 import os
+import struct
 
 import cv2
 import numpy as np
@@ -53,6 +54,32 @@ def test_colours_have_the_scale_of_the_brightest_channel_in_grey_too(tmp_path):
     np.testing.assert_array_equal(next(read_frames(paths, grey=False)), image[..., ::-1] >> 4)
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) >> 4
     assert np.abs(next(read_frames(paths, grey=True)).astype(int) - grey).max() <= 1  # the decoder rounds otherwise
+
+
+def write_tiff(path, image, order, photometric):
+    """A grey image as uncompressed TIFF of the byte order < or >; photometric: 0 if white is 0, else 1."""
+    pixels = image.astype(image.dtype.newbyteorder(order)).tobytes()
+    height, width = image.shape
+    tags = [(256, width), (257, height), (258, 8 * image.itemsize), (259, 1), (262, photometric)]
+    tags += [(273, 8), (277, 1), (278, height), (279, len(pixels))]
+    magic = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, 8 + len(pixels))
+    entries = b"".join(struct.pack(f"{order}HHIHH", tag, 3, 1, value, 0) for tag, value in tags)
+    path.write_bytes(magic + pixels + struct.pack(f"{order}H", len(tags)) + entries + bytes(4))
+    return path
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_a_negative_is_inverted_or_refused(tmp_path, order):
+    wide, narrow = levels(3, 4000), np.arange(24 * 8, dtype=np.uint8).reshape(24, 8)
+    for image in (wide, narrow):
+        np.testing.assert_array_equal(read_picture(write_tiff(tmp_path / "a.tif", image, order, 1), True).image, image)
+    inverted = read_picture(write_tiff(tmp_path / "8.tif", narrow, order, 0), True).image
+    np.testing.assert_array_equal(inverted, 255 - narrow)
+    path = write_tiff(tmp_path / "16.tif", wide, order, 0)
+    for grey in (True, False):
+        with pytest.raises(InputError, match=r"16\.tif: has 16 bits and white as level 0 .*; export .* black as 0$"):
+            read_picture(path, grey)
+    np.testing.assert_array_equal(read_picture(path, None).image, wide)  # millimetres, not levels
 
 
 def test_the_bits_can_be_given_and_must_hold_every_level(tmp_path):
