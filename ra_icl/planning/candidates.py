@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from ra_icl.datasets.protocols import PROTOCOLS
+from ra_icl.datasets.protocols import CDE, PROTOCOLS
 from ra_icl.errors import InputError
 from ra_icl.planning.methods import Methods, check_method, merge, present, require_known
 from ra_icl.planning.peers import draws
 from ra_icl.training.method import MethodOptions
 
 TRAINING_KEYS = tuple(field.name for field in fields(MethodOptions))
+SELECTING = (*CDE, "own")  # the protocols under which options are selected
 
 
 def training_options(method: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,11 +29,17 @@ def add_candidates(config: Mapping[str, Any], methods: Methods, sweeps: Methods)
     """Add a method {method}.{candidate} to `methods` for every method that selects and every candidate.
 
     methods, sweeps: of `resolve_methods`. Raises InputError for a method that is not defined or takes two choices, for
-    a candidate that changes more than training, and for one that a method which takes the choice cannot have.
+    a candidate that changes more than training, for one that a method which takes the choice cannot have, and if no
+    protocol of the config lets a method select.
     """
     candidates, selecting = (present(config["selection"][key]) for key in ("candidates", "methods"))
     if selecting and not candidates:
         raise InputError("config: selection.candidates: is empty; give at least two, or leave selection.methods empty")
+    if selecting and set(SELECTING).isdisjoint(config["protocols"]):
+        raise InputError(
+            f"config: selection.methods: only under {', '.join(SELECTING)} are options selected; add one of them to "
+            "protocols, or leave selection.methods empty"
+        )
     for name, changes in candidates.items():
         for key in [key for key in changes if key not in TRAINING_KEYS]:
             raise InputError(

@@ -5,9 +5,9 @@ import json
 import pandas as pd
 
 from ra_icl.datasets.nested import group_of, inner_folds
-from ra_icl.datasets.protocols import CDE, PROTOCOLS, Protocol
+from ra_icl.datasets.protocols import PROTOCOLS, Protocol
 from ra_icl.errors import InputError
-from ra_icl.planning.candidates import takers
+from ra_icl.planning.candidates import SELECTING, takers
 from ra_icl.planning.methods import present
 from ra_icl.planning.plan import Plan
 
@@ -23,7 +23,7 @@ class Selection:
         self._taken = takers(plan.config, plan.sweeps)
         self._inner: dict[str, dict[str, list[str]]] = {}  # {protocol: {group: its inner folds}}
         self._groups: dict[str, dict[str, str]] = {}  # {protocol: {fold: the group of its subjects}}
-        for name in [name for name in plan.selected if name in CDE and self._taken]:
+        for name in [name for name in plan.selected if name in SELECTING and self._taken]:
             rows, protocol = plan.selected[name], PROTOCOLS[name]
             groups = group_of(rows, protocol, self._options["groups"])
             self._groups[name] = dict(zip(plan.fold_of(name), groups, strict=True))
@@ -79,6 +79,6 @@ class Selection:
         if len(found) < parts:
             raise InputError(
                 f"config: selection.inner_folds: is {parts}, but without {group} {protocol.name} has subjects for only "
-                f"{len(found)}; give fewer inner folds or more groups"
+                f"{len(found)}; give fewer inner folds or more groups, or leave selection.methods empty"
             )
         return found

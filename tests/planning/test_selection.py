@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from ra_icl.datasets.index import index_frame
 from ra_icl.datasets.nested import InnerFold, group_of
 from ra_icl.datasets.protocols import PROTOCOLS
-from ra_icl.errors import InputError
+from ra_icl.errors import Faults, InputError
 from ra_icl.planning.config import check_config, load_config
+from ra_icl.planning.indexes import Indexed
 from ra_icl.planning.methods import merge
 from ra_icl.planning.plan import make_plan
 from ra_icl.planning.selection import Selection
@@ -123,6 +125,41 @@ def test_under_groups5_the_fold_is_the_group(demo):
     selection = Selection(make_plan(demo | {"protocols": ["groups5"]}))
     assert selection.choice_of("groups5", "m4", "group4") == ["groups5/m6/group4.json"]
     assert selection.inner_files("groups5", "m2", "group4")[0] == "groups5/m2.slow/seed7/group4of5-inner1of2.csv"
+
+
+def own_data(subjects):
+    """A config of own data that selects, and a reader of its index: a sequence of each class per subject."""
+    values = load_config([ROOT / "config/config.yaml"])
+    data = {"root": "mine", "labels": {"negative": ["fear"], "positive": ["joy"]}}
+    values = merge(values, {"protocols": ["own"], "datasets": {"own": data}, **CHANGES})
+    rows = [
+        {"dataset": "own", "subject": f"p{person}", "sequence": name, "frames": name, "onset": 1, "offset": 9}
+        | {"apex": None, "fps": 30.0, "emotion": name}
+        for person in range(1, subjects + 1)
+        for name in ("negative", "positive")
+    ]
+    index = index_frame(rows)
+    return values, lambda config, dataset: Indexed(index, index[:0], Faults())
+
+
+def test_own_data_select_too():
+    selection = Selection(make_plan(*own_data(6)))
+    groups = [f"group{number}" for number in range(1, 6)]
+    assert selection.choices() == [f"own/{method}/{group}.json" for method in ("m2", "m6") for group in groups]
+    taken = [selection.choice_of("own", "m4", f"own-p{person}") for person in range(1, 7)]
+    assert sorted(taken) == sorted([f"own/m6/{group}.json"] for group in ["group1", *groups])  # p1 and p6 share one
+    assert selection.inner_files("own", "m2", "group2")[0] == "own/m2.slow/seed7/group2of5-inner1of2.csv"
+    with pytest.raises(InputError, match=r"inner_folds: is 2, but without group1 own has subjects for only 1; "):
+        Selection(make_plan(*own_data(2)))
+
+
+@pytest.mark.parametrize("protocols", [["casme3_4"], ["cross", "casme3_3"]])
+def test_a_method_cannot_select_where_no_protocol_lets_it(demo, protocols):
+    alone = demo | {"protocols": protocols}
+    with pytest.raises(InputError, match=r"^config: selection\.methods: only under cde, groups5, own are .* add"):
+        check_config(alone)
+    check_config(merge(alone, {"selection": {"methods": {"m2": None, "m6": None}}}))
+    check_config(demo | {"protocols": [*protocols, "groups5"]})
 
 
 def test_without_methods_nothing_is_selected(demo):

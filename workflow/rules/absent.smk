@@ -31,6 +31,7 @@ NEEDS = {
     "protocol cross, and methods in `tables.cross`": ["cross"],
     "protocol own, and methods in `tables.table_own`": ["table_own"],
     "protocol own": ["figure_own"],
+    "protocol cde, groups5 or own, and methods in `selection.methods`": ["select"],
     "a protocol other than cross": ["final_model"],
     "a method that is fed flow": ["qc"],
     "a method that this config sets to null": [

@@ -23,8 +23,10 @@ rule choose:
         "--out {output:q} 2> {log:q}"
 
 
-rule select:
-    input:
-        [f"<results>/selection/{path}" for path in selection.choices()],
-    message:
-        "All choices of nested selection"
+if selection.choices():
+
+    rule select:
+        input:
+            [f"<results>/selection/{path}" for path in selection.choices()],
+        message:
+            "All choices of nested selection"

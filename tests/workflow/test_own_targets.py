@@ -1,0 +1,44 @@
+"""The targets of own data, in dry runs over small frames."""
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from workflow_runs import planned, snakemake
+
+SUBJECTS = [f"p{number}" for number in range(1, 6)]
+
+
+@pytest.fixture(scope="module")
+def mine(clone):
+    """A function that writes a config with own data of five subjects, and changes on top; returns its name."""
+    rows = ["subject,clip,onset,offset,apex,emotion"]
+    for subject in SUBJECTS:
+        for level, emotion in enumerate(("joy", "fear")):
+            folder = clone / "targets" / subject / emotion
+            folder.mkdir(parents=True)
+            for frame in range(1, 4):
+                grey = np.full((16, 16), 40 * SUBJECTS.index(subject) + 20 * level + frame, np.uint8)
+                cv2.imwrite(str(folder / f"{frame}.png"), grey)
+            rows.append(f"{subject},{subject}/{emotion},1,3,2,{emotion}")
+    (clone / "targets/annotation.csv").write_text("\n".join(rows))
+    own = {"root": "targets", "labels": {"negative": ["fear"], "positive": ["joy"]}}
+    values = {"protocols": ["own"], "datasets": {"own": own}, "pathvars": {"results": "results/targets"}}
+
+    def write(**changes):
+        (clone / "targets.yaml").write_text(yaml.safe_dump(values | changes))
+        return ["targets.yaml"]
+
+    return write
+
+
+def test_options_are_selected_for_own_data(clone, mine):
+    changes = {"candidates": {"base": {}, "fast": {"training": {"learning_rate": 0.01}}}, "methods": {"m6": []}}
+    jobs = planned(clone, "select", configs=mine(selection=changes))
+    assert (jobs["choose"], jobs["fold"]) == (5, 5 * 2 * 3)  # groups; candidates, inner folds
+    done = snakemake(clone, "select", "--dry-run", configs=mine())
+    assert done.returncode == 1
+    assert (
+        "ra-icl: error: target select: nothing in this config makes it; it needs protocol cde, groups5 or own, "
+        in (done.stderr.splitlines()[-1])
+    )
