@@ -1,10 +1,12 @@
 """The targets of own data, in dry runs over small frames."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
 import yaml
-from workflow_runs import planned, snakemake
+from workflow_runs import config_file, planned, snakemake
 
 SUBJECTS = [f"p{number}" for number in range(1, 6)]
 
@@ -42,3 +44,18 @@ def test_options_are_selected_for_own_data(clone, mine):
         "ra-icl: error: target select: nothing in this config makes it; it needs protocol cde, groups5 or own, "
         in (done.stderr.splitlines()[-1])
     )
+
+
+def test_a_method_has_a_table_of_its_own_and_is_compared_with_the_reference(clone, mine):
+    extra = {"methods": {"m6_q4": {"title": "Four", "model": {"regions": {"queries": 4}}}}}
+    configs = mine(**extra, tables={"table_own": ["m1", "m6", "m6_q4"]})
+    assert planned(clone, "ablation_m5", configs=configs)["fold"] == 5  # no table lists it
+    jobs = planned(clone, "differences_own", configs=configs)
+    assert (jobs["fold"], jobs["metrics"], jobs["compare"]) == (15, 3, 1)
+    shown = snakemake(clone, "ablation_m6_q4", "--dry-run", "--printshellcmds", configs=configs)
+    assert re.search(r"ra-icl table own \S*/metrics/own/m6_q4\.json ", shown.stdout + shown.stderr)
+    assert planned(clone, configs=configs)["compare"] == 1  # `all`
+    done = snakemake(clone, "differences_own", "--dry-run", configs=mine(tables={"table_own": ["m1", "m5"]}))
+    assert "it needs protocol own, and two methods in `tables.table_own`, the `reference` or" in done.stderr
+    done = snakemake(clone, "ablation_m5", "--dry-run", configs=config_file(clone, "far.yaml", protocols=["casme3_4"]))
+    assert "target ablation_m5: nothing in this config makes it; it needs protocol cde, groups5 or own" in done.stderr

@@ -1,15 +1,21 @@
 # Targets that this config has nothing for end in one line that says what they need; Snakemake alone would say that no
 # rule produces them. Included last: what another file has made a rule of is left as it is.
 
+
+def refuse(target, need):
+    """The input of a target that cannot be made: ends the run when it is asked for, and only then."""
+    return lambda wildcards: sys.exit(
+        f"ra-icl: error: target {target}: nothing in this config makes it; it needs {need}"
+    )
+
+
 METHODS = [name for name, method in config["methods"].items() if method is not None]
 REMOVED = config["methods"].keys() - set(METHODS)
 
 NEEDS = {
     "protocol cde, and methods in `tables.table1`": ["table1"],
-    "protocol cde or groups5": [
-        *("table4", "figure4"),
-        *(f"ablation_{name}" for name in METHODS if not is_peer(name)),
-    ],
+    "protocol cde or groups5": ["table4", "figure4"],
+    "protocol cde, groups5 or own": [f"ablation_{name}" for name in METHODS if not is_peer(name)],
     "protocol cde or groups5, and methods that `tables` names for it": [
         *("table3", "table3_controls", "ensembles", "peers", "cost", "cost_peers"),
     ],
@@ -30,6 +36,9 @@ NEEDS = {
     "protocol cde, groups5 or own, or one of CAS(ME)³": [name for name in METHODS if is_peer(name)],
     "protocol cross, and methods in `tables.cross`": ["cross"],
     "protocol own, and methods in `tables.table_own`": ["table_own"],
+    "protocol own, and two methods in `tables.table_own`, the `reference` or an ensemble among them": [
+        "differences_own"
+    ],
     "protocol own": ["figure_own"],
     "protocol cde, groups5 or own, and methods in `selection.methods`": ["select"],
     "a protocol other than cross": ["final_model"],

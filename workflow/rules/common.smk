@@ -148,7 +148,7 @@ def single_protocols(method):
     """The protocols of a method's own table: CDE; of a peer without it, or with depth, CAS(ME)³; else own data."""
     if takes_depth(plan.methods[method]):
         return casme3()
-    return cde() or (casme3() or own()) * is_peer(method)
+    return cde() or casme3() * is_peer(method) or own()
 
 
 def leak_tables():
@@ -188,10 +188,10 @@ def difference_tables(tables):
     """{table: (its protocols, its methods)} of the tables that compare a reference with the other methods of a table.
 
     tables: of scores. `differences` goes with `table3`, `differences_controls` with `table3_controls`,
-    `differences_ensembles` with `ensembles`, `differences_peers` with `peers`.
+    `differences_ensembles` with `ensembles`, `differences_peers` with `peers`, `differences_own` with `table_own`.
     """
-    names = {"table3": "differences", "table3_controls": "differences_controls", "ensembles": "differences_ensembles"}
-    names["peers"] = "differences_peers"
+    names = {"table3": "differences", "table3_controls": "differences_controls", "table_own": "differences_own"}
+    names |= {name: f"differences_{name}" for name in ("ensembles", "peers")}
     return {names[name]: found for name, found in tables.items() if name in names and reference_of(found[1])}
 
 
@@ -245,11 +245,12 @@ def sweep_figures():
 
 
 def short(name):
-    """What the command line calls a table or figure: "table1" is 1, "table_own" is own, an ablation is a Table 3."""
-    if name in plan.methods:  # the table of a peer
-        tables = {"peers": cde(), "peers_casme3": casme3(), "own": own()}
-        return next(table for table, protocols in tables.items() if protocols == single_protocols(name))
-    return "3" if name.startswith("ablation_") else re.sub("^(table|figure)_?", "", name)
+    """What the command line calls a table or figure: "table1" is 1, "table_own" is own, an ablation under CDE is 3."""
+    method = name if name in plan.methods else name.removeprefix("ablation_")
+    if method in plan.methods:  # a table of one method
+        tables = {"peers" if is_peer(method) else "3": cde(), "peers_casme3": casme3(), "own": own()}
+        return next(table for table, protocols in tables.items() if protocols == single_protocols(method))
+    return re.sub("^(table|figure)_?", "", name)
 
 
 def crops_of(datasets):
@@ -280,13 +281,6 @@ def shown_figures():
 def shown_folds():
     """The CSV of every fold behind those tables and figures."""
     return [f"<results>/folds/{path}" for run in plan.runs() for path in plan.fold_files(*run)]
-
-
-def refuse(target, need):
-    """The input of a target that cannot be made: ends the run when it is asked for, and only then."""
-    return lambda wildcards: sys.exit(
-        f"ra-icl: error: target {target}: nothing in this config makes it; it needs {need}"
-    )
 
 
 def announce_results():

@@ -54,6 +54,7 @@ TABLE_TITLES = {
     "peers": "Peers and Ra-ICL on the same folds",
     "peers_casme3": "Peers and Ra-ICL on the same folds of CAS(ME)³",
     "differences_peers": "Ra-ICL minus each peer",
+    "differences_own": "Own data",
     "leak": "What choosing the epoch on test subjects gains",
     "leak_peers": "What choosing the epoch on test subjects gains peers",
     "cost": "What each method costs",

@@ -127,7 +127,8 @@ rule confusion:
 
 
 # Targets that can be typed: table1 to table5, table3_controls, ensembles, cross, table_own, differences,
-# differences_controls, differences_ensembles, ablation_m1 to ablation_m10 and so on; those of figures are in figures.smk.
+# differences_controls, differences_ensembles, differences_own, ablation_m1 to ablation_m10 and so on; those of figures
+# are in figures.smk.
 for name in (*SCORE_TABLES, *DIFFERENCE_TABLES, *count_tables()):
 
     rule:
