@@ -5,8 +5,9 @@ Only this module and `settings` import pydantic.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
 from functools import cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -18,6 +19,7 @@ from ra_icl.errors import InputError
 
 T = TypeVar("T")
 LARGEST = 2**63  # what JSON's readers, NumPy and PyTorch take for an integer
+ALIKE = 0.75  # of difflib's ratio, from which on one key is taken for another that was misspelt
 
 _YAML_TRAP = "YAML reads yes, no, on and off as true and false, and 1 as a number"
 # What to write instead, by pydantic's type of error; {..} are the error's own values.
@@ -164,7 +166,9 @@ def _line(place: Sequence[str], path: Sequence[str | int], text: str) -> str:
 def _fault(cls: type, fault: Mapping[str, Any]) -> str:
     """What one of pydantic's errors says, and what to do."""
     if fault["type"] == "unexpected_keyword_argument":
-        return f"unknown key; known: {', '.join(_known(cls, fault['loc'][:-1]))}"
+        kind = _kind_at(cls, fault["loc"][:-1])
+        known, meant = ", ".join(field.name for field in fields(kind)), _meant(kind, fault["loc"][-1])
+        return f"unknown key; known: {known}" + (f"; did you mean {meant}?" if meant else "")
     if fault["type"].startswith("missing"):
         return "is missing; add it, see config/config.yaml"
     if fault["type"] == "value_error":
@@ -179,9 +183,25 @@ def _remedy(cls: type, fault: Mapping[str, Any]) -> str:
     return _REMEDIES[fault["type"]].format(**fault.get("ctx", {})) if fault["type"] in _REMEDIES else fault["msg"]
 
 
-def _known(kind: Any, path: Sequence[str | int]) -> list[str]:
-    """The keys of the option class that lies at `path` below the class `kind`."""
-    return [field.name for field in fields(_kind_at(kind, path))]
+def _meant(kind: Any, key: str) -> str:
+    """What an unknown key of the option class `kind` was meant to be: a key alike, else one further down; "" if none.
+
+    One further down must have a name of its own: of several, nobody can tell which was meant.
+    """
+    paths = list(_paths(kind))
+    names = [path[-1] for path in paths]
+    here = {path[0]: path for path in paths if len(path) == 1}
+    below = {path[-1]: path for path in paths if names.count(path[-1]) == 1}
+    near = get_close_matches(key, here, 1, ALIKE) or get_close_matches(key, below, 1, ALIKE)
+    return ".".join((here | below)[near[0]]) if near else ""
+
+
+def _paths(kind: Any, *above: str) -> Iterator[tuple[str, ...]]:
+    """The path of every key of an option class, at any depth."""
+    for field in fields(kind):
+        yield (*above, field.name)
+        if is_dataclass(below := _kind_at(kind, [field.name])):
+            yield from _paths(below, *above, field.name)
 
 
 def _kind_at(kind: Any, path: Sequence[str | int]) -> Any:

@@ -135,6 +135,12 @@ FAULTS = [
     ("twins: {subjects: 201}", r"twins\.subjects: is 201; give at most 200$"),
     ("twins: {casme3_subjects: 1000000000}", r"twins\.casme3_subjects: is 1000000000; give at most 200$"),
     ("twins: {per_class: 41}", r"twins\.per_class: is 41; give at most 40$"),
+    ("training: {epochs: 3}", r"training: unknown key; known: pathvars, .*; did you mean base\.training\?$"),
+    ("trainning: {epochs: 3}", r"trainning: unknown key; .*; did you mean base\.training\?$"),
+    ("protocol: [cde]", r"protocol: unknown key; .*; did you mean protocols\?$"),
+    ("seed: 3", r"seed: unknown key; .*; did you mean seeds\?$"),  # and not that of twins, of which there are others
+    ("instances: 3", r"instances: unknown key; .*, reference$"),  # of sampling or of inference
+    ("methods: {m6: {epochs: 3}}", r"methods\.m6\.epochs: unknown key; .*; did you mean training\.epochs\?$"),
     ("{'': 3}", r"'': unknown key; known: pathvars"),
     ("base: {loss: {'': 3}}", r"base\.loss\.'': unknown key; known: classification"),
     ("twins: {frames: [7, 30]}", r"twins\.frames\.0: is 7; give at least 8$"),

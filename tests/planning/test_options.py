@@ -82,7 +82,8 @@ def test_values_are_read_into_their_types():
         ({"inner": {"pair": [2, 1]}}, "inner: pair is not in order"),
         ({"inner": {"pears": 1}}, "inner.pears: unknown key; known: count, pair"),
         ({"inner": [3]}, "inner: is [3]; give a mapping, such as {key: value}"),
-        ({"shear": 1, "share": "x"}, "shear: unknown key; known: share, mode, on, inner"),
+        ({"shear": 1, "share": "x"}, "shear: unknown key; known: share, mode, on, inner; did you mean share?"),
+        ({"coumt": 1}, "coumt: unknown key; known: share, mode, on, inner; did you mean inner.count?"),
     ],
 )
 def test_what_does_not_fit_is_one_line(values, text):
