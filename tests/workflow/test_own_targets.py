@@ -59,3 +59,23 @@ def test_a_method_has_a_table_of_its_own_and_is_compared_with_the_reference(clon
     assert "it needs protocol own, and two methods in `tables.table_own`, the `reference` or" in done.stderr
     done = snakemake(clone, "ablation_m5", "--dry-run", configs=config_file(clone, "far.yaml", protocols=["casme3_4"]))
     assert "target ablation_m5: nothing in this config makes it; it needs protocol cde, groups5 or own" in done.stderr
+
+
+def test_a_run_ends_with_what_there_is_to_look_at(clone, mine):
+    found = {
+        "Tables": ["tables/table_own.md"],
+        "Figures": ["figures/curves/own/m6.png", "figures/figure_own.png"],
+        "Quality control": ["qc/own.html"],
+        "Choices": ["selection/own/m6/group1.json"],
+        "Models": ["models/own/m6.safetensors"],
+    }
+    further = ["tables/table_own.csv", "tables/table_own.notes.md", "figures/figure_own.pdf", "qc/.own.html"]
+    for path in (*(path for paths in found.values() for path in paths), *further):
+        (clone / "results/targets" / path).parent.mkdir(parents=True, exist_ok=True)
+        (clone / "results/targets" / path).touch()
+    done = snakemake(clone, "results/targets/index/own.csv", configs=mine())
+    assert done.returncode == 0, done.stderr[-2000:]
+    wanted = [
+        f"{title} so far: " + "  ".join(f"results/targets/{path}" for path in paths) for title, paths in found.items()
+    ]
+    assert [line for line in done.stdout.splitlines() if " so far: " in line] == wanted

@@ -284,9 +284,11 @@ def shown_folds():
 
 
 def announce_results():
-    tables = [path.with_suffix(".md") for path in sorted(RESULTS.glob("tables/*.csv"))]
-    figures = sorted(RESULTS.glob("figures/*.png"))
-    models = sorted(RESULTS.glob("models/*/*.safetensors"))
-    for title, found in {"Tables": tables, "Figures": figures, "Models": models}.items():
+    """Say what there is to look at, whichever run made it: this one may have made a part of it, or nothing."""
+    tables = [path.with_suffix(".md") for path in sorted(RESULTS.glob("tables/[!.]*.csv"))]
+    seen = {"Figures": "figures/**/[!.]*.png", "Quality control": "qc/[!.]*.html"}
+    seen |= {"Choices": "selection/*/*/[!.]*.json", "Models": "models/*/[!.]*.safetensors"}
+    seen = {title: sorted(RESULTS.glob(pattern)) for title, pattern in seen.items()}
+    for title, found in {"Tables": tables, **seen}.items():
         if found:
-            print(f"{title}: " + "  ".join(map(str, found)))
+            print(f"{title} so far: " + "  ".join(map(str, found)))
