@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,12 @@ FRAME_TWICE = FaultKind(
     "{first} and {second} are both frame {number}, the last digits of their names",
     "rename them so that each name ends in its frame's number, or move what is no frame out of the folder",
     {"where": "/data/SAMM/006/006_1_2", "first": "006_07.jpg", "second": "006_007.jpg", "number": 7},
+)
+FRAME_COPY = FaultKind(
+    "frame-copy",
+    "looks like a copy of frame {number}, and would be read as frame {read}, the last digits of its name",
+    "delete it, or rename it so that its name ends in its frame's number",
+    {"where": "/data/own/p1/smile/img005 (2).png", "number": 5, "read": 2},
 )
 MISSING = FaultKind(
     "frames-folder-missing",
@@ -102,6 +108,9 @@ OTHER_DEPTH = FaultKind(
 _SECOND = 10**9  # ns
 _LONG = 10_000  # frames: an offset that is a slip of the pen must not become millions of frames
 
+# What file managers call a copy of img005: "img005 (2)", "img005 - Copy (2)", "img005 copy 2", "img005 (3rd copy)".
+_COPY = re.compile(r"(.*[0-9])[^0-9]*(?:\([0-9]+(?:(?:st|nd|rd|th) copy)?\)|copy[\W_]*[0-9]+\W*)", re.IGNORECASE)
+
 Frame = Path | VideoFrame
 
 
@@ -109,8 +118,8 @@ def frame_files(folder: str | Path) -> dict[int, Path]:
     """List the image files of a folder by frame number, in ascending order.
 
     The number is the last run of digits of the file's stem, with or without zero padding. Hidden files and other types
-    are skipped. Raises InputError if two files have the same number or the folder is not readable, and
-    FileNotFoundError if there is no such folder.
+    are skipped. Raises InputError if two files have the same number, if one looks like a file manager's copy or if the
+    folder is not readable, and FileNotFoundError if there is no such folder.
     """
     found: dict[int, Path] = {}
     try:
@@ -126,6 +135,7 @@ def frame_files(folder: str | Path) -> dict[int, Path]:
         if number in found:
             raise FRAME_TWICE.error(folder, first=found[number].name, second=name, number=number)
         found[number] = Path(folder, name)
+    _refuse_copies(found)
     return dict(sorted(found.items()))
 
 
@@ -236,6 +246,15 @@ def pictures_of(frames: Sequence[Frame], grey: bool) -> Iterator[tuple[Frame, Pi
         yield from zip(frames, read_video(frames, grey), strict=True)
     else:
         yield from ((frame, read_picture(frame, grey)) for frame in frames)
+
+
+def _refuse_copies(files: Mapping[int, Path]) -> None:
+    """Raise InputError for a frame whose number is that of a copy; files: {frame number: file}."""
+    copies = {number: found[1] for number, file in files.items() if (found := _COPY.fullmatch(file.stem))}
+    # Renaming many files at once numbers them in the same way, "clip1 (1)" to "clip1 (40)".
+    if copies and (len(copies) < len(files) or len(set(copies.values())) > 1):
+        number, copied = next(iter(copies.items()))
+        raise FRAME_COPY.error(files[number], number=int(re.findall("[0-9]+", copied)[-1]), read=number)
 
 
 def _require_access(source: Path) -> None:

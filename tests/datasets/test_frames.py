@@ -62,6 +62,39 @@ def test_two_files_of_one_frame_are_refused(tmp_path):
         frame_files(tmp_path / "sizes")
 
 
+@pytest.mark.parametrize(
+    ("copy", "number"),
+    [
+        ("image008 (1).bmp", 8),
+        ("f012(3).png", 12),
+        ("f012 - Copy (3).png", 12),
+        ("f012 - Kopie (3).png", 12),
+        ("f012 copy 3.png", 12),
+        ("f012 (copy 3).png", 12),
+        ("f012 (3rd copy).png", 12),
+    ],
+)
+def test_a_copy_of_a_frame_is_no_frame_of_another_number(tmp_path, copy, number):
+    touch(tmp_path, "image007.bmp", copy, "image009.bmp")
+    with pytest.raises(InputError) as error:
+        frame_files(tmp_path)
+    (fault,) = error.value.faults
+    assert (fault.kind, fault.where) == ("frame-copy", str(tmp_path / copy))
+    assert f"looks like a copy of frame {number}, " in fault
+
+
+def test_copies_alone_are_refused_but_files_numbered_by_renaming_are_frames(tmp_path):
+    touch(tmp_path / "copies", "f005 (2).png", "f006 (3).png")
+    with pytest.raises(InputError, match=r"f005 \(2\)\.png: looks like a copy of frame 5, and would be"):
+        frame_files(tmp_path / "copies")
+    touch(tmp_path / "renamed", *[f"clip1 ({n}).png" for n in (1, 2, 10)], "notes.png")
+    assert list(frame_files(tmp_path / "renamed")) == [1, 2, 10]
+    touch(tmp_path / "exported", *[f"take3_copy_{n:04d}.png" for n in (7, 8)])
+    assert list(frame_files(tmp_path / "exported")) == [7, 8]
+    touch(tmp_path / "words", *[f"smile ({n}).png" for n in (1, 2)], "003.png")
+    assert list(frame_files(tmp_path / "words")) == [1, 2, 3]
+
+
 def test_a_folder_without_the_right_to_read_it_is_named(tmp_path, monkeypatch):
     def refuse(folder):
         raise PermissionError(13, "Permission denied", str(folder))
