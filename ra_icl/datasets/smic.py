@@ -11,6 +11,7 @@ from ra_icl.errors import FaultKind, Faults
 
 FPS = 100
 EMOTIONS = ("negative", "positive", "surprise")
+_CODES = {"ne": "negative", "po": "positive", "sur": "surprise"}  # in the names of clips
 _SHEET_COLUMNS = ("Subject", "Filename", "OnsetF", "OffsetF", "Emotion")
 _CLIP = "SMIC_all_raw/HS/s18/micro/surprise/s18_sur_03"
 NO_CLIPS = FaultKind(
@@ -37,6 +38,12 @@ CLIP_NAME = FaultKind(
     "rename it, or move what is no clip out of the folder",
     {"where": "SMIC_all_raw/HS/s1/micro/negative/s2_ne_01", "subject": "s01"},
 )
+NAME_OF_ANOTHER_EMOTION = FaultKind(
+    "smic-name-contradicts-folder",
+    "the name says {named}, the folder {emotion}",
+    "move the clip where it belongs, or rename it",
+    {"where": "SMIC_all_raw/HS/s1/micro/positive/s1_ne_01", "named": "negative", "emotion": "positive"},
+)
 OTHER_EMOTION = FaultKind(
     "smic-emotion-contradicts-folder",
     "{sequence} is '{emotion}' here but its folder is {folder}",
@@ -58,9 +65,9 @@ def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.Data
     Names of folders may be in any case. A folder holds exactly the clip: its first frame is the onset, its last the
     offset. The apex is empty. Subject numbers are padded, also in sequence names: "s01", "s01_ne_01". For clips that an
     optional SMIC-HS-E_annotation.xlsx lists, onset and offset come from there.
-    Clips without frames, with an unexpected folder name or with an annotated emotion that contradicts the folder's are
-    left out and added to `faults`, as are rows that list a clip again; clips of the annotation without a folder are a
-    warning. Raises InputError if `frames` holds no clips.
+    Clips without frames, with an unexpected name or whose name or annotated emotion contradicts the folder's emotion
+    are left out and added to `faults`, as are rows that list a clip again; clips of the annotation without a folder are
+    a warning. Raises InputError if `frames` holds no clips.
     """
     clips = [
         (subject, emotion.lower(), clip, frames / folder / micro / emotion / clip)
@@ -102,10 +109,14 @@ def _row(subject: str, emotion: str, clip: str, folder: Path) -> dict:
     numbers = list(frame_files(folder)) if folder.is_dir() else []
     if not numbers:
         raise EMPTY_CLIP.error(folder)
+    sequence = _sequence(clip, subject, str(folder))
+    named = _CODES[sequence.split("_")[1]]
+    if named != emotion:
+        raise NAME_OF_ANOTHER_EMOTION.error(folder, named=named, emotion=emotion)
     return {
         "dataset": "smic",
         "subject": subject,
-        "sequence": _sequence(clip, subject, str(folder)),
+        "sequence": sequence,
         "frames": str(folder),
         "onset": numbers[0],
         "apex": None,

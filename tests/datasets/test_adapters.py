@@ -298,9 +298,12 @@ def test_smic_annotation_gives_the_range_of_the_clips_it_lists(tmp_path):
             r"s01 and s1 are one subject",
         ),
         (
-            [("s1", "negative", "s1_ne_01", 1, 2), ("s1", "positive", "s1_ne_01", 1, 2)],
+            [("s1", "negative", "s1_ne_01", 1, 2), ("s1", "negative", "s01_ne_01", 1, 2)],
             r"s01/s01_ne_01: is listed twice",
         ),
+        ([("s1", "positive", "s1_ne_01", 1, 2)], r"s1_ne_01: the name says negative, the folder positive; move"),
+        ([("s1", "Negative", "s1_SUR_01", 1, 2)], r"s1_SUR_01: the name says surprise, the folder negative; move"),
+        ([("s1", "surprise", "s1_po_01", 1, 2)], r"s1_po_01: the name says positive, the folder surprise; move"),
         ([("x", "negative", "s1_ne_01", 1, 2)], r"no clips such as .*datasets\.smic\.frames"),
     ],
 )
