@@ -30,7 +30,7 @@ def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.Data
 def _row(frames: Path, find: Callable[..., Path], source: str, cells: pd.Series) -> dict:
     subject = f"sub{index.id_number(cells['Subject'], 'Subject', source):02d}"
     sequence = index.text_cell(cells["Filename"], "Filename", source)
-    index.below(frames, subject, sequence, source=source)
+    index.below(frames / subject, sequence, source=source)
     return {
         "dataset": "casme2",
         "subject": subject,

@@ -1,4 +1,4 @@
-"""What is there twice: in own data a person under two names, a clip under two subjects, frames under two emotions."""
+"""What is there twice: a person under two names, a clip under two subjects or names, frames under two emotions."""
 
 import os
 import re
@@ -56,6 +56,15 @@ APEX_ON_ONSET = FaultKind(
     "empty the cell or correct it",
     {"where": "annotation.csv, row 7", "apex": 10, "sequence": "p1/smile_10"},
 )
+SHARED_FOLDER = FaultKind(
+    "folder-of-two-rows",
+    "{folder} is the folder of {other} in row {row} as well",
+    "correct subject or name in one of the rows, or remove it",
+    {
+        **{"where": "CASME2-coding-20140508.xlsx, row 7: sub01/EP02_01F", "row": 4, "other": "sub01/EP02_01f"},
+        "folder": "CASME2_RAW_selected/sub01/EP02_01f",
+    },
+)
 EXPRESSIONS_OVERLAP = FaultKind(
     "expressions-overlap",
     "{count} expressions share frames with another one of their file, the first {first} with {second}",
@@ -82,6 +91,21 @@ def find(rows: pd.DataFrame, root: Path, annotation: object) -> Faults:
         for position, row in enumerate(group):
             found = _of_clip(row, group[:position], annotation)
             faults.extend([found] if found else [])
+    return faults
+
+
+def shared_folders(rows: pd.DataFrame, root: Path, annotation: object) -> Faults:
+    """Each row of CASME II or SAMM, where a clip has a folder of its own, whose folder is that of an earlier row.
+
+    rows: an index of it, as for `find`.
+    """
+    faults, first = Faults(), {}
+    for row in rows.itertuples():
+        earlier = first.setdefault(file_id(root / row.frames), row)
+        name, other = (f"{one.subject}/{one.sequence}" for one in (row, earlier))
+        if name != other:  # the same name twice is found by `validate`
+            place = f"{annotation}, row {row.Index}: {name}"
+            faults.append(SHARED_FOLDER.at(place, folder=row.frames, other=other, row=earlier.Index))
     return faults
 
 

@@ -95,6 +95,8 @@ def survey_without(
         validate(used, source, known)
     if dataset == "own":
         faults.extend(identity.find(used, _root(dataset, options), source))
+    if dataset in ("casme2", "samm"):
+        faults.extend(identity.shared_folders(used, _root(dataset, options), source))
     if dataset == "casme3":
         faults.extend(identity.overlaps(used, source))
     if known:

@@ -38,7 +38,7 @@ def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.Data
 def _row(frames: Path, find: Callable[..., Path], source: str, cells: pd.Series) -> dict:
     subject = f"{index.id_number(cells['Subject'], 'Subject', source):03d}"
     sequence = index.text_cell(cells["Filename"], "Filename", source)
-    index.below(frames, subject, sequence, source=source)
+    index.below(frames / subject, sequence, source=source)
     return {
         "dataset": "samm",
         "subject": subject,

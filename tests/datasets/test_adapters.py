@@ -224,6 +224,41 @@ def test_samm_without_header_says_what_is_missing(tmp_path):
         samm.read_index(path, tmp_path, Faults())
 
 
+# CASME II and SAMM: a folder per clip, within its subject's
+
+
+def two_names(root, dataset, first, second):
+    """Options of CASME II or SAMM whose first two rows have these (subject, clip)."""
+    write, row = {"casme2": (casme2_root, casme2_row), "samm": (samm_root, samm_row)}[dataset]
+    return write(root, row(*first, 1, 3, 9), row(*second, 1, 3, 9, "surprise"))
+
+
+@pytest.mark.parametrize(("dataset", "base"), [("casme2", "CASME2_RAW_selected/sub01"), ("samm", "001")])
+def test_one_frame_folder_in_two_rows_is_a_fault_that_names_both(tmp_path, dataset, base):
+    touch(tmp_path / base / "a_01f")
+    touch(tmp_path / base / "b")
+    (tmp_path / base / "link").symlink_to(tmp_path / base / "b", target_is_directory=True)
+    for name, other in (("a_01F", "a_01f"), ("./a_01f", "a_01f"), ("link", "b")):
+        _, (fault,) = survey(dataset, two_names(tmp_path, dataset, (1, other), (1, name)))
+        assert fault.kind == "folder-of-two-rows"
+        row, subject = fault.where.rpartition(" ")[2], base.rpartition("/")[2]
+        assert row == f"{subject}/{name}"
+        assert f" is the folder of {subject}/{other} in row " in fault
+        with pytest.raises(InputError, match="is the folder of "):
+            build_index(dataset, two_names(tmp_path, dataset, (1, other), (1, name)))
+    assert survey(dataset, two_names(tmp_path, dataset, (1, "a_01f"), (1, "b")))[1] == []
+
+
+@pytest.mark.parametrize("dataset", ["casme2", "samm"])
+@pytest.mark.parametrize("name", ["../sub02/EP21_02", "../002/002_1_2", "/data", ".."])
+def test_a_clip_outside_its_subjects_folder_is_refused(tmp_path, dataset, name):
+    rows, faults = survey(dataset, two_names(tmp_path, dataset, (1, "a"), (1, name)))
+    assert list(rows["sequence"]) == ["a"]
+    (fault,) = faults
+    assert f": '{name}' leaves the folder {tmp_path}" in fault
+    assert fault.partition(";")[0].endswith("01")
+
+
 # SMIC-HS
 
 
