@@ -56,6 +56,13 @@ APEX_ON_ONSET = FaultKind(
     "empty the cell or correct it",
     {"where": "annotation.csv, row 7", "apex": 10, "sequence": "p1/smile_10"},
 )
+OFFICIAL_APEX_ON_ONSET = FaultKind(
+    "apex-on-onset-in-official-data",
+    "apex {apex} is the onset, so that methods which need an apex take the frame after it",
+    "nothing to do if your copy is as it was given out; else correct the cell, or empty it for the midpoint",
+    {"where": "CASME2-coding-20140508.xlsx, row 60: sub05/EP02_07", "apex": 91},
+    severity="warning",
+)
 SHARED_FOLDER = FaultKind(
     "folder-of-two-rows",
     "{folder} is the folder of {other} in row {row} as well",
@@ -107,6 +114,15 @@ def shared_folders(rows: pd.DataFrame, root: Path, annotation: object) -> Faults
             place = f"{annotation}, row {row.Index}: {name}"
             faults.append(SHARED_FOLDER.at(place, folder=row.frames, other=other, row=earlier.Index))
     return faults
+
+
+def apexes_on_onset(rows: pd.DataFrame, annotation: object) -> Faults:
+    """A warning for each row of CASME II or SAMM whose apex is its onset. rows: an index of it, as for `find`."""
+    on_onset = rows[(rows["apex"] == rows["onset"]).fillna(False)]
+    return Faults(
+        OFFICIAL_APEX_ON_ONSET.at(f"{annotation}, row {row.Index}: {row.subject}/{row.sequence}", apex=row.apex)
+        for row in on_onset.itertuples()
+    )
 
 
 def overlaps(rows: pd.DataFrame, annotation: object) -> Faults:

@@ -97,6 +97,7 @@ def survey_without(
         faults.extend(identity.find(used, _root(dataset, options), source))
     if dataset in ("casme2", "samm"):
         faults.extend(identity.shared_folders(used, _root(dataset, options), source))
+        faults.extend(identity.apexes_on_onset(used, source))
     if dataset == "casme3":
         faults.extend(identity.overlaps(used, source))
     if known:

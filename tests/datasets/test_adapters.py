@@ -24,6 +24,7 @@ from ra_icl.datasets.index import (
 from ra_icl.datasets.reading import DEFAULTS, build_index, survey
 from ra_icl.errors import Faults, InputError
 from ra_icl.files import write_csv
+from ra_icl.flow.sampling import apex_position
 from ra_icl.planning.code import dependencies
 
 CASME2_HEADER = [
@@ -257,6 +258,26 @@ def test_a_clip_outside_its_subjects_folder_is_refused(tmp_path, dataset, name):
     (fault,) = faults
     assert f": '{name}' leaves the folder {tmp_path}" in fault
     assert fault.partition(";")[0].endswith("01")
+
+
+@pytest.mark.parametrize(
+    ("write", "row", "place"),
+    [(casme2_root, casme2_row, "row 3: sub02/b"), (samm_root, samm_row, "row 16: 002/b")],
+)
+def test_an_apex_on_the_onset_is_a_warning_that_names_the_row(tmp_path, write, row, place):
+    rows = row(1, "a", 1, 2, 9), row(2, "b", 4, 4, 9, "surprise"), row(3, "c", 1, None, 9), row(4, "d", 1, 9, 9)
+    dataset, options = write.__name__.removesuffix("_root"), write(tmp_path, *rows)
+    index, (warning,) = survey(dataset, options)
+    assert (warning.kind, warning.severity) == ("apex-on-onset-in-official-data", "warning")
+    assert warning.where.endswith(f", {place}")
+    assert "apex 4 is the onset, so that methods which need an apex take the frame after it; " in warning
+    assert apex_position([4, 5, 6, 7], index.loc[1, "apex"]) == 1
+    assert build_index(dataset, options)["apex"].tolist() == [2, 4, pd.NA, 9]
+
+
+def test_the_official_apex_on_an_onset_is_left_out_without_a_word(tmp_path):
+    rows = casme2_row(5, "EP09_05f", 69, 69, 123, "disgust"), casme2_row(1, "a", 1, 2, 9)
+    assert survey("casme2", casme2_root(tmp_path, *rows))[1] == []
 
 
 # SMIC-HS
