@@ -181,9 +181,12 @@ def sequence_frames(row, root: str | Path, most_missing: float = 0.25) -> list[t
 
 
 def file_stamps(frames: Sequence[Frame]) -> list[list[int]]:
-    """[size in bytes, time of the last change in ns] of every frame's file, in order; one pair for a whole video."""
+    """[size in bytes, time of the last change in ns] of every frame's file, in order; one pair for a whole video.
+
+    Raises InputError if one is not there, such as a link to a file that is gone.
+    """
     paths = dict.fromkeys(frame.path if isinstance(frame, VideoFrame) else frame for frame in frames)
-    return [[found.st_size, found.st_mtime_ns] for found in map(os.stat, paths)]
+    return [[found.st_size, found.st_mtime_ns] for found in map(_stat, paths)]
 
 
 def same_stamp(first: Sequence[int], second: Sequence[int]) -> bool:
@@ -255,6 +258,13 @@ def _refuse_copies(files: Mapping[int, Path]) -> None:
     if copies and (len(copies) < len(files) or len(set(copies.values())) > 1):
         number, copied = next(iter(copies.items()))
         raise FRAME_COPY.error(files[number], number=int(re.findall("[0-9]+", copied)[-1]), read=number)
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return os.stat(path)
+    except OSError as error:
+        raise images.UNREADABLE.error(path, reason=error.strerror) from error
 
 
 def _require_access(source: Path) -> None:

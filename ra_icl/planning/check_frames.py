@@ -71,8 +71,8 @@ def check_frames(rows: pd.DataFrame, root: str | Path, look: Look) -> Faults:
             total = row.offset - row.onset + 1
             if len(numbered) < total:
                 missing[f"{row.subject}/{row.sequence}"] = f"{total - len(numbered)} of {total}"
-            faults.extend(_changed(row, numbered, look))
             faults.extend(_content(row, found[row.subject, row.sequence], look))
+            faults.extend(_changed(row, numbered, look))
     if missing:
         faults.append(_missing(rows["dataset"].iloc[0], missing))
     faults.extend(copies.find(rows, found, look.deep))

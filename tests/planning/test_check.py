@@ -185,6 +185,25 @@ def test_sequences_whose_frames_changed_are_listed_with_the_command_that_crops_t
     assert check() == []
 
 
+def test_links_to_frames_that_are_gone_are_faults_among_the_others(run, twin, tmp_path):
+    rows, check = run
+    files = [list(frame_files(twin / folder).values()) for folder in rows["frames"]]
+    gone = files[0][4:6]
+    for file in gone:
+        file.unlink()
+        file.symlink_to("/nowhere/frame.jpg")
+    files[1][4].write_bytes(files[1][4].read_bytes() + b"\0")
+    changed = f"casme2 {rows['subject'][1]}/{rows['sequence'][1]}: its frames have changed since "
+    broken, other = check()
+    assert broken == f"{gone[0]}: cannot be read (No such file or directory); restore the frame"
+    assert other.startswith(changed)
+    _, faults = look_at(twin, cropped=recorded_crops(tmp_path / "results/crops/casme2"))  # reads all frames
+    assert [fault for fault in dict.fromkeys(faults) if "cannot be read" in fault] == [
+        f"{file}: cannot be read (No such file or directory); restore the frame" for file in gone
+    ]
+    assert any(fault.startswith(changed) for fault in faults)
+
+
 def test_data_that_moved_have_not_changed(twin, tmp_path):
     crop_all(twin, tmp_path / "crops")
     moved = Path(shutil.copytree(twin, tmp_path / "elsewhere"))  # keeps times
