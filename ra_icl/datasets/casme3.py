@@ -1,5 +1,6 @@
 """CAS(ME)³ part A (30 fps): a sheet of labels; one file may hold several expressions."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +24,8 @@ def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.Data
     `faults`. Raises InputError if the file cannot be read or lacks a column.
     """
     table = index.read_table(annotation, ("Subject", "Filename", *_TIMING), sheet="label")
-    folder_of = partial(_folder, frames, _by_lower_case(frames), {})
+    clips = {name.lower() for name in folders.names(frames)}
+    folder_of = partial(_folder, frames, clips, folders.finder())
     return index.read_rows(table, annotation, partial(_row, folder_of), faults)
 
 
@@ -36,10 +38,6 @@ def depth_folder(frames: Path) -> Path:
     if frames.name.lower() == "color":
         return find(frames.parent, "depth")
     return find(frames.parent.parent, "depth", frames.name)
-
-
-def _by_lower_case(folder: Path) -> dict[str, str]:
-    return {name.lower(): name for name in folders.names(folder)}
 
 
 def _row(folder_of, source: str, cells: pd.Series) -> dict:
@@ -57,13 +55,9 @@ def _row(folder_of, source: str, cells: pd.Series) -> dict:
 
 
 def _folder(
-    frames: Path, names: dict[str, str], videos: dict, subject: str, letter: str, onset: int, source: str
+    frames: Path, clips: set[str], find: Callable[..., Path], subject: str, letter: str, onset: int, source: str
 ) -> Path:
-    """The sequence's frame folder; `videos` caches the video folders of each subject."""
-    clip = names.get(f"{subject}_{letter}_{onset}".lower())
-    if clip:
-        return frames / clip
-    parent = frames / names.get(subject.lower(), subject)
-    if subject not in videos:
-        videos[subject] = _by_lower_case(parent)
-    return index.below(parent, videos[subject].get(letter, letter), "color", source=source)
+    """The sequence's frame folder; clips: what `frames` holds, in lower case."""
+    index.below(frames / subject, letter, "color", source=source)
+    clip = f"{subject}_{letter}_{onset}"
+    return find(frames, clip) if clip.lower() in clips else find(frames, subject, letter, "color")

@@ -26,14 +26,24 @@ def is_folder(entry: os.DirEntry) -> bool:
 def finder() -> Callable[..., Path]:
     """A function (folder, *names) that joins the names as they are on disk, and lists each folder once.
 
-    A name that does not exist is taken in another case if just one folder has it; else as it is.
+    Of folders whose names differ in case alone, such as spNO.1 and spNo.1, the one that holds the rest of the names is
+    taken; of several that do, that of the exact names; if that does not decide, the names are taken as they are. So is
+    a name that does not exist.
     """
     listed = cache(names)
 
     def find(folder: Path, *wanted: str) -> Path:
+        places: list[tuple[tuple[bool, ...], Path]] = [((), folder)]  # in which names the case differs, and the path
         for name in wanted:
-            alike = [held for held in listed(folder) if held.lower() == name.lower()]
-            folder = folder / (alike[0] if len(alike) == 1 else name)
-        return folder
+            alike = [
+                ((*differs, held != name), place / held)
+                for differs, place in places
+                for held in listed(place)
+                if held.lower() == name.lower()
+            ]
+            places = alike or [((*differs, False), place / name) for differs, place in places]
+        nearest = min(differs for differs, _ in places)
+        best = [place for differs, place in places if differs == nearest]
+        return best[0] if len(best) == 1 else folder.joinpath(*wanted)
 
     return find

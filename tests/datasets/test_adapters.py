@@ -10,6 +10,7 @@ import pytest
 from openpyxl import Workbook
 
 from ra_icl.datasets import casme2, casme3, samm, smic
+from ra_icl.datasets.folders import finder
 from ra_icl.datasets.frames import sequence_frames
 from ra_icl.datasets.index import (
     COLUMNS,
@@ -395,6 +396,30 @@ def test_casme3_several_expressions_in_one_file_and_mixed_case(tmp_path):
     assert list(index["emotion"]) == ["others", "others", "happy"]
     assert list(index["frames"]) == [f"part_A/{folder}/color" for folder in ("spNO.1/a", "spNO.1/a", "spNo.2/J")]
     assert set(index["fps"]) == {30}
+
+
+def test_casme3_files_are_found_whatever_the_case_of_their_folders(tmp_path):
+    rows = [casme3_row("spNO.1", letter, 5, 7, 9) for letter in "abcd"]
+    options = casme3_root(tmp_path, *rows)
+    subject, other = tmp_path / "part_A" / "spNO.1", tmp_path / "part_A" / "spNo.1"  # as two archives unpack
+    touch(subject / "a" / "color")
+    touch(subject / "b" / "depth")
+    touch(other / "a" / "color")
+    touch(other / "b" / "Color")
+    touch(other / "C" / "COLOR")
+    folders = ["spNO.1/a/color", "spNo.1/b/Color", "spNo.1/C/COLOR", "spNO.1/d/color"]
+    assert list(build_index("casme3", options)["frames"]) == [f"part_A/{folder}" for folder in folders]
+
+
+def test_of_folders_that_differ_in_case_the_exact_one_is_taken_if_any(tmp_path):
+    touch(tmp_path / "one" / "sub01" / "EP02_01F")
+    touch(tmp_path / "one" / "Sub01" / "EP02_01F")
+    touch(tmp_path / "two" / "SUB01" / "a")
+    touch(tmp_path / "two" / "Sub01" / "a")
+    find = finder()
+    assert find(tmp_path / "one", "sub01", "EP02_01f") == tmp_path / "one/sub01/EP02_01F"
+    assert find(tmp_path / "two", "sub01", "a") == tmp_path / "two/sub01/a"  # nobody knows which
+    assert find(tmp_path / "one", "sub02", "EP02_01f") == tmp_path / "one/sub02/EP02_01f"
 
 
 def test_casme3_clip_edition_is_seen_folder_by_folder(tmp_path):
