@@ -1,5 +1,6 @@
 """CAS(ME)³ part A (30 fps): a sheet of labels; one file may hold several expressions."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from ra_icl.errors import Faults
 
 FPS = 30
 _TIMING = ("Onset", "Apex", "Offset", "emotion")
+_CLIP = re.compile(r"spno\.[0-9]+_.+_[0-9]+")  # a clip's folder, in lower case
 
 
 def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.DataFrame:
@@ -24,8 +26,8 @@ def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.Data
     `faults`. Raises InputError if the file cannot be read or lacks a column.
     """
     table = index.read_table(annotation, ("Subject", "Filename", *_TIMING), sheet="label")
-    clips = {name.lower() for name in folders.names(frames)}
-    folder_of = partial(_folder, frames, clips, folders.finder())
+    held = {name.lower() for name in folders.names(frames)}
+    folder_of = partial(_folder, frames, held, folders.finder())
     return index.read_rows(table, annotation, partial(_row, folder_of), faults)
 
 
@@ -55,9 +57,13 @@ def _row(folder_of, source: str, cells: pd.Series) -> dict:
 
 
 def _folder(
-    frames: Path, clips: set[str], find: Callable[..., Path], subject: str, letter: str, onset: int, source: str
+    frames: Path, held: set[str], find: Callable[..., Path], subject: str, letter: str, onset: int, source: str
 ) -> Path:
-    """The sequence's frame folder; clips: what `frames` holds, in lower case."""
+    """The sequence's frame folder; if it is missing, where it would be in the edition that is there.
+
+    held: what `frames` holds, in lower case.
+    """
     index.below(frames / subject, letter, "color", source=source)
     clip = f"{subject}_{letter}_{onset}"
-    return find(frames, clip) if clip.lower() in clips else find(frames, subject, letter, "color")
+    missing = subject.lower() not in held and any(map(_CLIP.fullmatch, held))
+    return find(frames, clip) if missing or clip.lower() in held else find(frames, subject, letter, "color")
