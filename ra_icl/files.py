@@ -22,7 +22,7 @@ TENSOR_TYPES = (
     *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
     *("float16", "float32", "float64"),
 )
-RERUN = "delete it and run again"
+RERUN = "if a run wrote it, delete it and run again"  # else it is a file of the user's own
 _METADATA_CHECKSUM = "sha256_of_metadata"
 
 
@@ -118,7 +118,7 @@ def read_json(path: str | Path) -> Any:
     except FileNotFoundError as error:
         raise InputError(f"{path}: is missing; check its name, or run the step that makes it") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read as JSON ({error}); delete it and run again") from error
+        raise InputError(f"{path}: cannot be read as JSON ({error}); {RERUN}") from error
 
 
 def write_csv(path: str | Path, frame) -> None:
@@ -202,7 +202,7 @@ def open_tensors(path: str | Path, framework: str = "numpy") -> Iterator["Tensor
         with safe_open(path, framework=framework) as file:
             yield TensorFile(Path(path), file)
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete it and run again") from error
+        raise InputError(f"{path}: cannot be read ({error}); {RERUN}") from error
 
 
 class TensorFile:

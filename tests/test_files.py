@@ -106,7 +106,8 @@ def test_metadata_with_another_byte_are_refused_and_older_files_without_a_checks
     for place in range(start, end):
         path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
         with pytest.raises(
-            InputError, match=r"(its metadata are damaged|cannot be read) \(.*; delete it and run again"
+            InputError,
+            match=r"(its metadata are damaged|cannot be read) \(.*; if a run wrote it, delete it and run again",
         ):
             files.load_tensors(path)
     older = json.dumps({"metadata": read, "sha256": {"EP01": files.checksum(values(3, 4))}})

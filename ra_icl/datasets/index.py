@@ -40,31 +40,31 @@ _NUMBERS = {"int64": "[0-9]{1,15}", "Int64": "([0-9]{1,15})?", "float64": "([0-9
 _KEY = ["dataset", "subject", "sequence"]
 _NAME_BYTES, _PATH_BYTES = 255, 2000  # of a file's name on all common file systems, and of a path below a dataset's
 
-_AGAIN = "delete it and run again"
+_GIVE_INDEX = "give the index CSV that `ra-icl index` writes; if it is one, make it again"
 _SEQUENCE = {"where": "CASME2-coding-20140508.xlsx, row 60: sub05/EP02_07"}
 
 NO_INDEX = FaultKind(
     "index-unreadable",
     "cannot be read as an index ({reason})",
-    _AGAIN,
+    _GIVE_INDEX,
     {"where": "results/index/samm.csv", "reason": "EOF inside string starting at row 3"},
 )
 INDEX_CHANGED = FaultKind(
     "index-changed",
     "is not as it was written: its checksum differs from that in {checksum}",
-    _AGAIN,
+    files.RERUN,
     {"where": "results/index/samm.csv", "checksum": "samm.csv.sha256"},
 )
 INDEX_COLUMN = FaultKind(
     "index-column-missing",
     "lacks the column {columns}",
-    _AGAIN,
+    _GIVE_INDEX,
     {"where": "results/index/samm.csv", "columns": "fps"},
 )
 INDEX_NUMBER = FaultKind(
     "index-number",
     "{column} is {cell!r}, which is no number of an index",
-    _AGAIN,
+    _GIVE_INDEX,
     {"where": "results/index/samm.csv", "column": "onset", "cell": "4x6"},
 )
 LISTED_TWICE = FaultKind(

@@ -41,7 +41,7 @@ def crop_depth(
         name = f"{row.dataset} {row.subject}/{row.sequence}"
         info = cropped.get(row.sequence)
         if info is None:
-            raise InputError(f"{crops}: does not hold {name}; delete it and run again")
+            raise InputError(f"{crops}: does not hold {name}; {files.RERUN}")
         positions = wanted(row, info["frames"])
         numbers = [info["frames"][position] for position in positions]
         frame_size = _frame_size(row, root)

@@ -132,7 +132,7 @@ def _sampled(crops: Path, index: pd.DataFrame, sampling: Sampling, depth: Path |
             info = source.metadata.get("sequences", {}).get(row.sequence, {})
             numbers = info.get("frames", [])
             if not numbers or row.sequence not in source.names or source.shape(row.sequence)[0] != len(numbers):
-                raise InputError(f"{crops}: does not hold {key} whole; delete it and run again")
+                raise InputError(f"{crops}: does not hold {key} whole; {files.RERUN}")
             _require_range(crops, row, info)
             clip = source.get(row.sequence, verify=True)
             used = used_frames(numbers, row.apex, sampling, key)

@@ -135,7 +135,7 @@ def stored_flow(table: pd.DataFrame, folder: Path) -> StoredFlow:
 
 def _checksum(file: TensorFile, name: str) -> str:
     if name not in file.checksums:
-        raise InputError(f"{file.path}: {name} has no checksum; delete the file and run again")
+        raise InputError(f"{file.path}: {name} has no checksum; {RERUN}")
     return file.checksums[name]
 
 

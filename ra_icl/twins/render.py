@@ -38,7 +38,9 @@ def render(dataset: str, root: str | Path, options: TwinOptions) -> None:
     """
     root = Path(root)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise InputError(f"{root}: already exists, and twins overwrite nothing; delete it and run again")
+        raise InputError(
+            f"{root}: already exists, and twins overwrite nothing; name another folder, or delete it if it holds a twin"
+        )
     planned = clips(dataset, options)
     cv2.setNumThreads(1)
     root.parent.mkdir(parents=True, exist_ok=True)

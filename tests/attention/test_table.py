@@ -89,7 +89,7 @@ def test_what_does_not_fit_is_one_line(tmp_path):
     with pytest.raises(InputError, match="rows from datasets and twins in one table; make one of each"):
         build_attention([measures("m2"), measures("m6", source="datasets")], {})
     measures("m6").drop(columns="mirror").to_csv(tmp_path / "old.csv", index=False)
-    with pytest.raises(InputError, match=r"old\.csv: has no column mirror; delete it and run again"):
+    with pytest.raises(InputError, match=r"old\.csv: has no column mirror; if a run wrote it, delete it and run again"):
         write_attention([tmp_path / "old.csv"], tmp_path / "attention", {})
     measures("m6")[:0].to_csv(tmp_path / "none.csv", index=False)
     with pytest.raises(InputError, match=r"none\.csv: holds no rows"):

@@ -514,7 +514,10 @@ def test_an_index_that_lost_a_row_is_refused(tmp_path):
     assert path.with_name("casme2.csv.sha256").read_text() == f"{sha256(path.read_bytes()).hexdigest()}  casme2.csv\n"
     whole = path.read_bytes()
     path.write_bytes(whole[: whole.rindex(b"\n", 0, -1) + 1])
-    with pytest.raises(InputError, match=r"casme2\.csv: is not as it was written.* in casme2\.csv\.sha256; delete it"):
+    with pytest.raises(
+        InputError,
+        match=r"casme2\.csv: is not as it was written.* in casme2\.csv\.sha256; if a run wrote it, delete it",
+    ):
         read_index_csv(path)
     write_index_csv(path, index)
     assert path.read_bytes() == whole
@@ -578,18 +581,28 @@ def test_index_csv_faults_are_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.csv: cannot be read"):
         read_index_csv(tmp_path / "none.csv")
     write_csv(tmp_path / "a.csv", an_index().drop(columns=["apex", "fps"]))
-    with pytest.raises(InputError, match=r"a\.csv: lacks the column apex, fps"):
+    with pytest.raises(
+        InputError, match=r"a\.csv: lacks the column apex, fps; give the index CSV that `ra-icl index` "
+    ):
         read_index_csv(tmp_path / "a.csv")
     write_csv(tmp_path / "b.csv", an_index().astype({"onset": "str"}).assign(onset="x"))
     for cell in ("x", "1_000", "", "-5", "1e30", str(2**63)):
         write_csv(tmp_path / "b.csv", an_index().astype({"onset": "str"}).assign(onset=cell))
-        with pytest.raises(InputError, match=rf"b\.csv: onset is '{cell}', which is no number"):
+        with pytest.raises(InputError, match=rf"b\.csv: onset is '{cell}', which is no number of an index; give the "):
             read_index_csv(tmp_path / "b.csv")
     header, row = (tmp_path / "b.csv").read_text().splitlines()
     for text in (f"{header}\n{row},more\n", f"{header}\nsamm\n", f"{header},fps\n{row},3\n"):
         (tmp_path / "c.csv").write_text(text)
         with pytest.raises(InputError, match=r"c\.csv: cannot be read as an index \(a column twice, or a row"):
             read_index_csv(tmp_path / "c.csv")
+
+
+@pytest.mark.parametrize("content", ["subject,clip,onset,offset,emotion\np1,a,1,9,joy\n", '"', "", "\xff"])
+def test_nobody_is_told_to_delete_a_csv_of_their_own(tmp_path, content):
+    (tmp_path / "annotation.csv").write_text(content, encoding="latin-1")
+    with pytest.raises(InputError) as error:
+        read_index_csv(tmp_path / "annotation.csv")
+    assert error.value.faults[0].remedy.startswith("give the index CSV that `ra-icl index` writes; ")
 
 
 def test_validate_takes_an_empty_apex_and_both_ends():

@@ -371,7 +371,9 @@ def test_a_fold_that_does_not_say_what_it_was_fed_is_refused(tmp_path, key):
     data = {"predicted": 2, "flow": "d1", "all": {}}
     data.pop(key)
     path = write_fold(tmp_path, "samm-006", SAMM, data=data)
-    with pytest.raises(InputError, match=rf"samm-006\.json: key data\.{key} is missing; delete it and run again"):
+    with pytest.raises(
+        InputError, match=rf"samm-006\.json: key data\.{key} is missing; if a run wrote it, delete it and run again"
+    ):
         run([path], tmp_path / "out.json")
 
 
@@ -387,7 +389,7 @@ def test_metrics_are_read_back_and_an_old_file_is_refused_by_name(tmp_path):
     content = run([write_fold(tmp_path, "samm-006", SAMM)], out)
     assert read_metrics(out) == content
     files.write_json(out, {key: value for key, value in content.items() if key != "data"})
-    with pytest.raises(InputError, match=r"m6\.json: key data is missing; delete it and run again"):
+    with pytest.raises(InputError, match=r"m6\.json: key data is missing; if a run wrote it, delete it and run again"):
         read_metrics(out)
 
 

@@ -47,7 +47,8 @@ def test_a_value_of_another_type_is_named_by_its_key(tmp_path, place):
         before = before[part]
     for new in (True, {"x": 1} if not isinstance(before, dict) else [1], ["x" * 99]):
         write_json(path, with_value(FOLD, place, new))
-        line = rf"key {key}(\.0|\.x)? is .{{1,50}}, not (an? \w+|text)( or null)?; delete it and run again$"
+        remedy = "if a run wrote it, delete it and run again"
+        line = rf"key {key}(\.0|\.x)? is .{{1,50}}, not (an? \w+|text)( or null)?; {remedy}$"
         with pytest.raises(InputError, match=rf"^\S*fold\.json: {line}"):
             read_record(path)
 
@@ -61,7 +62,9 @@ def test_only_what_older_versions_left_out_may_be_missing(tmp_path, place):
     if key in OLDER or (place[0] == "versions" and len(place) > 1) or "all" in place[:-1]:
         assert read_record(path) == read_json(path)
         return
-    with pytest.raises(InputError, match=rf"^\S*fold\.json: key {key} is missing; delete it and run again$"):
+    with pytest.raises(
+        InputError, match=rf"^\S*fold\.json: key {key} is missing; if a run wrote it, delete it and run again$"
+    ):
         read_record(path)
 
 
@@ -71,7 +74,7 @@ def test_a_whole_record_is_returned_and_what_is_no_object_is_named(tmp_path):
     assert read_record(path) == FOLD
     for content in ([FOLD], 3, None):
         write_json(path, content)
-        with pytest.raises(InputError, match=r"fold\.json: holds .{1,50}, not an object; delete it"):
+        with pytest.raises(InputError, match=r"fold\.json: holds .{1,50}, not an object; if a run wrote it, delete it"):
             read_record(path)
     write_json(path, FOLD | {"classes": ["a"], "seeds": [0], "scores": {}, "confusion": {"composite": [[1, "2"]]}})
     with pytest.raises(InputError, match=r'key confusion\.composite\.0\.1 is "2", not an integer'):

@@ -110,7 +110,9 @@ def test_what_is_missing_is_named_and_no_file_written(tmp_path, caplog):
     out = tmp_path / "out.safetensors"
     with pytest.raises(InputError, match=r"casme3 spNO\.1/a_5: the depth of frame 7 is missing in .*depth"):
         crop_depth(crops, index, tmp_path, out, lambda row, numbers: [0, 2])
-    with pytest.raises(InputError, match=r"crops\.safetensors: does not hold casme3 spNO\.1/c_9; delete it"):
+    with pytest.raises(
+        InputError, match=r"crops\.safetensors: does not hold casme3 spNO\.1/c_9; if a run wrote it, delete it"
+    ):
         crop_depth(crops, index.assign(sequence=["c_9", "b_5"]), tmp_path, out, lambda row, numbers: [0])
     assert not out.exists()
     cv2.imwrite(str(tmp_path / "a/depth/8.png"), np.zeros(SHAPE, np.uint16))

@@ -130,7 +130,10 @@ def test_a_choice_that_cannot_be_used_is_one_line(tmp_path, small_method, group1
     write_workspace(tmp_path, subjects=2)
     content = read_json(group1)
     for wrong, words in (
-        ({key: value for key, value in content.items() if key != "overrides"}, "key overrides is missing; delete it"),
+        (
+            {key: value for key, value in content.items() if key != "overrides"},
+            "key overrides is missing; if a run wrote it, delete it",
+        ),
         (content | {"overrides": {"training": {"epoch": 3}}}, "--options: training.epoch: unknown key"),
     ):
         write_json(group1, wrong)

@@ -142,7 +142,7 @@ def test_a_constant_map_stays_finite():
 
 def test_a_flow_file_without_checksums_names_itself(flow_folder, stored):
     save_file({"c": stored["c"]}, flow_folder / "casme2" / "sub02.safetensors")
-    with pytest.raises(InputError, match=r"sub02\.safetensors: c has no checksum"):
+    with pytest.raises(InputError, match=r"sub02\.safetensors: c has no checksum; if a run wrote it, delete it"):
         load(flow_folder)
 
 

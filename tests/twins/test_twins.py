@@ -156,7 +156,9 @@ def test_another_process_renders_the_same_bits(dataset, rendered, tmp_path):
 
 
 def test_nothing_is_overwritten(rendered):
-    with pytest.raises(InputError, match="delete it"):
+    with pytest.raises(
+        InputError, match="already exists, and twins overwrite nothing; name another folder, or delete it if it holds"
+    ):
         twins.render("smic", rendered / "smic", SMALL)
     assert [path.name for path in rendered.iterdir() if path.name.startswith(".")] == []
 
