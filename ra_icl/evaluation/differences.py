@@ -75,9 +75,7 @@ def _parted(
     if repeated:
         raise InputError(f"differences: {repeated} is given twice; name each method's metrics once")
     if reference not in names:
-        raise InputError(
-            f"differences: no metrics of the reference {reference} given; add them, or give --reference"
-        )
+        raise InputError(f"differences: no metrics of the reference {reference} given; add them, or give --reference")
     if len(names) == 1:
         raise InputError(f"differences: only {reference} is given; name the metrics of a method to compare it with")
     places = {name: place for place, name in enumerate(order)}

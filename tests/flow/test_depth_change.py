@@ -137,7 +137,7 @@ def test_depth_that_does_not_belong_to_the_sampling_is_refused(subject):
     crops, depth, out = folder / "crops.safetensors", folder / "depth.safetensors", folder / "out.safetensors"
     with pytest.raises(InputError, match=r"out\.safetensors: sampling\.depth needs .*; give .* `ra-icl depth` writes"):
         flow_subject(crops, index, out, Sampling("apex", depth=True), FlowOptions())
-    with pytest.raises(InputError, match=r"depth\.safetensors: does not hold the depth of a as it was sampled; delete"):
+    with pytest.raises(InputError, match=r"depth\.safetensors: does not hold the depth of a as it was sampled; if"):
         flow_subject(crops, index, out, Sampling("apex", depth=True), FlowOptions(), depth=depth)
     assert not out.exists()
 
