@@ -1,14 +1,6 @@
 # Targets that this config has nothing for end in one line that says what they need; Snakemake alone would say that no
 # rule produces them. Included last: what another file has made a rule of is left as it is.
 
-
-def refuse(target, need):
-    """The input of a target that cannot be made: ends the run when it is asked for, and only then."""
-    return lambda wildcards: sys.exit(
-        f"ra-icl: error: target {target}: nothing in this config makes it; it needs {need}"
-    )
-
-
 METHODS = [name for name, method in config["methods"].items() if method is not None]
 REMOVED = config["methods"].keys() - set(METHODS)
 

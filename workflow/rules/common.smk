@@ -281,14 +281,3 @@ def shown_figures():
 def shown_folds():
     """The CSV of every fold behind those tables and figures."""
     return [f"<results>/folds/{path}" for run in plan.runs() for path in plan.fold_files(*run)]
-
-
-def announce_results():
-    """Say what there is to look at, whichever run made it: this one may have made a part of it, or nothing."""
-    tables = [path.with_suffix(".md") for path in sorted(RESULTS.glob("tables/[!.]*.csv"))]
-    seen = {"Figures": "figures/**/[!.]*.png", "Quality control": "qc/[!.]*.html"}
-    seen |= {"Choices": "selection/*/*/[!.]*.json", "Models": "models/*/[!.]*.safetensors"}
-    seen = {title: sorted(RESULTS.glob(pattern)) for title, pattern in seen.items()}
-    for title, found in {"Tables": tables, **seen}.items():
-        if found:
-            print(f"{title} so far: " + "  ".join(map(str, found)))
