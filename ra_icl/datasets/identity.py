@@ -102,7 +102,7 @@ def find(rows: pd.DataFrame, root: Path, annotation: object) -> Faults:
 
 
 def shared_folders(rows: pd.DataFrame, root: Path, annotation: object) -> Faults:
-    """Each row of CASME II or SAMM, where a clip has a folder of its own, whose folder is that of an earlier row.
+    """A fault for each row of CASME II or SAMM that has the same folder as an earlier one; every clip has its own.
 
     rows: an index of it, as for `find`.
     """

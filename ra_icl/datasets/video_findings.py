@@ -3,7 +3,7 @@
 from math import isnan
 from pathlib import Path
 
-from ra_icl.datasets.videos import pixel_aspect, timeline_of
+from ra_icl.datasets.videos import timeline_of
 from ra_icl.errors import FaultKind, Faults
 
 CUT_OFF = FaultKind(
@@ -45,8 +45,8 @@ def video_findings(video: Path, fps: float | None) -> Faults:
     found = Faults()
     if timeline.cut:
         found.append(CUT_OFF.at(video, seconds=f"{timeline.end:.3f}"))
-    if (aspect := pixel_aspect(video)) != 1:
-        found.append(NOT_SQUARE.at(video, ratio=float(aspect)))
+    if timeline.aspect != 1:
+        found.append(NOT_SQUARE.at(video, ratio=float(timeline.aspect)))
     gaps = [after - before for before, after in zip(timeline.times, timeline.times[1:], strict=False)]
     if not gaps:
         return found

@@ -68,17 +68,18 @@ class VideoFrame:
 
 @dataclass(frozen=True)
 class Timeline:
-    """When the frames of a video are shown.
+    """When the frames of a video are shown, and what else its header tells of all of them.
 
     count: of the frames. times: seconds since the first frame, ascending; empty if the file does not tell, or tells
-    times that go back. end: when the last frame ends. unit: how finely the file tells times, in seconds. cut: whether
-    the end of the file is missing, as far as it tells.
+    times that go back. end: when the last frame ends. unit: how finely the file tells times, in seconds. aspect: how
+    many times as wide as high the pixels are, as far as it tells. cut: whether its end is missing, likewise.
     """
 
     count: int
     times: tuple[float, ...]
     end: float
     unit: float
+    aspect: Fraction
     cut: bool = False
 
 
@@ -115,7 +116,7 @@ def timeline_of(path: Path) -> Timeline:
 @lru_cache(maxsize=256)
 def _timeline(path: Path, size: int, changed: int) -> Timeline:
     with _opened(path) as (container, stream):
-        unit = float(stream.time_base or 1)
+        unit, aspect = float(stream.time_base or 1), stream.sample_aspect_ratio or Fraction(1)
         kinds = {*container.format.name.split(","), stream.codec_context.name}
         found, cut = (None, False) if kinds & _COUNTED_BY_DECODING else _packet_times(container, stream)
         told = _told_seconds(container, stream)
@@ -125,7 +126,7 @@ def _timeline(path: Path, size: int, changed: int) -> Timeline:
         raise UNREADABLE.error(path, reason="it has no frames")
     starts = [start for start, _ in found]
     if None in starts or starts != sorted(starts):
-        return Timeline(len(found), (), 0.0, unit)
+        return Timeline(len(found), (), 0.0, unit, aspect)
     lasting = found[-1][1] or (starts[-1] - starts[0]) / max(len(starts) - 1, 1)
     times = tuple((start - starts[0]) * unit for start in starts)
     end = times[-1] + lasting * unit
@@ -133,7 +134,7 @@ def _timeline(path: Path, size: int, changed: int) -> Timeline:
     # The last frame's duration is often not written; what is told includes the time before the first frame.
     latest = starts[0] * unit + end + 1.5 * max(longest, lasting * unit)
     cut |= latest < told or _lacks_the_end_of_an_avi(path, size)
-    return Timeline(len(found), times, end, unit, cut)
+    return Timeline(len(found), times, end, unit, aspect, cut)
 
 
 def _packet_times(container: Any, stream: Any) -> tuple[list[tuple[int, int]] | None, bool]:
@@ -171,12 +172,6 @@ def has_16_bits(path: Path) -> bool:
     """Whether the frames of a video are stored with 16 bits a level. Raises InputError if it is no video."""
     with _opened(path) as (_, stream):
         return is_deep(stream.codec_context.format)
-
-
-def pixel_aspect(path: Path) -> Fraction:
-    """How many times as wide as high a video's pixels are, as far as it tells. Raises InputError if it is no video."""
-    with _opened(path) as (_, stream):
-        return stream.sample_aspect_ratio or Fraction(1)
 
 
 def read_video(frames: Sequence[VideoFrame], grey: bool) -> Iterator[Picture]:

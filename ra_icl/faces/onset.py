@@ -97,4 +97,5 @@ def _faults(found: Found, options: FaceOptions, name: str) -> Faults:
     sides = [str(round(side)) for (_, _, side), _ in found.others]
     values |= {"number": 1 + len(sides), "rule": rule, "taken": round(found.box[2]), "others": " and ".join(sides)}
     (other_rule,) = _RULES.keys() - {options.choose}
-    return Faults([*faults, SEVERAL.at(name, **values, other_rule=other_rule)])
+    faults.append(SEVERAL.at(name, **values, other_rule=other_rule))
+    return faults

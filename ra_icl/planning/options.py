@@ -186,7 +186,7 @@ def _remedy(cls: type, fault: Mapping[str, Any]) -> str:
 def _meant(kind: Any, key: str) -> str:
     """What an unknown key of the option class `kind` was meant to be: a key alike, else one further down; "" if none.
 
-    One further down must have a name of its own: of several, nobody can tell which was meant.
+    A key further down counts only if no other has its name: of several, nobody can tell which was meant.
     """
     paths = list(_paths(kind))
     names = [path[-1] for path in paths]

@@ -20,7 +20,8 @@ def mine(clone):
             folder = clone / "targets" / subject / emotion
             folder.mkdir(parents=True)
             for frame in range(1, 4):
-                grey = np.full((16, 16), 40 * SUBJECTS.index(subject) + 20 * level + frame, np.uint8)
+                shift = 40 * SUBJECTS.index(subject) + 20 * level + frame
+                grey = np.roll(np.arange(256, dtype=np.uint8), shift).reshape(16, 16)
                 cv2.imwrite(str(folder / f"{frame}.png"), grey)
             rows.append(f"{subject},{subject}/{emotion},1,3,2,{emotion}")
     (clone / "targets/annotation.csv").write_text("\n".join(rows))
