@@ -1,6 +1,6 @@
 """The baseline of CAS(ME)³ (Li et al., TPAMI 2022): AlexNet on flow, with or without depth.
 
-The text gives neither its network nor its training. The same laboratory's later code builds on AlexNet (Krizhevsky,
+Public code has neither its network nor its training. The same laboratory's later code builds on AlexNet (Krizhevsky,
 Sutskever, Hinton, 2012), here in torchvision's layout, with random weights. Its depth-flow is
 three-dimensional Lucas-Kanade; here the change of depth from onset to apex is a fourth channel beside TV-L1 flow.
 """
@@ -22,7 +22,7 @@ FED = "flow"
 
 @dataclass(frozen=True)
 class Settings(NetworkSettings):
-    """The baseline's settings: the paper and its code give none of them."""
+    """The baseline's settings, none of which is in the authors' public code."""
 
     size: Annotated[int, at_least(63), choice("AlexNet's usual input")] = 224
     optimiser: Annotated[Literal["adam", "sgd"], choice("plain SGD hardly moves an AlexNet of random weights")] = "adam"

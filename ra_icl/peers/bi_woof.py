@@ -19,11 +19,15 @@ FED = "flow"
 
 @dataclass(frozen=True)
 class Settings(Options):
-    """Bi-WOOF's settings."""
+    """Bi-WOOF's settings.
+
+    The function that fills the bins is not in the authors' code, which gives it eight edges, from -180 to 135 degrees.
+    Here the eighth bin reaches from there to 180.
+    """
 
     blocks: Annotated[int, at_least(1), code("blocks along each side; the paper compares several numbers")] = 5
     overlap: Annotated[int, at_least(0), code("lines of pixels that a block reaches into each neighbour")] = 1
-    bins: Annotated[int, at_least(1), code("bins of direction, which begin at -180 degrees")] = 8
+    bins: Annotated[int, at_least(1), code("bins of direction, of 45 degrees from -180")] = 8
     zero: Annotated[
         Literal["none", "median"],
         choice(

@@ -1,8 +1,8 @@
 """Dual-Inception network (Zhou, Mao, Xue, FG 2019).
 
-u and v between the onset and the middle frame, no apex, a stream of two inception blocks each. The authors' code keeps
-the epoch of the best validation loss, on subjects of the test subject's own database; here the last epoch is taken, as
-for every method.
+u and v between the onset and the middle frame, no apex, a stream of two inception blocks each. The authors' code trains
+on the two databases that the test subject is not in, and keeps the epoch of the best validation loss on the others of
+the subject's own; here all other subjects train and the last epoch is taken, as for every method.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """OFF-ApexNet: optical flow features from apex frame network (Gan, Liong, Yau, Huang, Tan, 2019).
 
-u and v of onset and apex, a stream each, joined in two fully connected layers. The paper counts 2.77 million weights;
-the published layout, five layers that learn, gives 2.66 million.
+u and v of onset and apex, a stream each, joined in two fully connected layers. The authors count 2.77 million weights
+in five layers; this layout, that of another group's re-implementation, has 2.66 million.
 """
 
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ class Settings(NetworkSettings):
     optimiser: Annotated[Literal["adam", "sgd"], code("Adam")] = "adam"
     learning_rate: Annotated[float, above(0), code("learning rate")] = 1e-4
     momentum: Annotated[float, at_least(0), choice("Adam has none")] = 0.0
-    weight_decay: Annotated[float, at_least(0), choice("none; one re-implementation has 1e-3")] = 0.0
+    weight_decay: Annotated[float, at_least(0), code("none; another re-implementation has 1e-3")] = 0.0
     batch: Annotated[int, at_least(1), choice("as in STSTNet by the same authors; re-implementations: 32, 64")] = 256
-    shuffle: Annotated[bool, choice("not known; shuffled steps differ between seeds")] = True
+    shuffle: Annotated[bool, code("shuffled")] = True
     epochs: Annotated[int, at_least(1), code("epochs")] = 3000
     top: Annotated[float, above(0), choice("not known: each component of each map runs from 0 to this value")] = 1.0
     relu: Annotated[bool, choice("after the convolutions; the re-implementation of this layout has none there")] = True
-    hidden: Annotated[int, at_least(1), paper("units of both fully connected layers")] = 1024
+    hidden: Annotated[int, at_least(1), code("units of both fully connected layers")] = 1024
     dropout: Annotated[float, at_least(0), below(1), code("after both")] = 0.5
 
 

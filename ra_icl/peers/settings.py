@@ -11,7 +11,7 @@ Origin = Literal["paper", "code", "choice"]
 
 @dataclass(frozen=True)
 class Setting(Help):
-    """What a setting means, and its origin: the paper, the authors' public code, or a choice of ours."""
+    """What a setting means, and its origin: the paper, public code, or a choice of ours."""
 
     origin: Origin
 
@@ -22,7 +22,7 @@ def paper(text: str) -> Setting:
 
 
 def code(text: str) -> Setting:
-    """A setting whose default is read in the authors' public code, and not stated in their paper."""
+    """A setting whose default is read in public code: the authors', unless the peer's file names others."""
     return Setting(text, "code")
 
 
@@ -44,7 +44,7 @@ class NetworkSettings(Options):
     momentum: float  # of sgd
     weight_decay: float
     batch: int
-    shuffle: bool  # whether the sequences of an epoch are shuffled
+    shuffle: bool  # whether the sequences of an epoch are shuffled, else they come class by class
     epochs: int
 
     def __post_init__(self) -> None:

@@ -4,6 +4,10 @@ Flow and strain of onset and apex as one image of 28 x 28 pixels. Three convolut
 followed by the same layers and then concatenated, so that they are one convolution of 16 maps: the same function, with
 initial weights drawn alike, in fewer steps.
 
+The authors have published a MATLAB program, which their paper used, and one for PyTorch, whose settings are taken where
+the paper states none. The MATLAB one also subtracts the mean training image, decays weights, shuffles once and leaves
+out an incomplete batch, so that a fold trains on the same 256 sequences in all its epochs.
+
 This layout has 1,683 weights and biases, as the authors' PyTorch code and their published weights have: 448 of the
 convolutions, 32 of batch normalisation, 1,203 of the classifier. The paper counts 1,670 and does not say how; one bias
 for each stream in place of one for each map would give that number.
@@ -33,9 +37,9 @@ class Settings(NetworkSettings):
     optimiser: Annotated[Literal["adam", "sgd"], code("Adam")] = "adam"
     learning_rate: Annotated[float, above(0), paper("learning rate")] = 5e-5
     momentum: Annotated[float, at_least(0), choice("Adam has none")] = 0.0
-    weight_decay: Annotated[float, at_least(0), code("none in PyTorch; MATLAB's default is 1e-4")] = 0.0
+    weight_decay: Annotated[float, at_least(0), code("none in PyTorch; 1e-4 in MATLAB, by default")] = 0.0
     batch: Annotated[int, at_least(1), code("sequences per step")] = 256
-    shuffle: Annotated[bool, choice("the PyTorch code does not shuffle; shuffled steps differ between seeds")] = True
+    shuffle: Annotated[bool, choice("each epoch; code: never in PyTorch, once in MATLAB")] = True
     epochs: Annotated[int, at_least(1), paper("500; the PyTorch code has 800")] = 500
     padding: Annotated[int, between(1, 2), paper("of the convolutions: 1, 'same'; the PyTorch code has 2")] = 1
     dropout: Annotated[float, at_least(0), below(1), code("after max-pooling")] = 0.5

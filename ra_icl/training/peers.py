@@ -85,7 +85,8 @@ class NetworkTraining:
 
     maps: (S, C, H, W). held_out: likewise, predicted after the last epoch, with `keep_epochs` after each. An epoch goes
     once through the sequences in steps of `settings.batch`, the last of which may be smaller, as PyTorch's DataLoader
-    makes them.
+    makes them. Without `settings.shuffle` it goes class by class, because code that does not shuffle reads a folder for
+    each class.
     """
 
     def __init__(
@@ -132,9 +133,10 @@ class NetworkTraining:
     def epoch(self) -> None:
         """One pass over the training sequences; notes the mean loss and the share that was classified rightly."""
         count, curve = len(self.labels), self.record["curve"]
-        order = torch.arange(count, device=self.device)
         if self.settings.shuffle:
             order = torch.randperm(count, generator=self.generator, device=self.device)
+        else:
+            order = torch.argsort(self.labels, stable=True)
         sums = torch.zeros(2, device=self.device)
         for rows in order.split(self.settings.batch):
             sums += self.step(rows)

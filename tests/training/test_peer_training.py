@@ -23,13 +23,17 @@ def peer_options(**peer):
     return from_mapping(MethodOptions, training_options(method))
 
 
+SMALL = {"name": "ststnet", "size": 10, "epochs": 3, "batch": 2, "learning_rate": 0.01}
+
+
 @pytest.fixture
 def ststnet():
-    return peer_options(name="ststnet", size=10, epochs=3, batch=2, learning_rate=0.01)
+    return peer_options(**SMALL)
 
 
-def test_a_fold_of_a_peer_is_that_of_a_plain_loop(tmp_path, ststnet):
-    maps = write_workspace(tmp_path, instances=3, size=10)
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_fold_of_a_peer_is_that_of_a_plain_loop(tmp_path, shuffle):
+    maps, ststnet = write_workspace(tmp_path, sequences=4, instances=3, size=10), peer_options(**SMALL, shuffle=shuffle)
     out = train_fold(tmp_path, ststnet, keep_epochs=True)
     rows, record = pd.read_csv(out), read_json(out.with_suffix(".json"))
 
@@ -41,14 +45,14 @@ def test_a_fold_of_a_peer_is_that_of_a_plain_loop(tmp_path, ststnet):
     network = peer.module.network(3, peer.settings).to(**layout)
     train = torch.stack([value for (subject, _), value in middle.items() if subject == "sub02"])
     inputs = torch.empty_like(train, **layout)
-    for sequence in range(3):
+    for sequence in range(4):
         for channel in range(3):
             one = train[sequence, channel]
             inputs[sequence, channel] = (one - one.min()) / (one.max() - one.min()) * 255
-    labels = torch.tensor([0, 1, 2])  # the emotions of write_workspace go round
+    labels = torch.tensor([1, 2, 0, 1])  # the emotions of write_workspace go round
     adam = torch.optim.Adam(network.parameters(), lr=0.01)
     for _ in range(3):
-        order = torch.randperm(3, generator=generator)
+        order = torch.randperm(4, generator=generator) if shuffle else torch.tensor([2, 0, 3, 1])  # class by class
         for batch in (order[:2], order[2:]):
             adam.zero_grad()
             functional.cross_entropy(network(inputs[batch]), labels[batch]).backward()
@@ -58,7 +62,7 @@ def test_a_fold_of_a_peer_is_that_of_a_plain_loop(tmp_path, ststnet):
     expected = network(peer.module.prepare(held_out, peer.settings)).softmax(dim=1).detach().numpy()
     np.testing.assert_allclose(rows[["p0", "p1", "p2"]], expected, atol=1e-5)
 
-    assert (record["selection"], record["epoch"], record["steps"], record["images"]) == ("last", 3, 6, 9)
+    assert (record["selection"], record["epoch"], record["steps"], record["images"]) == ("last", 3, 6, 12)
     assert record["settings"]["epochs"] == {"value": 3, "from": "config"}
     assert record["settings"]["size"] == {"value": 10, "from": "config"}
     assert record["settings"]["weight_decay"] == {"value": 0.0, "from": "code"}
