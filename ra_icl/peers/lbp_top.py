@@ -25,8 +25,8 @@ CODES = 16  # patterns of four neighbours; those that are not uniform are kept a
 class Settings(Options):
     """LBP-TOP's settings. "paper" is the challenge's guideline, which also gives the 4 neighbours and the 10 frames.
 
-    It lists "RXY, RXT, RYT = {1, 1, 4}". To read these as the usual radii along X, Y and T, and to count all 16 patterns,
-    is our choice. Frames are chosen by the method's sampling.
+    It lists "RXY, RXT, RYT = {1, 1, 4}". It is our choice to read these as the usual radii along X, Y and T, and to
+    count all 16 patterns. Frames are chosen by the method's sampling.
     """
 
     size: Annotated[int, at_least(5), choice("side of the frames in pixels; the size of the crops is not stated")] = 112
