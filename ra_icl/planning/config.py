@@ -1,7 +1,6 @@
 """The config: files on top of each other, checked, and slices of it as text."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,6 @@ from ra_icl.planning.methods import merge, resolve_methods
 from ra_icl.planning.options import from_mapping, json_schema
 from ra_icl.planning.places import expand_paths
 from ra_icl.planning.settings import Config
-
-LARGEST = 100_000  # values in a file, counting each as often as its aliases repeat it
 
 
 def check_config(config: Mapping[str, Any]) -> Config:
@@ -72,7 +69,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
         root = loader.get_single_node()
-        _refuse_huge(root, path)
         _refuse_twice(root, path)
         found = loader.construct_document(root) if root else {}
     except InputError:
@@ -93,22 +89,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
         return f"line {error.problem_mark.line + 1}: {error.problem}"
     return "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
-
-
-def _refuse_huge(root: yaml.Node | None, path: Path) -> None:
-    """Raise InputError for aliases that hold themselves, or that stand for more values than any config has."""
-    sizes: dict[int, float] = {}
-
-    def size(node: yaml.Node) -> float:
-        if id(node) not in sizes:
-            sizes[id(node)] = math.inf  # until it is known: a node inside itself has no end
-            children = node.value if isinstance(node, yaml.CollectionNode) else ()
-            pairs = (child if isinstance(child, tuple) else (child,) for child in children)
-            sizes[id(node)] = 1 + sum(size(child) for pair in pairs for child in pair)
-        return sizes[id(node)]
-
-    if root and size(root) > LARGEST:
-        raise InputError(f"{path}: its aliases (&name and *name) stand for more than {LARGEST} values; write them out")
 
 
 def _refuse_twice(node: yaml.Node | None, path: Path, where: str = "") -> None:

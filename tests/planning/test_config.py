@@ -217,10 +217,6 @@ def test_the_plan_checks_what_a_fold_will_check():
     assert make_plan(config).methods["m9"]["model"]["regions"]["heads"] == 9
 
 
-# 9^9 values in nine lines.
-BOMB = "a0: &a0 [0]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10))
-
-
 @pytest.mark.parametrize(
     ("text", "line"),
     [
@@ -243,8 +239,7 @@ BOMB = "a0: &a0 [0]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]
         (f"seeds: [{'9' * 5000}]", "cannot be read as YAML"),
         ("a: " + "[" * 3000, "nested too deeply"),
         ("a: " + "{a: " * 900 + "1" + "}" * 900, "nested too deeply"),
-        ("base: &a {loss: *a}", "aliases (&name and *name) stand for more than 100000 values"),
-        (BOMB, "aliases (&name and *name) stand for more than 100000 values"),
+        ("base: &a {loss: *a}", "nested too deeply"),
     ],
     ids=lambda value: str(value)[:40],
 )
