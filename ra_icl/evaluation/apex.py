@@ -15,7 +15,7 @@ from ra_icl.datasets.index import TITLES, read_index_csv
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import caveats
 from ra_icl.evaluation.folds import SEQUENCE_KEY, class_count, read_fold
-from ra_icl.evaluation.intervals import LEAST_SUBJECTS, LEVEL, RESAMPLES, SEED
+from ra_icl.evaluation.intervals import LEAST_SUBJECTS, bootstrap
 from ra_icl.evaluation.metrics import summarise
 from ra_icl.files import RERUN
 from ra_icl.flow.sampling import Sampling, middle_instance, sample
@@ -134,15 +134,13 @@ def _interval(people: np.ndarray) -> tuple[float, float]:
     """The 95 % bootstrap interval of a hit rate, people drawn with replacement; people: (P, 2), hits of how many."""
     if len(people) < LEAST_SUBJECTS:
         return np.nan, np.nan
-    from scipy import stats  # here, as its import takes long
 
-    def rate(hits: np.ndarray, count: np.ndarray, axis: int) -> np.ndarray:
-        return hits.sum(axis) / count.sum(axis)
+    def rate(rows: np.ndarray) -> np.ndarray:
+        hits, of = np.moveaxis(people[rows].sum(-2), -1, 0)
+        return (hits / of)[None]
 
-    how = {"paired": True, "vectorized": True, "n_resamples": RESAMPLES, "batch": 1000, "confidence_level": LEVEL}
-    random = np.random.default_rng(SEED)
-    interval = stats.bootstrap(people.T, rate, method="percentile", random_state=random, **how).confidence_interval
-    return float(interval.low), float(interval.high)
+    low, high = bootstrap([np.arange(len(people))], rate)[0]
+    return float(low), float(high)
 
 
 def notes_of(first: Predicted, rows: pd.DataFrame, distances: pd.DataFrame) -> list[str]:

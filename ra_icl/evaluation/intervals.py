@@ -89,7 +89,7 @@ def score_intervals(subjects: Subjects) -> dict[str, tuple[float, float]]:
     """
     if len(subjects) < LEAST_SUBJECTS:
         return {}
-    ends = _bootstrap(subjects.strata(), lambda rows: _scores(subjects.matrices[rows].sum(-4)))
+    ends = bootstrap(subjects.strata(), lambda rows: _scores(subjects.matrices[rows].sum(-4)))
     return dict(zip(SCORES, ends.tolist(), strict=True))
 
 
@@ -100,7 +100,7 @@ def mean_interval(datasets: Sequence[str], values: np.ndarray) -> tuple[float, f
     """
     if len(values) < LEAST_SUBJECTS:
         return None
-    low, high = _bootstrap(strata_of(datasets), lambda rows: values[rows].mean(-1)[None])[0]
+    low, high = bootstrap(strata_of(datasets), lambda rows: values[rows].mean(-1)[None])[0]
     return float(low), float(high)
 
 
@@ -119,7 +119,7 @@ def compare(subjects: Subjects, others: Subjects) -> dict[str, Difference]:
     ends = np.full((len(SCORES), 2), nan)
     if len(subjects) >= LEAST_SUBJECTS:
         matrices = subjects.matrices
-        ends = _bootstrap(subjects.strata(), lambda rows: _difference(matrices[rows], others.matrices[rows]))
+        ends = bootstrap(subjects.strata(), lambda rows: _difference(matrices[rows], others.matrices[rows]))
     p_values = _permutation(subjects.matrices, others.matrices)
     found = zip(observed, *ends.T, p_values, strict=True)
     return {name: Difference(*map(float, values)) for name, values in zip(SCORES, found, strict=True)}
@@ -165,7 +165,7 @@ def _difference(matrices: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.round(difference, 12)  # equal differences have to compare as equal
 
 
-def _bootstrap(strata: list[np.ndarray], statistic: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def bootstrap(strata: list[np.ndarray], statistic: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """The ends (scores, 2) of the interval of `statistic`, which takes rows (..., subjects) to (scores, ...)."""
     from scipy import stats  # here, as its import takes longer than a table without intervals
 

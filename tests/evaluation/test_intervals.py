@@ -29,7 +29,7 @@ def naive_scores(matrices):
 @pytest.fixture
 def drawn(monkeypatch):
     """The rows (resamples, subjects) that the bootstraps of a test draw, in a list that fills itself."""
-    rows, bootstrap = [], intervals._bootstrap
+    rows, bootstrap = [], intervals.bootstrap
 
     def recording(strata, statistic):
         def of_rows(given):
@@ -38,7 +38,7 @@ def drawn(monkeypatch):
 
         return bootstrap(strata, of_rows)
 
-    monkeypatch.setattr(intervals, "_bootstrap", recording)
+    monkeypatch.setattr(intervals, "bootstrap", recording)
     monkeypatch.setattr(intervals, "RESAMPLES", 600)
     monkeypatch.setattr(intervals, "BATCH", 250)
     return rows
