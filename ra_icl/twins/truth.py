@@ -12,7 +12,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pandas as pd
 
 from ra_icl import files
 from ra_icl.errors import InputError
@@ -82,10 +81,6 @@ class Truth:
         """`region` as seen in a crop: (size, size) bool."""
         return _cut(self.region(role, position).astype(np.float32)[..., None], transform, size)[0] > 0.5
 
-    def crop_peaks(self, role: str, transform: list) -> np.ndarray:
-        """`peaks` in pixels of a crop: (T,)."""
-        return self.peaks(role) * float(np.sqrt(abs(np.linalg.det(np.array(transform)[:, :2]))))
-
 
 def truth_file(root: Path, subject: str, sequence: str) -> Path:
     """The file with the truth of a sequence, below the root of a twin."""
@@ -107,44 +102,6 @@ def read_truth(path: Path) -> Truth:
     fields = tensors["fields"].astype(np.float32)
     parts = tuple(map(tuple, record.get("parts", ())))
     return Truth(fields, tensors["intensity"], tuple(record["units"]), record["onset"], tuple(record["size"]), parts)
-
-
-def flow_errors(flow: Path, crops: Path, truth: Path) -> pd.DataFrame:
-    """Judge the estimated flow of one subject's sequences against the truth, frame by frame.
-
-    flow: file of `flow.subjects.flow_subject`. crops: file of `faces.crop.crop_subject` that it was made from. truth:
-    the twin's folder truth/{subject}. Returns a row per sampled frame: sequence, frame (its number); `motion`, the mean
-    true displacement in the active region, `error`, the mean endpoint error there, and `still`, the mean endpoint error
-    in the rest of the crop, all in pixels of the crop; `correlation` of estimate and truth in the active region.
-    Raises InputError if a file cannot be read, the crops lack a sequence or the head's motion was removed from them.
-    """
-    estimates, sampled = files.load_tensors(flow)
-    _, cropped = files.load_tensors(crops)
-    rows = []
-    for sequence, maps in estimates.items():
-        info = cropped.get("sequences", {}).get(sequence, {})
-        if "transform" not in info:
-            raise InputError(f"{crops}: does not hold {sequence}; give the crops that {flow} was made from")
-        if "head" in info:
-            raise InputError(f"{crops}: {sequence} is stabilised, its truth is not; crop with faces.stabilise: none")
-        true = read_truth(Path(truth, f"{sequence}.safetensors"))
-        active = true.crop_active(info["transform"], maps.shape[-1])
-        for number, field in zip(sampled["sequences"][sequence]["frames"], maps[:, :2].astype(np.float32), strict=True):
-            expected = true.crop_flow(number - true.onset, info["transform"], maps.shape[-1])
-            rows.append({"sequence": sequence, "frame": number} | _errors(field, expected, active))
-    return pd.DataFrame(rows)
-
-
-def _errors(estimate: np.ndarray, true: np.ndarray, active: np.ndarray) -> dict[str, float]:
-    off = np.linalg.norm(estimate - true, axis=0)
-    found, wanted = estimate[:, active].ravel(), true[:, active].ravel()
-    flat = not (found.std() and wanted.std())
-    return {
-        "motion": float(np.linalg.norm(true, axis=0)[active].mean()),
-        "error": float(off[active].mean()),
-        "still": float(off[~active].mean()),
-        "correlation": float("nan") if flat else float(np.corrcoef(found, wanted)[0, 1]),
-    }
 
 
 def _cut(image: np.ndarray, transform: list, size: int) -> np.ndarray:

@@ -242,4 +242,3 @@ def test_the_adapter_reads_back_the_plan_and_the_crop_shows_the_regions(options,
     half = [[0.5, 0.0, 0.0], [0.0, 0.5, 0.0]]
     region = truth.crop_region("first", half, 80)
     assert region.sum() == pytest.approx(truth.region("first")[:160, :160].sum() / 4, rel=0.15)
-    np.testing.assert_allclose(truth.crop_peaks("first", half), truth.peaks("first") / 2, rtol=1e-6)

@@ -6,19 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from ra_icl import files
 from ra_icl.datasets import protocols
 from ra_icl.datasets.frames import read_image, sequence_frames
 from ra_icl.errors import InputError
-from ra_icl.faces.crop import crop_sequence, crop_subject
+from ra_icl.faces.crop import crop_sequence
 from ra_icl.faces.options import FaceOptions
 from ra_icl.flow.maps import flow
 from ra_icl.flow.options import FlowOptions
-from ra_icl.flow.sampling import Sampling
-from ra_icl.flow.subjects import flow_subject
 from ra_icl.twins import render as twins
 from ra_icl.twins.plan import LAYOUTS, TwinOptions, clips, plan
-from ra_icl.twins.truth import flow_errors, read_truth, truth_file
+from ra_icl.twins.truth import read_truth, truth_file
 
 FULL = TwinOptions(census="full")
 SIZE = 128
@@ -113,56 +110,6 @@ def test_the_truth_that_is_kept_is_the_motion_that_was_rendered(twin):
     for position in range(clip.offset - clip.onset + 1):
         expected = motion.flow(position).transpose(2, 0, 1)
         np.testing.assert_allclose(truth.flow(position), expected, atol=0.01)  # float16
-
-
-@pytest.fixture(scope="module")
-def pipeline(twin, tmp_path_factory):
-    """The first subject's crops and flow, and the folder of the truth."""
-    root, index = twin
-    folder = tmp_path_factory.mktemp("pipeline")
-    rows = index[index["subject"] == index["subject"].iloc[0]]
-    crop_subject(rows, root, folder / "crops.safetensors", FaceOptions(size=SIZE))
-    sampling = Sampling("middle", 2)
-    flow_subject(folder / "crops.safetensors", rows, folder / "flow.safetensors", sampling, FlowOptions())
-    return folder, root / "truth" / rows["subject"].iloc[0]
-
-
-def test_estimated_flow_is_judged_in_pixels_of_the_crop(pipeline):
-    folder, truth = pipeline
-    found = flow_errors(folder / "flow.safetensors", folder / "crops.safetensors", truth)
-    assert found.groupby("sequence").size().tolist() == [2, 2, 2]
-    assert (found["error"] < 0.7 * found["motion"]).all()
-    assert (found["still"] < found["error"]).mean() > 0.5
-    assert found["correlation"].median() > 0.9
-
-
-@pytest.mark.parametrize("share", [1.0, 0.5, 0.0])
-def test_a_known_share_of_the_truth_has_a_known_error(pipeline, tmp_path, share):
-    folder, truth = pipeline
-    maps, record = files.load_tensors(folder / "flow.safetensors")
-    _, cropped = files.load_tensors(folder / "crops.safetensors")
-    for sequence, fields in maps.items():
-        true = read_truth(truth / f"{sequence}.safetensors")
-        for field, number in zip(fields, record["sequences"][sequence]["frames"], strict=True):
-            transform = cropped["sequences"][sequence]["transform"]
-            field[:2] = share * true.crop_flow(number - true.onset, transform, SIZE)
-    files.save_tensors(tmp_path / "flow.safetensors", maps, record)
-    found = flow_errors(tmp_path / "flow.safetensors", folder / "crops.safetensors", truth)
-    np.testing.assert_allclose(found["error"], (1 - share) * found["motion"], atol=2e-3)
-    assert (found["correlation"] > 0.999).all() if share else found["correlation"].isna().all()
-
-
-def test_stabilised_crops_are_not_judged(pipeline, tmp_path):
-    folder, truth = pipeline
-    crops, record = files.load_tensors(folder / "crops.safetensors")
-    for info in record["sequences"].values():
-        info["head"] = [[0.0, 0.0, 0.0]] * 20
-    files.save_tensors(tmp_path / "crops.safetensors", crops, record)
-    with pytest.raises(InputError, match=r"stabilised.*faces\.stabilise"):
-        flow_errors(folder / "flow.safetensors", tmp_path / "crops.safetensors", truth)
-    files.save_tensors(tmp_path / "none.safetensors", crops, {"sequences": {}})
-    with pytest.raises(InputError, match="does not hold"):
-        flow_errors(folder / "flow.safetensors", tmp_path / "none.safetensors", truth)
 
 
 def test_a_file_without_truth_is_named(tmp_path):
