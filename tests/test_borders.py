@@ -15,6 +15,7 @@ from round_trips import (
     check_twins,
 )
 
+from ra_icl import files
 from ra_icl.datasets import frames, public_flow
 from ra_icl.flow import sampling, subjects
 from ra_icl.training import instances
@@ -59,6 +60,11 @@ def colours_reversed(array):
 
 def channels_reversed(array):
     return array[:, ::-1]
+
+
+def mirrored(array):
+    """Left and right exchanged; the last axis is that of the columns."""
+    return array[..., ::-1]
 
 
 def intensity_reversed(array):
@@ -119,6 +125,11 @@ def frames_backwards(patch):
     patch.setattr(render, "_file_name", lambda clip, number: name(clip, clip.onset + clip.offset - number))
 
 
+def crops_alone(change):
+    """A change of what is read that leaves the maps as they are."""
+    return lambda array: change(array) if array.dtype == np.uint8 else array
+
+
 def sorted_by_name(found):
     return dict(sorted(found.items(), key=lambda item: item[1].name))
 
@@ -146,10 +157,14 @@ MUTATIONS = {
     "crops, frames by name": (check_crops, wrap(frames, "frame_files", sorted_by_name)),
     "flow, another memory order": (check_flow, writer(memory_order)),
     "flow, transposed": (check_flow, writer(transposed)),
+    "flow, mirrored": (check_flow, writer(mirrored)),
     "flow, u and v swapped": (check_flow, writer(u_and_v_swapped)),
     "flow, channels reversed": (check_flow, writer(channels_reversed)),
     "flow, frames reversed": (check_flow, writer(reversed_in_time)),
     "flow, sequences shuffled": (check_flow, shuffled),
+    "flow, of transposed crops": (check_flow, wrap(files.TensorFile, "get", crops_alone(transposed))),
+    "flow, of mirrored crops": (check_flow, wrap(files.TensorFile, "get", crops_alone(mirrored))),
+    "flow, of crops with frames reversed": (check_flow, wrap(files.TensorFile, "get", crops_alone(reversed_in_time))),
     "flow, from the frame to the onset": (check_flow, wrap(subjects, "flow_maps", turned_round)),
     "flow, of the frame before": (check_flow, wrap(sampling, "sample", one_early)),
     "published, another memory order": (check_published, writer(memory_order)),
