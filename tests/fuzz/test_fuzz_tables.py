@@ -108,7 +108,9 @@ def check_written(rows, said, path):
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:openpyxl")
 MEMBERS = (
     "[Content_Types].xml",
+    "_rels/.rels",
     "xl/workbook.xml",
+    "xl/_rels/workbook.xml.rels",
     "xl/styles.xml",
     "xl/worksheets/sheet1.xml",
     "xl/sharedStrings.xml",
@@ -116,7 +118,7 @@ MEMBERS = (
 
 
 @fuzz(
-    12,
+    40,
     dataset=st.sampled_from(["casme2", "samm", "smic", "casme3"]),
     member=st.sampled_from([*MEMBERS, "", ""]),
     operations=damages(),
