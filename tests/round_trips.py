@@ -165,6 +165,7 @@ def check_twins(tmp_path):
         face, motion = twins.clip_motion(twins.subject_face(clip, options), clip, options)
         assert np.abs(shown[0].astype(float) - face.image[..., ::-1]).mean() < 3  # JPEG
         truth = read_truth(truth_file(root, row.subject, row.sequence))
+        assert truth.onset == row.onset
         grid = np.indices(shown[0].shape[:2], np.float32)[::-1]
         still, undone = 0.0, 0.0
         for position, frame in enumerate(shown):
