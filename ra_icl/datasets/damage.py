@@ -4,16 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ra_icl.datasets.frames import Frame, pictures_of, require_alike
 from ra_icl.datasets.images import Picture, bits_for, require_bits
 from ra_icl.datasets.video_findings import video_findings
 from ra_icl.datasets.videos import VideoFrame
 from ra_icl.errors import Fault, FaultKind, Faults, one_line
-
-if TYPE_CHECKING:
-    import numpy as np
 
 DAMAGED = FaultKind(
     "frame-damaged",
@@ -93,8 +91,6 @@ class Inspection:
 
     def see(self, frame: Frame, picture: Picture) -> None:
         """Take a frame into account. Of another size or depth than the first, or too bright, it is a fault alone."""
-        import numpy as np
-
         image = picture.image
         if picture.damage:
             self.reports[frame] = picture.damage
@@ -132,9 +128,7 @@ class Inspection:
         places = {one_line(str(frame)): f"{frame.name}: " for frame in self.frames}
         return [f"{places.get(first[kind].where, '')}{first[kind].what}{more[kind]}" for kind in counts]
 
-    def _count(self, frame: Frame, image: "np.ndarray") -> None:
-        import numpy as np
-
+    def _count(self, frame: Frame, image: np.ndarray) -> None:
         counts = np.bincount(image.ravel(), minlength=1 << 16)
         self.levels = counts if self.levels is None else self.levels + counts
         if self.brightest is None or int(image.max()) > self.level:
@@ -198,10 +192,9 @@ def inspect(frames: Sequence[Frame], fps: float | None = None, bits: int | None 
     return Faults(dict.fromkeys([*faults, *seen.findings()]))
 
 
-def reduced(image: "np.ndarray") -> "np.ndarray":
+def reduced(image: np.ndarray) -> np.ndarray:
     """A frame (H, W[, 3]) reduced to about SIZE by averaging whole blocks, which is fast; float32."""
-    import cv2
-    import numpy as np
+    import cv2  # here, as a run is planned without it
 
     height, width = image.shape[:2]
     factor = max(1, min(height // SIZE[0], width // SIZE[1]))
@@ -210,14 +203,12 @@ def reduced(image: "np.ndarray") -> "np.ndarray":
     return cv2.resize(blocks, size, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
-def jumps(small: Sequence["np.ndarray"]) -> list[tuple[int, float, float]]:
+def jumps(small: Sequence[np.ndarray]) -> list[tuple[int, float, float]]:
     """Frames that are far from both neighbours while these agree: (place, how far, how far the neighbours are).
 
     small: reduced frames (h, w) or (h, w, 3) in grey levels, float32. At the ends the two next frames are the
     neighbours. A change of the light is taken out first, so a flicker is none; nor is what all frames do.
     """
-    import numpy as np
-
     if len(small) < 4:
         return []
     last = len(small) - 1
@@ -236,13 +227,11 @@ def jumps(small: Sequence["np.ndarray"]) -> list[tuple[int, float, float]]:
     ]
 
 
-def _distance(image: "np.ndarray", other: "np.ndarray") -> float:
+def _distance(image: np.ndarray, other: np.ndarray) -> float:
     """By how many grey levels two reduced frames differ in a fifth of their area or more, apart from the light.
 
     The light (a gain and an offset) is fitted where they differ least, so that a blink is not spread over the frame.
     """
-    import numpy as np
-
     flat, template = image.ravel(), other.ravel()
     kept, place = np.ones(flat.shape, bool), int((1 - AREA) * flat.size)
     for _ in range(2):

@@ -5,16 +5,14 @@ An image has one channel of 16 bits: millimetres from the camera, 0 where nothin
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ra_icl.datasets.casme3 import depth_folder
 from ra_icl.datasets.frames import frame_files, frame_source
 from ra_icl.datasets.images import read_picture
 from ra_icl.datasets.left_out import exclusion
 from ra_icl.errors import FaultKind
-
-if TYPE_CHECKING:  # a run is planned without OpenCV
-    import numpy as np
 
 DATASETS = ("casme3",)  # those that have depth
 
@@ -65,7 +63,7 @@ def depth_files(row, root: str | Path, numbers: Sequence[int]) -> list[Path]:
     return [files[number] for number in numbers]
 
 
-def read_depth(path: Path, size: tuple[int, int]) -> "np.ndarray":
+def read_depth(path: Path, size: tuple[int, int]) -> np.ndarray:
     """Read a depth image (H, W) uint16, in mm; size: height and width of the colour frames.
 
     Raises InputError if it is no whole image, not of one channel of 16 bits, or of another size.

@@ -4,15 +4,13 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ra_icl.datasets import images, videos
 from ra_icl.datasets.images import Picture, bits_for, read_picture, to_8_bits
 from ra_icl.datasets.videos import VideoFrame, is_video, read_video, timeline_of
 from ra_icl.errors import FaultKind
-
-if TYPE_CHECKING:  # a run is planned without OpenCV
-    import numpy as np
 
 FOLDER_CLOSED = FaultKind(
     "folder-closed",
@@ -198,7 +196,7 @@ def same_stamp(first: Sequence[int], second: Sequence[int]) -> bool:
 
 def read_frames(
     frames: Sequence[Frame], grey: bool, bits: int | None = None, seen: Callable[[Frame, Picture], None] | None = None
-) -> Iterator["np.ndarray"]:
+) -> Iterator[np.ndarray]:
     """Read the frames of a sequence one after another: (H, W), or (H, W, 3) RGB, uint8.
 
     bits: how many the levels of 16-bit files use; None for those of `sequence_bits`, which take a pass over all frames.
@@ -215,7 +213,7 @@ def read_frames(
         yield to_8_bits(picture.image, bits, frame)
 
 
-def read_image(path: Path, grey: bool) -> "np.ndarray":
+def read_image(path: Path, grey: bool) -> np.ndarray:
     """Read one image file like `read_frames`."""
     return next(read_frames([path], grey))
 
@@ -233,7 +231,7 @@ def sequence_bits(frames: Sequence[Frame], bits: int | None = None) -> int:
     return bits or bits_for(max(int(picture.image.max()) for _, picture in pictures_of(frames, grey=False)))
 
 
-def require_alike(frame: Frame, image: "np.ndarray", onset: "np.ndarray") -> None:
+def require_alike(frame: Frame, image: np.ndarray, onset: np.ndarray) -> None:
     """Raise InputError if a frame (H, W[, 3]) differs from the onset frame in size or depth."""
     (height, width), (onset_height, onset_width) = image.shape[:2], onset.shape[:2]
     if (height, width) != (onset_height, onset_width):

@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ra_icl.errors import FaultKind
-
-if TYPE_CHECKING:  # a run is planned without OpenCV
-    import numpy as np
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
 BITS = (8, 10, 12, 14, 16)
@@ -69,7 +67,7 @@ class Picture:
     empty if nothing. interlaced: whether it is stored as two fields, one after the other.
     """
 
-    image: "np.ndarray"
+    image: np.ndarray
     damage: str = ""
     interlaced: bool = False
 
@@ -88,8 +86,7 @@ def read_picture(path: Path, grey: bool | None) -> Picture:
 
     Raises InputError if it is not a whole image of 8 or 16 bits, or is a negative of 16 bits that should be converted.
     """
-    import cv2
-    import numpy as np
+    import cv2  # here, as a run is planned without it
 
     data = _bytes(path)
     if data.startswith(_PNG) and (fault := _png_fault(data)):
@@ -115,9 +112,8 @@ def read_picture(path: Path, grey: bool | None) -> Picture:
     return Picture(image, reports[0] if reports else "")
 
 
-def _as_stored(data: bytes) -> "np.ndarray | None":
+def _as_stored(data: bytes) -> np.ndarray | None:
     import cv2
-    import numpy as np
 
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
@@ -140,7 +136,7 @@ def bits_for(level: int) -> int:
     return next(bits for bits in BITS[1:] if level < 1 << bits)
 
 
-def to_8_bits(image: "np.ndarray", bits: int, where: object) -> "np.ndarray":
+def to_8_bits(image: np.ndarray, bits: int, where: object) -> np.ndarray:
     """Scale the levels of a 16-bit image, of which `bits` are used, to 0..255; an 8-bit image stays as it is.
 
     By a shift, which undoes what writes 8 bits into 16, whether it shifts too or multiplies by 257. Raises InputError
@@ -152,7 +148,7 @@ def to_8_bits(image: "np.ndarray", bits: int, where: object) -> "np.ndarray":
     return (image >> (bits - 8)).astype("uint8")
 
 
-def require_bits(image: "np.ndarray", bits: int, where: object) -> None:
+def require_bits(image: np.ndarray, bits: int, where: object) -> None:
     """Raise InputError naming `where` if a 16-bit image has a level that the bits do not hold."""
     if image.dtype.itemsize == 2 and (level := int(image.max())) >> bits:
         raise TOO_BRIGHT.error(where, level=level, bits=bits, full=(1 << bits) - 1)

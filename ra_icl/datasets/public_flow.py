@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import pandas as pd
 
 from ra_icl.datasets.cells import text_cell
@@ -158,13 +159,11 @@ def _name(cells: pd.Series, column: str, where: str) -> str:
     return cell
 
 
-def read_maps(options: PublishedOptions, subject: str, sequence: str):
+def read_maps(options: PublishedOptions, subject: str, sequence: str) -> np.ndarray:
     """The published maps of a sequence: (N, 3, H, W) float16 in [0, 1], channels u, v, strain.
 
     Raises InputError if a file is missing, unreadable or not an 8-bit colour image.
     """
-    import numpy as np
-
     maps = []
     for suffix in SUFFIXES[options.layout]:
         image = _read_image(Path(options.root) / FOLDER / f"{subject}_{sequence}{suffix} .png")
@@ -177,7 +176,7 @@ def read_maps(options: PublishedOptions, subject: str, sequence: str):
     return np.stack(maps).astype(np.float16)
 
 
-def _read_image(path: Path):
+def _read_image(path: Path) -> np.ndarray:
     import cv2
 
     if not path.is_file():

@@ -1,14 +1,13 @@
 """What a decoded frame of a video shows: its grey levels or colours, turned and mirrored as the file says."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:  # a run is planned without OpenCV
-    import numpy as np
+import numpy as np
 
 
-def pixels(frame: Any, grey: bool) -> "np.ndarray":
+def pixels(frame: Any, grey: bool) -> np.ndarray:
     """(H, W), or (H, W, 3) RGB, as it is shown; uint8, or uint16 as stored."""
-    import cv2
+    import cv2  # here, as a run is planned without it
 
     stored = frame.format.name
     kind = ("gray16le" if stored.startswith("gray") else "rgb48le") if is_deep(frame.format) else "rgb24"
@@ -23,14 +22,12 @@ def is_deep(pixel_format: Any) -> bool:
     return pixel_format is not None and pixel_format.components[0].bits == 16
 
 
-def _as_shown(image: "np.ndarray", frame: Any) -> "np.ndarray":
+def _as_shown(image: np.ndarray, frame: Any) -> np.ndarray:
     """The image turned in steps of 90 degrees and mirrored by the frame's display matrix, if it has one.
 
     The matrix (a b u / c d v / x y w) shows the pixel (x, y) at (a x + c y, b x + d y). PyAV's `rotation` is its
     angle alone, which does not tell a mirror image.
     """
-    import numpy as np
-
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return image
