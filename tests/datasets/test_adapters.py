@@ -9,13 +9,12 @@ import pandas as pd
 import pytest
 from openpyxl import Workbook
 
-from ra_icl.datasets import casme2, casme3, samm, smic
+from ra_icl.datasets import casme2, casme3, smic
 from ra_icl.datasets.folders import finder
 from ra_icl.datasets.frames import sequence_frames
 from ra_icl.datasets.index import (
     COLUMNS,
     NAMES,
-    TITLES,
     index_frame,
     read_index_csv,
     read_table,
@@ -218,12 +217,6 @@ def test_samm_unknown_fault_names_its_spreadsheet_row(tmp_path):
     options = samm_root(tmp_path, samm_row("006", "006_1_2", 5562, 5000, 5632))
     with pytest.raises(InputError, match=r"row 15: 006/006_1_2: apex 5000 is outside"):
         build_index("samm", options)
-
-
-def test_samm_without_header_says_what_is_missing(tmp_path):
-    path = write_sheet(tmp_path / "a.xlsx", ["nothing", "here"], ["006", "006_1_2"])
-    with pytest.raises(InputError, match=r"a\.xlsx: no header row with a column 'Subject'"):
-        samm.read_index(path, tmp_path, Faults())
 
 
 # CASME II and SAMM: a folder per clip, within its subject's
@@ -471,7 +464,6 @@ def test_missing_root_names_folder_and_key(tmp_path, dataset):
         build_index(dataset, {"root": str(missing)})
     with pytest.raises(InputError, match=rf"^{key}: is empty; set it in config/config\.yaml"):
         build_index(dataset, {"root": ""})
-    assert TITLES[dataset]
 
 
 def test_missing_annotation_and_frames_name_their_keys(tmp_path):
@@ -550,16 +542,6 @@ def test_table_leaves_out_notes_and_blank_rows(tmp_path):
     assert list(table.index) == [2, 4]
 
 
-def test_unreadable_spreadsheet_is_named(tmp_path):
-    path = tmp_path / "broken.xlsx"
-    path.write_bytes(b"not a spreadsheet")
-    with pytest.raises(InputError, match=r"broken\.xlsx: cannot be read"):
-        read_table(path, ["Subject"])
-    (tmp_path / "old.xls").write_bytes(b"\xd0\xcf\x11\xe0")
-    with pytest.raises(InputError, match=r"old\.xls: cannot be read"):
-        read_table(tmp_path / "old.xls", ["Subject"])
-
-
 def an_index(folder="f", **changes):
     row = {
         **{"dataset": "samm", "subject": "006", "sequence": "006_1_2", "frames": str(folder)},
@@ -585,7 +567,6 @@ def test_index_csv_faults_are_named(tmp_path):
         InputError, match=r"a\.csv: lacks the column apex, fps; give the index CSV that `ra-icl index` "
     ):
         read_index_csv(tmp_path / "a.csv")
-    write_csv(tmp_path / "b.csv", an_index().astype({"onset": "str"}).assign(onset="x"))
     for cell in ("x", "1_000", "", "-5", "1e30", str(2**63)):
         write_csv(tmp_path / "b.csv", an_index().astype({"onset": "str"}).assign(onset=cell))
         with pytest.raises(InputError, match=rf"b\.csv: onset is '{cell}', which is no number of an index; give the "):

@@ -84,12 +84,3 @@ def test_a_file_in_place_of_a_folder_is_said_to_be_one(tmp_path):
         build_index("own", options | {"frames": "annotation.csv"})
     with pytest.raises(InputError, match=r"root: folder /nowhere does not exist; correct it, or set it to '' to do"):
         build_index("own", options | {"root": "/nowhere"})
-
-
-def test_a_file_that_is_no_table_or_lacks_a_column_is_named(tmp_path):
-    options = own_data(tmp_path, "p1,c,1,9", header="subject,clip,onset,offset")
-    with pytest.raises(InputError, match=r"annotation\.csv, row 1: no column 'emotion' \(found: subject, clip"):
-        build_index("own", options)
-    (tmp_path / "annotation.csv").write_bytes(b"\xff\xfe\x00\x00\x9f")
-    with pytest.raises(InputError, match=r"annotation\.csv: cannot be read as CSV"):
-        build_index("own", options)

@@ -62,11 +62,6 @@ def test_the_table_becomes_an_index(clone):
     assert read_index({"htnet": source(clone)}, "smic")["emotion"].tolist() == ["surprise"]
 
 
-def test_one_map_is_u_v_strain_in_0_to_1(clone):
-    maps = read_maps(source(clone), "sub02", "EP01_11f")
-    np.testing.assert_array_equal(maps, (planes(1, 0)[None] / 255).astype(np.float16))
-
-
 def test_the_decay_runs_back_and_is_reversed(clone):
     growth, decay = (planes(0, instance) / 255 for instance in (0, 1))
     kept = read_maps(source(clone, "onset_apex_offset", reverse_decay=False), "sub01", "EP02_01f")
