@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from ra_icl.datasets import folders, index
+from ra_icl.datasets.cells import frame_number, id_number, text_cell, timing
+from ra_icl.datasets.spreadsheet import read_table
 from ra_icl.errors import Faults
 
 FPS = 30
@@ -25,7 +27,7 @@ def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.Data
     The result is indexed by spreadsheet row and not validated; rows with an unreadable cell are left out and added to
     `faults`. Raises InputError if the file cannot be read or lacks a column.
     """
-    table = index.read_table(annotation, ("Subject", "Filename", *_TIMING), sheet="label")
+    table = read_table(annotation, ("Subject", "Filename", *_TIMING), sheet="label")
     held = {name.lower() for name in folders.names(frames)}
     folder_of = partial(_folder, frames, held, folders.finder())
     return index.read_rows(table, annotation, partial(_row, folder_of), faults)
@@ -43,16 +45,16 @@ def depth_folder(frames: Path) -> Path:
 
 
 def _row(folder_of, source: str, cells: pd.Series) -> dict:
-    subject = f"spNO.{index.id_number(cells['Subject'], 'Subject', source)}"
-    letter = index.text_cell(cells["Filename"], "Filename", source).lower()
-    onset = index.frame_number(cells["Onset"], "Onset", source)
+    subject = f"spNO.{id_number(cells['Subject'], 'Subject', source)}"
+    letter = text_cell(cells["Filename"], "Filename", source).lower()
+    onset = frame_number(cells["Onset"], "Onset", source)
     return {
         "dataset": "casme3",
         "subject": subject,
         "sequence": f"{letter}_{onset}",
         "frames": str(folder_of(subject, letter, onset, source)),
         "fps": FPS,
-        **index.timing(cells, _TIMING, source),
+        **timing(cells, _TIMING, source),
     }
 
 

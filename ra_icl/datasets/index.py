@@ -11,12 +11,6 @@ from typing import Any
 import pandas as pd
 
 from ra_icl import files
-from ra_icl.datasets.cells import frame_number as frame_number  # the adapters' toolbox
-from ra_icl.datasets.cells import id_number as id_number
-from ra_icl.datasets.cells import is_empty as is_empty
-from ra_icl.datasets.cells import text_cell as text_cell
-from ra_icl.datasets.cells import timing as timing
-from ra_icl.datasets.spreadsheet import read_table as read_table
 from ra_icl.errors import FaultKind, Faults, InputError
 
 TITLES = {"casme2": "CASME II", "samm": "SAMM", "smic": "SMIC-HS", "casme3": "CAS(ME)³", "own": "Own data"}

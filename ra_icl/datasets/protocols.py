@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import pandas as pd
 
@@ -32,12 +33,6 @@ NO_CLASSES = FaultKind(
 )
 UNKNOWN_EMOTION = FaultKind(
     "emotion-of-no-protocol", "emotion '{emotion}' is not known (known: {known})", "correct the annotation", _EMOTION
-)
-ON_MISMATCH = FaultKind(
-    "count-mismatch-unknown",
-    "data.count_mismatch is {value!r}",
-    "set error or warning",
-    {"where": "config", "value": "ignore"},
 )
 COUNTS = FaultKind(
     "counts",
@@ -173,7 +168,7 @@ def select(indexes: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
 def check_counts(
     selected: pd.DataFrame,
     protocol: Protocol,
-    on_mismatch: str = "error",
+    on_mismatch: Literal["error", "warning"] = "error",
     expected: Mapping = EXPECTED,
     subjects: Mapping = EXPECTED_SUBJECTS,
     *,
@@ -186,8 +181,6 @@ def check_counts(
     `selected`. Compared is only what `expected` and `subjects` hold.
     Returns a warning for each dataset that differs.
     """
-    if on_mismatch not in ("error", "warning"):
-        raise ON_MISMATCH.error("config", value=on_mismatch)
     found = set(selected["dataset"]) if datasets is None else set(datasets)
     faults = Faults()
     for dataset in (name for name in protocol.datasets if name in found):

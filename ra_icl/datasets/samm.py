@@ -6,6 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from ra_icl.datasets import folders, index
+from ra_icl.datasets.cells import id_number, text_cell, timing
+from ra_icl.datasets.spreadsheet import read_table
 from ra_icl.errors import Faults
 
 FPS = 200
@@ -30,14 +32,14 @@ def read_index(annotation: Path | None, frames: Path, faults: Faults) -> pd.Data
     The result is indexed by spreadsheet row and not validated; rows with an unreadable cell are left out and added to
     `faults`. Raises InputError if the file cannot be read or lacks a column.
     """
-    table = index.read_table(annotation, ("Subject", "Filename", *_TIMING))
+    table = read_table(annotation, ("Subject", "Filename", *_TIMING))
     find = folders.finder()
     return index.read_rows(table, annotation, lambda *cells: _repaired(_row(frames, find, *cells)), faults)
 
 
 def _row(frames: Path, find: Callable[..., Path], source: str, cells: pd.Series) -> dict:
-    subject = f"{index.id_number(cells['Subject'], 'Subject', source):03d}"
-    sequence = index.text_cell(cells["Filename"], "Filename", source)
+    subject = f"{id_number(cells['Subject'], 'Subject', source):03d}"
+    sequence = text_cell(cells["Filename"], "Filename", source)
     index.below(frames / subject, sequence, source=source)
     return {
         "dataset": "samm",
@@ -45,7 +47,7 @@ def _row(frames: Path, find: Callable[..., Path], source: str, cells: pd.Series)
         "sequence": sequence,
         "frames": str(find(frames, subject, sequence)),
         "fps": FPS,
-        **index.timing(cells, _TIMING, source),
+        **timing(cells, _TIMING, source),
     }
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from ra_icl.datasets import folders, index
+from ra_icl.datasets.cells import frame_number, id_number, text_cell
 from ra_icl.datasets.frames import frame_files
+from ra_icl.datasets.spreadsheet import read_table
 from ra_icl.errors import FaultKind, Faults
 
 FPS = 100
@@ -137,21 +139,21 @@ def _sequence(clip: str, subject: str, source: str) -> str:
 def _read_ranges(annotation: Path, faults: Faults) -> dict[str, tuple[dict[str, int], str, str]]:
     """{sequence: its onset and offset, emotion and place in the spreadsheet}, of the first row that can be read."""
     ranges, rows = {}, {}
-    for number, cells in index.read_table(annotation, _SHEET_COLUMNS).iterrows():
+    for number, cells in read_table(annotation, _SHEET_COLUMNS).iterrows():
         source = f"{annotation}, row {number}"
         with faults.catching():
-            subject = f"s{index.id_number(cells['Subject'], 'Subject', source):02d}"
-            clip = index.text_cell(cells["Filename"], "Filename", source)
+            subject = f"s{id_number(cells['Subject'], 'Subject', source):02d}"
+            clip = text_cell(cells["Filename"], "Filename", source)
             sequence = _sequence(clip, subject, source)
             first = rows.setdefault(sequence, number)
             if first != number:
                 faults.append(index.LISTED_TWICE.at(f"{source}: {subject}/{sequence}", first=f"row {first}"))
             found = {
-                "onset": index.frame_number(cells["OnsetF"], "OnsetF", source),
-                "offset": index.frame_number(cells["OffsetF"], "OffsetF", source),
+                "onset": frame_number(cells["OnsetF"], "OnsetF", source),
+                "offset": frame_number(cells["OffsetF"], "OffsetF", source),
             }
             index.refuse_endless(found, source)
-            emotion = index.text_cell(cells["Emotion"], "Emotion", source).lower()
+            emotion = text_cell(cells["Emotion"], "Emotion", source).lower()
             ranges.setdefault(sequence, (found, emotion, source))
     return ranges
 

@@ -17,11 +17,11 @@ from ra_icl.datasets.index import (
     NAMES,
     index_frame,
     read_index_csv,
-    read_table,
     validate,
     write_index_csv,
 )
 from ra_icl.datasets.reading import DEFAULTS, build_index, survey
+from ra_icl.datasets.spreadsheet import read_table
 from ra_icl.errors import Faults, InputError
 from ra_icl.files import write_csv
 from ra_icl.flow.sampling import apex_position

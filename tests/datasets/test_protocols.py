@@ -203,11 +203,6 @@ def test_a_count_fault_says_that_smics_crops_lack_a_clip():
         check_counts(selected, PROTOCOLS["cde"])
 
 
-def test_count_mismatch_takes_no_other_value():
-    with pytest.raises(InputError, match=r"data\.count_mismatch is 'ignore'"):
-        check_counts(small_selection(), PROTOCOLS["cde"], "ignore")
-
-
 def test_folds_are_one_a_subject_by_dataset_then_number():
     index = pd.concat(
         [

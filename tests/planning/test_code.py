@@ -69,6 +69,7 @@ def rerun_by_an_edit(path: Path, before: dict[str, str]) -> set[str]:
         ("files.py", WRITES_OR_READS_TENSORS, set()),
         ("datasets/protocols.py", {"index", "fold", "counts"}, {"crops", "flow", "flow_set"}),
         ("datasets/smic.py", {"index"}, {"crops", "flow", "fold"}),
+        ("datasets/workbook.py", {"index"}, {"flow", "fold", "metrics", "tables"}),
         ("datasets/frames.py", {"crops"}, {"flow", "flow_set", "fold", "metrics"}),
         ("datasets/public_flow.py", {"published"}, {"index", "crops", "flow", "fold"}),
         ("faces/haar.py", {"crops"}, {"index", "flow", "fold"}),
