@@ -88,7 +88,7 @@ def read_index(
     faults: Faults,
     *,
     labels: Mapping[str, Sequence[str]],
-    excluded: Sequence[str] = (),
+    excluded: Sequence[str],
 ) -> pd.DataFrame:
     """Read a CSV of sequences as an index, in the file's order.
 

@@ -94,9 +94,9 @@ def survey_without(
     with faults.catching():
         validate(used, source, known)
     if dataset == "own":
-        faults.extend(identity.find(used, _root(dataset, options), source))
+        faults.extend(identity.find(used, _root(options), source))
     if dataset in ("casme2", "samm"):
-        faults.extend(identity.shared_folders(used, _root(dataset, options), source))
+        faults.extend(identity.shared_folders(used, _root(options), source))
         faults.extend(identity.apexes_on_onset(used, source))
     if dataset == "casme3":
         faults.extend(identity.overlaps(used, source))
@@ -131,7 +131,7 @@ def _relative(path: str, root: Path, elsewhere: bool) -> str:
     return Path(os.path.relpath(absolute, root)).as_posix()
 
 
-def _root(dataset: str, options: Mapping[str, Any]) -> Path:
+def _root(options: Mapping[str, Any]) -> Path:
     return Path(options["root"]).expanduser()
 
 
@@ -139,7 +139,7 @@ def _paths(dataset: str, options: Mapping[str, Any]) -> tuple[Path, Path | None,
     key = f"datasets.{dataset}"
     if not options.get("root"):
         raise NO_ROOT.error(f"{key}.root")
-    root = _root(dataset, options)
+    root = _root(options)
     frames = root / options["frames"]
     for name, folder in {"root": root, "frames": frames}.items():
         if folder.is_file():

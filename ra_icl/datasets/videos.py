@@ -119,7 +119,7 @@ def _timeline(path: Path, size: int, changed: int) -> Timeline:
         unit, aspect = float(stream.time_base or 1), stream.sample_aspect_ratio or Fraction(1)
         kinds = {*container.format.name.split(","), stream.codec_context.name}
         found, cut = (None, False) if kinds & _COUNTED_BY_DECODING else _packet_times(container, stream)
-        told = _told_seconds(container, stream)
+        told = _told_seconds(container)
     if found is None:
         found = [(frame.pts, frame.duration or 0) for frame, _ in _decoded(path)]
     if not found:
@@ -155,7 +155,7 @@ def _packet_times(container: Any, stream: Any) -> tuple[list[tuple[int, int]] | 
     return sorted(found) if told else None, ends_early
 
 
-def _told_seconds(container: Any, stream: Any) -> float:
+def _told_seconds(container: Any) -> float:
     """When a Matroska file says at its beginning that the stream ends; 0 if it does not, and for other files."""
     if "matroska" not in container.format.name or len(container.streams) > 1:
         return 0.0

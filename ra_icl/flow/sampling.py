@@ -69,17 +69,15 @@ def sample(length: int, apex: int | None, sampling: Sampling, key: str) -> list[
     length: number of frames T, the onset (position 0) included. The onset itself is never sampled:
         its flow against itself is no motion. Fewer than N frames after it, or in the part that the mode takes: all
         of them, as for the modes full and frames.
-    apex: position of the apex; None stands for the midpoint (SMIC has no apex annotation).
+    apex: position of the apex, in 1..length-1; None stands for the midpoint (SMIC has no apex annotation).
     key: names the sequence, in messages and as part of the random mode's seed.
-    Raises InputError if no frame follows the onset or the apex is outside 1..length-1.
+    Raises InputError if no frame follows the onset.
     """
     after = length - 1
     if after < 1:
         raise InputError(f"{key}: {length} frame(s), no motion to sample; check its frame folder")
     if apex is None:
         apex = max(1, after // 2)
-    if not 1 <= apex <= after:
-        raise InputError(f"{key}: apex at position {apex} of 1..{after}; check its annotation")
     if sampling.mode == "apex":
         return [apex]
     first, last = {"onset_to_apex": (1, apex), "apex_to_offset": (apex, after)}.get(sampling.mode, (1, after))

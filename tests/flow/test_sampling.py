@@ -167,10 +167,10 @@ def test_bad_options_are_refused(values, part):
         from_mapping(Sampling, values, "sampling")
 
 
-@pytest.mark.parametrize(("length", "apex"), [(0, None), (1, None), (10, 0), (10, 10), (10, -1)])
-def test_a_sequence_that_cannot_be_sampled_is_named(length, apex):
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_sequence_that_cannot_be_sampled_is_named(length):
     with pytest.raises(InputError, match="smic/s01/x"):
-        sample(length, apex, Sampling(), "smic/s01/x")
+        sample(length, None, Sampling(), "smic/s01/x")
 
 
 def test_apex_position_is_that_of_the_nearest_frame_but_never_the_onset():
