@@ -57,26 +57,19 @@ def class_maps(network: Branch, inputs: torch.Tensor, classes: Sequence[int]) ->
 
     classifier = Classifier(network.eval())
     target = torch.as_tensor(classes, device=inputs.device)
+    cam = all_activations(network, inputs)[1][torch.arange(len(inputs), device=inputs.device), target]
     grad_cam = LayerGradCam(classifier, classifier.backbone)
     guided = GuidedGradCam(classifier, classifier.backbone)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*(backward hooks|require gradients)", category=UserWarning)
         found = [
             (
-                class_activation(network, some, labels),
                 grad_cam.attribute(some, target=labels, relu_attributions=True)[:, 0],
                 guided.attribute(some, target=labels, interpolate_mode="bilinear"),
             )
             for some, labels in zip(inputs.split(AT_ONCE), target.split(AT_ONCE), strict=True)
         ]
-    return Maps(*(torch.cat(part).detach().cpu() for part in zip(*found, strict=True)))
-
-
-@torch.no_grad()
-def class_activation(network: Branch, inputs: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-    """The class activation map (B, h, w) of each input (B, 3, H, W) for its class, B labels: Eq. 5, raw."""
-    maps = attention_maps(network.backbone(inputs), network.classifier.weight)
-    return maps[torch.arange(len(maps), device=maps.device), classes]
+    return Maps(cam.cpu(), *(torch.cat(part).detach().cpu() for part in zip(*found, strict=True)))
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ra_icl.attention.maps import all_activations, class_activation, class_maps, enlarged, regions_of
+from ra_icl.attention.maps import all_activations, class_maps, enlarged, regions_of
 from ra_icl.model.options import BackboneOptions, ModelOptions
 from ra_icl.model.siamese import Branch
 
@@ -100,7 +100,6 @@ def test_maps_do_not_depend_on_how_many_are_looked_at_at_once(network, inputs, m
         torch.testing.assert_close(one, other)
     torch.testing.assert_close(all_activations(network, inputs)[1], all_maps)
     torch.testing.assert_close(all_maps.mean(dim=(2, 3)), logits)  # a CAM's mean is the class's logit
-    torch.testing.assert_close(class_activation(network, inputs, torch.tensor(CLASSES)), at_once.cam)
 
 
 def test_regions_are_the_softmax_over_queries_at_the_networks_temperature(small_method):
