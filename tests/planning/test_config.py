@@ -293,7 +293,7 @@ def test_a_sweep_over_a_group_of_keys_leaves_the_others_as_they_are(tmp_path):
 def test_null_removes_methods_and_sweeps(tmp_path):
     (tmp_path / "mine.yaml").write_text("methods: {m10: null}\nsweeps: null\ntables: {table3: [m1]}\n")
     plan = make_plan(load_config([CONFIG, DEMO, tmp_path / "mine.yaml"]))
-    controls = ["m1_equal", "m2_equal", "m6_squared", "m6_sharp", "m6_cited", "m11", "m12"]
+    controls = ["m1_equal", "m2_equal", "m6_all", "m6_squared", "m6_sharp", "m6_cited", "m11", "m12"]
     ours = [name for name in plan.methods if not name.startswith("peer_")]
     assert ours == [*(f"m{number}" for number in range(1, 10)), *controls]
     assert plan.sweeps == {}
