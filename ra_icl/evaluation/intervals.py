@@ -148,7 +148,7 @@ def interval_notes(methods: Sequence[str], subjects: Sequence[Subjects | None]) 
         drawn = f"{' or '.join(enough)} of them, each resampled within its dataset"
         notes.append(f"[ ]: 95 % bootstrap interval over subjects, {drawn}")
     if few:
-        notes.append(f"No interval where there are {' or '.join(few)} subjects: at least {LEAST_SUBJECTS} are needed")
+        notes.append(f"No interval for {' or '.join(few)} subjects: at least {LEAST_SUBJECTS} are needed")
     if old:
         notes.append(f"No interval for {old}: an older version wrote the metrics, without results by subject")
     return notes

@@ -84,7 +84,7 @@ def test_below_ten_subjects_there_is_a_difference_and_p_but_no_interval():
     assert table.data[["uf1_low", "uf1_high", "uar_low", "uar_high"]].isna().all(axis=None)
     assert "[" not in table.printed["UF1"][0]
     assert table.data["uf1_p"][0] < 0.05
-    assert "No interval where there are 9 subjects: at least 10 are needed" in table.notes
+    assert "No interval for 9 subjects: at least 10 are needed" in table.notes
     assert any("all 512 ways of swapping" in note for note in table.notes)
 
 

@@ -251,7 +251,7 @@ def test_few_subjects_and_metrics_of_an_older_version_have_no_interval_and_the_n
     assert table.data[["composite_uf1_low", "composite_uar_high"]].isna().all(axis=None)
     assert table.printed["Composite UF1"].tolist()[-2:] == ["11.25", "61.25"]
     assert [note for note in table.notes if "nterval" in note] == [
-        "No interval where there are 9 subjects: at least 10 are needed",
+        "No interval for 9 subjects: at least 10 are needed",
         "No interval for m1: an older version wrote the metrics, without results by subject",
     ]
 

@@ -42,7 +42,7 @@ def test_the_run_compares_m6_with_the_other_methods_of_table_3(results):
     assert table[["uf1_low", "uar_high"]].isna().all(axis=None)
     text = (results / "tables" / "differences.notes.md").read_text()
     assert "SYNTHETIC TWINS" in text
-    assert "No interval where there are 6 subjects" in text
+    assert "No interval for 6 subjects" in text
 
 
 @pytest.mark.workflow
