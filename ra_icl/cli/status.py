@@ -37,22 +37,16 @@ def status(
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
-    begun = [group for group in found.groups if group.begun]
-    if console.is_terminal:
-        _print_table(console, begun)
-    else:
-        from tabulate import tabulate
-
-        print(tabulate([HEADER, *map(_cells, begun)], tablefmt="plain", disable_numparse=True))
+    _print_table(console, [group for group in found.groups if group.begun])
     for style, line in _lines(found):
         console.print(line, style=style, soft_wrap=True)
 
 
 def _print_table(console, groups: list) -> None:
-    """Print the table with bars, or without where they do not fit; lines that are still too long break."""
+    """Print the table, on a terminal with bars if they fit; lines that are still too long break."""
     from rich.measure import Measurement
 
-    for bars in (True, False):
+    for bars in (True, False) if console.is_terminal else (False,):
         table = _rich_table(groups, bars)
         width = Measurement.get(console, console.options.update(max_width=1000), table).maximum
         if width <= console.width:
