@@ -1,5 +1,5 @@
 # make demo: the whole benchmark on synthetic twins, and a model to try. make report: its report in one HTML file;
-# CONFIG=mine.yaml names another run. make study: M1 to M6 and their controls on twins that can tell them apart, hours; the
+# CONFIG=mine.yaml names another run. make study: M1 to M6 and their controls on twins that can tell them apart, an hour or two; the
 # same command continues an interrupted one. make test: every test except those of the cluster profile, which make test-slurm
 # runs (root, Debian's Slurm). make test-long: the fuzz tests on 25 times as many inputs. All make their own environment in
 # .venv.
