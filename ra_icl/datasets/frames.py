@@ -221,8 +221,8 @@ def read_image(path: Path, grey: bool) -> np.ndarray:
 def sequence_bits(frames: Sequence[Frame], bits: int | None = None) -> int:
     """How many bits the grey levels of a sequence use, which gives all of its frames the same scale.
 
-    8 for files of 8 bits. For files of 16 bits: `bits` if given, else the smallest of 10, 12, 14 and 16 that holds the
-    largest level of all frames. Raises InputError if a frame cannot be read.
+    8 for files of 8 bits. For files of 16 bits: `bits` if given, else the smallest of 8, 10, 12, 14 and 16 that holds
+    the largest level of all frames. Raises InputError if a frame cannot be read.
     """
     onset = frames[0]
     deep = videos.has_16_bits(onset.path) if isinstance(onset, VideoFrame) else images.has_16_bits(onset)

@@ -49,6 +49,7 @@ TOO_BRIGHT = FaultKind(
 )
 
 _PNG, _JPEG, _BMP, _TIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", (b"II*\0", b"MM\0*")
+_PNG_COLOURS = (b"\2", b"\3", b"\6")  # types: RGB, palette, RGB with alpha
 _MAGIC = (_PNG, _JPEG, _BMP, *_TIFF)
 _PHOTOMETRIC = 262  # TIFF's tag PhotometricInterpretation
 # What decoders print about damage; their other lines, such as those about colour profiles, say nothing of the pixels.
@@ -91,7 +92,9 @@ def read_picture(path: Path, grey: bool | None) -> Picture:
     data = _bytes(path)
     if data.startswith(_PNG) and (fault := _png_fault(data)):
         raise NOT_WHOLE.error(path, reason=f" ({fault})")
-    converted = cv2.IMREAD_ANYDEPTH | (cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
+    # The PNG decoder cuts levels off where it makes grey of colours; those of other files round them.
+    rounded = bool(grey) and data.startswith(_PNG) and data[25:26] in _PNG_COLOURS
+    converted = cv2.IMREAD_ANYDEPTH | (cv2.IMREAD_GRAYSCALE if grey and not rounded else cv2.IMREAD_COLOR)
     flag = cv2.IMREAD_UNCHANGED if grey is None else converted
     with _reports() as reports:
         # From memory, because imread returns a truncated JPEG as an image with a grey lower part.
@@ -108,7 +111,8 @@ def read_picture(path: Path, grey: bool | None) -> Picture:
         raise NOT_WHOLE.error(path, reason=f" ({reasons[0]})" if reasons else "")
     if grey is not None and image.dtype == np.uint16 and data.startswith(_TIFF) and _has_white_as_0(data):
         raise NEGATIVE.error(path)
-    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if grey is False else image
+    if rounded or grey is False:
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if rounded else cv2.COLOR_BGR2RGB)
     return Picture(image, reports[0] if reports else "")
 
 
@@ -132,8 +136,8 @@ def has_16_bits(path: Path) -> bool:
 
 
 def bits_for(level: int) -> int:
-    """The smallest of 10, 12, 14 and 16 bits that holds a level of a 16-bit file."""
-    return next(bits for bits in BITS[1:] if level < 1 << bits)
+    """The smallest of 8, 10, 12, 14 and 16 bits that holds a level of a 16-bit file."""
+    return next(bits for bits in BITS if level < 1 << bits)
 
 
 def to_8_bits(image: np.ndarray, bits: int, where: object) -> np.ndarray:

@@ -40,9 +40,7 @@ class FaceOptions(Options):
     grey: Annotated[bool, Help("crops in grey, which is what TV-L1 sees")] = True
     bits: Annotated[
         Literal[8, 10, 12, 14, 16] | None,
-        Help(
-            "bits that the grey levels of 16-bit frames use; null: the fewest of 10, 12, 14, 16 that hold a sequence's"
-        ),
+        Help("bits that the grey levels of 16-bit frames use; null: the fewest of these that hold a sequence's"),
     ] = None
     missing_frames: Annotated[
         float,

@@ -266,7 +266,7 @@ def test_bad_options_are_refused(values, part):
         from_mapping(FaceOptions, values, "faces")
 
 
-@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
 def test_frames_of_more_bits_give_the_crops_of_the_same_frames_in_8_bits(photograph, tmp_path, bits):
     clip = [np.roll(photograph // 4, step, axis=1) for step in range(4)]
     clip[2][5, :200] = 255  # the largest levels are not on the frame on which the face is looked for
