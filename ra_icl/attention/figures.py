@@ -10,6 +10,7 @@ import numpy as np
 from ra_icl.attention.grids import MethodView, Shown
 from ra_icl.datasets.index import TITLES
 from ra_icl.datasets.protocols import PROTOCOLS
+from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import caveats
 from ra_icl.evaluation.motion import draw_motion, full_colour
 from ra_icl.evaluation.style import PAGE, pyplot, save_figure
@@ -58,9 +59,12 @@ def regions_figure(shown: Sequence[Shown], dataset: str, facts: Mapping[str, Any
     """Draw the heatmaps of every query of region discovery, P of Eq. 8, of each sequence's instances.
 
     Of every method that has regions. Writes `out_stem`.pdf and .png. A row per instance; the colours of a method have
-    one scale over the instances of a sequence, which its heading gives.
+    one scale over the instances of a sequence, which its heading gives. Raises InputError if no method has regions.
     """
     views = [view for view in shown[0].methods if view.regions is not None]
+    if not views:
+        names = ", ".join(view.title for view in shown[0].methods)
+        raise InputError(f"--methods: {names}: no region discovery, so no queries; name a method with loss.regions")
     first = "motion" if shown[0].frames is None else "frame"
     groups = [[first], *([f"query {number + 1}" for number in range(view.regions.shape[1])] for view in views)]
     words = _words("Where the queries look", dataset, facts, shown)

@@ -31,6 +31,19 @@ class Clip:
     fps: float | None = None
     row: int | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+
+    @property
+    def name(self) -> str:
+        """The path as it can be written and drawn."""
+        return printable(str(self.path))
+
+
+def printable(text: str) -> str:
+    """A text from the file system; what is not UTF-8 in it is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
 
 def clip_frames(clip: Clip, most_missing: float) -> tuple[list[int], list[Frame]]:
     """The numbers of the frames from onset to offset, and the frames, the onset first.
@@ -39,7 +52,7 @@ def clip_frames(clip: Clip, most_missing: float) -> tuple[list[int], list[Frame]
     Raises InputError if there is no such clip, it has a single frame, lacks the onset or too many others, or lasts
     longer than one expression.
     """
-    path = Path(clip.path)
+    path = clip.path
     frames = all_frames(path)
     onset = min(frames) if clip.onset is None else clip.onset
     offset = max(frames) if clip.offset is None else clip.offset
@@ -100,7 +113,7 @@ def _require_order(path: Path, onset: int, apex: int | None, offset: int, frames
 
 def _require_short(clip: Clip, onset: int, offset: int) -> None:
     """Raise InputError if the frames last longer than one micro-expression can."""
-    path, assumed = Path(clip.path), ""
+    path, assumed = clip.path, ""
     if clip.fps is not None:
         seconds = (offset - onset) / clip.fps
     elif is_video(path) and (times := timeline_of(path).times):

@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from ra_icl.datasets.index import TITLES
 from ra_icl.recognition.card import NO_LIE_DETECTOR, SYNTHETIC_NOTE, UNCALIBRATED, people_of
+from ra_icl.recognition.clips import printable
 from ra_icl.recognition.model import Model
 from ra_icl.recognition.recognise import Recognition
 from ra_icl.recognition.score import percent
@@ -40,7 +41,7 @@ def worth(model: Model) -> str:
 
 def as_table(found: Sequence[Recognition], model: Model) -> str:
     """A row per clip: its frames, a column per class, the most probable one."""
-    rows = [[_name(one), f"{one.numbers[0]}-{one.numbers[-1]}", *_shown(one), one.prediction] for one in found]
+    rows = [[one.clip.name, f"{one.numbers[0]}-{one.numbers[-1]}", *_shown(one), one.prediction] for one in found]
     header = ["clip", "frames", *model.classes, "most like"]
     places = ["left", "left", *["right"] * len(model.classes), "left"]
     return tabulate(rows, header, disable_numparse=True, colalign=places if rows else None)
@@ -57,16 +58,11 @@ def as_csv(found: Sequence[Recognition], model: Model) -> str:
     """
     columns = ["clip", "row", "onset", "offset", "prediction", *(f"p_{name}" for name in model.classes)]
     rows = [
-        [_name(one), one.clip.row, one.numbers[0], one.numbers[-1], one.prediction, *one.probabilities.values()]
+        [one.clip.name, one.clip.row, one.numbers[0], one.numbers[-1], one.prediction, *one.probabilities.values()]
         for one in found
     ]
     table = pd.DataFrame(rows, columns=columns).astype({"row": "Int64"})
     return (table if table["row"].notna().any() else table.drop(columns="row")).to_csv(index=False)
-
-
-def _name(one: Recognition) -> str:
-    """A clip's path; what is not UTF-8 in it is escaped."""
-    return str(one.clip.path).encode("utf-8", "backslashreplace").decode()
 
 
 def as_json(found: Sequence[Recognition], model: Model) -> str:
@@ -75,13 +71,13 @@ def as_json(found: Sequence[Recognition], model: Model) -> str:
     about |= {"synthetic": model.synthetic, "notice": notice(model), "held_out": model.about["score"]}
     clips = [
         {
-            "clip": _name(one),
+            "clip": one.clip.name,
             **({} if one.clip.row is None else {"row": one.clip.row}),
             "onset": one.numbers[0],
             "offset": one.numbers[-1],
             "sampled": [one.numbers[position] for position in one.positions],
             "face": {key: one.face[key] for key in ("found", "attempt", "box", "eyes", "others")},
-            "marks": one.face["marks"],
+            "marks": [printable(mark) for mark in one.face["marks"]],
             "prediction": one.prediction,
             "probabilities": dict(one.probabilities),
         }

@@ -15,6 +15,7 @@ from ra_icl.evaluation.motion import draw_motion, full_colour
 from ra_icl.flow.sampling import middle_instance
 from ra_icl.flow.wheel import wheel
 from ra_icl.recognition.card import NO_LIE_DETECTOR, SYNTHETIC
+from ra_icl.recognition.clips import printable
 from ra_icl.recognition.model import Model
 from ra_icl.recognition.recognise import Recognition
 
@@ -120,6 +121,6 @@ def _draw_attention(axes: Sequence[Any], found: Recognition, attention: np.ndarr
 
 def _title(found: Recognition, model: Model) -> str:
     values = ", ".join(f"{name} {value:.2f}" for name, value in found.probabilities.items())
-    name = Path(found.clip.path).name
+    name = printable(found.clip.path.name)
     loud = f"{SYNTHETIC}: says nothing about people\n" if model.synthetic else ""
     return f"{loud}{name}, frames {found.numbers[0]} to {found.numbers[-1]}\n{values}\n{model.about['title']}"

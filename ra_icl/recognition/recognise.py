@@ -55,7 +55,7 @@ def recognise(model: Model, clip: Clip | str | Path) -> Recognition:
 
     Raises InputError as `clip_frames` does, if a frame cannot be read, or if no face is found on the onset frame.
     """
-    clip = clip if isinstance(clip, Clip) else Clip(Path(clip))
+    clip = clip if isinstance(clip, Clip) else Clip(clip)
     name = str(clip.path)
     if clip.apex is None and "apex" in model.sampling.mode:
         log.warning("%s: this model looks at the apex; none is given, and the middle frame stands for it", name)

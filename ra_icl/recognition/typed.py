@@ -1,5 +1,6 @@
 """Clips as people name them: on the command line, or in a CSV with a row per expression."""
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -102,7 +103,7 @@ def read_list(path: Path) -> list[TypedClip]:
     for number, row in table.iterrows():
         where = f"{path}, row {number}"
         times = {name: _time(row, name, where) for name in ("onset", "apex", "offset")}
-        place = on_disk(path.parent / Path(text_cell(row["clip"], "clip", where)).expanduser())
+        place = on_disk(path.parent / os.path.expanduser(text_cell(row["clip"], "clip", where)))
         found.append(TypedClip(place, **times, fps=row["fps"].strip(), where=f"{where}: ", row=number))
     if not found:
         raise InputError(f"{path}: lists no clip; add a row for each, below the header")

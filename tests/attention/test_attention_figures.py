@@ -7,6 +7,7 @@ import pytest
 
 from ra_icl.attention import figures
 from ra_icl.attention.grids import MethodView, Shown
+from ra_icl.errors import InputError
 from ra_icl.flow.wheel import flow_colours
 
 SIZE, QUERIES = 16, 8
@@ -95,6 +96,8 @@ def test_a_map_has_one_scale_over_the_instances_of_a_sequence(drawn):
     rows = rows_of(drawn[0])
     limit = np.abs(shown.methods[0].cam).max()
     assert {row[3].images[0].get_clim() for row in rows} == {(-limit, limit)}
+    red, _, blue, _ = rows[0][3].images[0].get_cmap()(1.0)
+    assert red > blue  # the largest values speak for the class
     assert len({row[5].images[0].get_clim() for row in rows}) == 1
     arrows = rows[0][1].collections[0]
     assert np.hypot(arrows.U, arrows.V).max() <= shown.speed * 1.0001
@@ -125,6 +128,12 @@ def test_the_second_grid_has_a_column_for_every_query(drawn):
             assert image.get_clim() == (regions.min(), regions.max())
     [said] = [text.get_text() for text in rows[0][1].texts]
     assert said == f"M6: positive 62 %\nP from {regions.min():.3f} (dark) to {regions.max():.3f}; uniform: 0.125"
+
+
+def test_methods_without_regions_have_no_second_grid():
+    shown = sequence()
+    with pytest.raises(InputError, match=r"^--methods: M2, M5: no region discovery"):
+        figures.regions_figure([shown._replace(methods=shown.methods[:2])], "casme2", FACTS, "unused")
 
 
 @pytest.mark.parametrize(("methods", "queries"), [(3, 8), (5, 16)])

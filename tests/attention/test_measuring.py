@@ -11,6 +11,7 @@ import torch
 from made_run import INSTANCES, SIZE, add_fold, make_data
 from typer.testing import CliRunner
 
+from ra_icl.attention.maps import regions_of
 from ra_icl.attention.measuring import MEASURES, _against_truth, of_queries, write_measures
 from ra_icl.attention.sequences import Places, kept_network
 from ra_icl.cli import app
@@ -88,6 +89,34 @@ def test_a_row_for_each_held_out_sequence_with_what_its_own_network_looks_at(fol
         assert row["others"] == pytest.approx(correlated(cams[1], theirs), abs=1e-4)
     assert found["query_subjects"].notna().all()
     assert found["query_datasets"].notna().all()
+
+
+def test_queries_are_compared_with_one_sequence_of_each_person_of_training(folder, places, folds):
+    write_measures(folds[:1], folder / "m6.csv", places)
+    network = kept_network(folds[0]).network
+
+    def heatmaps_of(dataset, subject, sequence):
+        middle = inputs_of(places, dataset, subject, sequence)[1:2]  # of 4 instances the second is the middle one
+        return regions_of(network, middle).double().flatten(2).numpy()[0]
+
+    others = [("casme2", "2"), ("samm", "1"), ("samm", "2")]
+    known = np.stack([heatmaps_of(*person, f"{person[1]}_happiness") for person in others])
+    for row in pd.read_csv(folder / "m6.csv").to_dict("records"):
+        wanted = of_queries(heatmaps_of("casme2", "1", row["sequence"]), known, np.array([True, False, False]))
+        assert {name: row[name] for name in wanted} == pytest.approx(wanted, abs=1e-4)
+
+
+def test_the_mirror_image_has_u_negated_where_training_negates_it(folder, places, small_method):
+    augmentation = replace(small_method.augmentation, flip_negates_u=True)
+    csv = add_fold(folder, replace(small_method, augmentation=augmentation), "m6_negated", "casme2", "1")
+    write_measures([csv], folder / "negated.csv", places)
+    network = kept_network(csv).network
+    for row in pd.read_csv(folder / "negated.csv").to_dict("records"):
+        inputs = inputs_of(places, "casme2", "1", row["sequence"])
+        mirrored = inputs.flip(-1)
+        mirrored[:, 0] = 1 - mirrored[:, 0]  # inputs are from 0 to 1
+        cams, turned = (cams_of(network, some, row["looked_at"]) for some in (inputs, mirrored))
+        assert row["mirror"] == pytest.approx(np.mean([*map(correlated, cams, turned[..., ::-1])]), abs=1e-4)
 
 
 def test_what_is_inside_the_known_regions_is_counted_pixel_by_pixel(folder, places, folds):

@@ -15,13 +15,13 @@ def own_data(root, *lines, header="subject,clip,onset,apex,offset,fps,emotion"):
 
 def test_rows_become_an_index_of_classes(tmp_path):
     options = own_data(
-        tmp_path, "p1,p1/film.mp4,12,20,31,29.97,Disgust", "p2,clip 7,1,,9,,joy", "p2,clip 8,1,,9,,neutral", ",,,,,,"
+        tmp_path, "p1,p1/film.mp4,12,20,31,29.97,Disgust", "p2,clip 7,1,,9,200,joy", "p2,clip 8,1,,9,,neutral", ",,,,,,"
     )
     index = build_index("own", options)
     assert index["sequence"].tolist() == ["p1/film.mp4_12", "clip 7_1"]
     assert index["emotion"].tolist() == ["negative", "positive"]
     assert index["frames"].tolist() == ["p1/film.mp4", "clip 7"]
-    assert index["fps"].tolist()[0] == 29.97
+    assert index["fps"].tolist() == [29.97, 200]
     assert index["apex"].isna().tolist() == [False, True]
 
 

@@ -12,6 +12,7 @@ from skimage import data
 from ra_icl import files
 from ra_icl.errors import InputError
 from ra_icl.faces import haar
+from ra_icl.faces.align import cut, rotate_about
 from ra_icl.faces.crop import crop_sequence, crop_subject
 from ra_icl.faces.haar import EYES, best_eye_pair, detect_faces
 from ra_icl.faces.onset import find_face
@@ -142,6 +143,20 @@ def test_a_reduction_averages(tmp_path):
     assert info["found"] == "whole_frame"
     assert np.ptp(crops) <= 20
     assert crops.mean() == pytest.approx(100, abs=1)
+
+
+@pytest.mark.parametrize("scale", [1.3, 0.4])
+def test_a_turned_crop_shows_what_its_transform_says(scale):
+    """Of an image whose levels are the places of its pixels."""
+    places = np.indices((200, 240), np.float32)[::-1] + 0.5  # x, y of the pixels' middles
+    transform = rotate_about((120, 100), (32, 32), np.radians(20), scale)
+    crop = cut(np.dstack(places), transform, 64)
+    wanted = np.dstack(np.indices((64, 64))[::-1] + 0.5) @ np.linalg.inv(np.array(transform)[:, :2]).T
+    wanted += np.array([120, 100]) - np.linalg.inv(np.array(transform)[:, :2]) @ [32, 32]
+    inside = slice(12, 52)
+    np.testing.assert_allclose(
+        crop[inside, inside], wanted[inside, inside], atol=0.1
+    )  # OpenCV rounds places to 1/32 px
 
 
 def test_whole_frame_keeps_proportions_and_falls_on_whole_pixels(tmp_path):

@@ -88,6 +88,12 @@ def test_lbf_averages_the_points_of_each_eye_inside_the_cascades_box(monkeypatch
     check(find_face(FRAME, FaceOptions(size=128, detector="lbf", model=str(model)), "s"))
 
 
+def test_the_most_central_face_is_the_one_whose_middle_is_nearest_to_the_frames():
+    small, large = (236, 236, 40), (250, 250, 300)  # the large one's corner is nearer
+    assert min((small, large), key=lambda box: landmarks._rank(box, "most_central", (512, 512))) == small
+    assert min((small, large), key=lambda box: landmarks._rank(box, "largest", (512, 512))) == large
+
+
 def test_opencv_has_the_detectors_that_are_called_here():
     assert callable(cv2.FaceDetectorYN.create)
     assert hasattr(cv2.face.createFacemarkLBF(), "loadModel")

@@ -7,6 +7,7 @@ from skimage import data
 
 from ra_icl.faces.crop import crop_sequence
 from ra_icl.faces.options import FaceOptions
+from ra_icl.faces.stabilise import Stabiliser
 from ra_icl.flow.maps import flow
 from ra_icl.flow.options import FlowOptions
 
@@ -54,6 +55,16 @@ def test_the_heads_motion_is_taken_out_and_the_expression_stays(photograph, tmp_
     np.testing.assert_allclose(lifted, -4.0 * scale, rtol=0.35)
     assert len(info["head"]) == len(HEAD)
     np.testing.assert_allclose([turn for *_, turn in info["head"]], [-degrees for *_, degrees in HEAD], atol=0.15)
+
+
+@pytest.mark.parametrize("degrees", [5, -3])
+def test_a_turn_is_found_from_rest(photograph, degrees):
+    """In one step, where a wrong slope of the turn stops short of it."""
+    onset = cv2.resize(photograph[60:410, 280:630], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    turn = cv2.getRotationMatrix2D(((SIZE - 1) / 2, (SIZE - 1) / 2), degrees, 1)
+    turned = cv2.warpAffine(onset, turn, (SIZE, SIZE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    _, head = Stabiliser(onset).steady(turned, [[1, 0, 0], [0, 1, 0]])
+    np.testing.assert_allclose(head, (0, 0, -degrees), atol=0.1)
 
 
 def test_it_is_off_unless_asked_for_and_then_the_head_moves(photograph, tmp_path):

@@ -71,6 +71,7 @@ def test_the_card_tells_data_score_and_limits(world, score):
     )
     assert "Guessing gives a UAR of 33.3 %" in text
     assert "Mind: CDE without SMIC-HS." in text
+    assert re.search(r"\| SAMM +\| 18 +\| 87\.5 +\| 88\.9 +\|", text)
     assert re.search(r"\| surprise +\| 4 +\| 0 +\| 8 +\| 67 % +\|", text)
     assert "no lie detector" in text
     assert "volunteers in laboratories" in text

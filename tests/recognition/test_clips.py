@@ -7,7 +7,7 @@ from recognition_world import write_video
 
 from ra_icl.datasets.frames import read_frames
 from ra_icl.errors import InputError
-from ra_icl.recognition.clips import Clip, clip_frames
+from ra_icl.recognition.clips import Clip, clip_frames, remarks
 
 
 def levels_of(clip):
@@ -20,6 +20,12 @@ def test_a_video_lasts_from_its_first_frame_to_its_last_unless_it_is_said(video)
     assert clip_frames(Clip(video, onset=3, offset=6), 0.25)[0] == [3, 4, 5, 6]
     assert levels_of(Clip(video, onset=3, offset=6)) == [30, 40, 50, 60]
     assert levels_of(Clip(video, onset=18)) == [180, 190, 200]
+
+
+def test_a_clip_may_be_named_by_a_string(video):
+    clip = Clip(str(video), onset=2, offset=9)
+    assert clip == Clip(video, onset=2, offset=9)
+    assert remarks(clip, range(2, 10)) == []
 
 
 def test_frames_of_a_folder_have_the_numbers_of_their_names(folder):

@@ -96,6 +96,13 @@ def test_a_file_of_another_version_is_one_line(world, tmp_path, change, words):
     assert "other.safetensors" in str(caught.value)
 
 
+def test_it_predicts_in_the_precision_of_its_training(world, tmp_path):
+    path = changed_file(
+        world, tmp_path / "bf16.safetensors", lambda metadata: metadata["model"]["training"].update(precision="bf16")
+    )
+    assert load_model(path).method.training.precision == "bf16"
+
+
 def test_a_detectors_model_is_looked_for_where_it_is_said_to_lie(world, tmp_path):
     def with_yunet(metadata):
         metadata["model"]["prepared"]["faces"].update(detector="yunet", model="/elsewhere/yunet.onnx")

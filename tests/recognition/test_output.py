@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from ra_icl.errors import InputError
+from ra_icl.recognition.clips import Clip
 from ra_icl.recognition.output import as_csv, as_json, as_table
 from ra_icl.recognition.picture import _shown, attention_of, draw
 from ra_icl.recognition.recognise import recognise
@@ -27,6 +29,7 @@ def test_table_csv_and_json_say_the_same(world, found):
     for one, row, entry, line in zip(found, table.itertuples(), listed["clips"], lines, strict=True):
         assert row.clip == entry["clip"] == str(one.clip.path)
         assert (row.onset, row.offset) == (entry["onset"], entry["offset"]) == (one.numbers[0], one.numbers[-1])
+        assert entry["sampled"] == [one.numbers[position] for position in one.positions] != one.positions
         assert row.prediction == entry["prediction"] == one.prediction == line.split()[-1]
         values = [row.p_negative, row.p_positive, row.p_surprise]
         assert values == list(entry["probabilities"].values()) == list(one.probabilities.values())
@@ -34,6 +37,13 @@ def test_table_csv_and_json_say_the_same(world, found):
         assert sum(values) == pytest.approx(1)
     assert listed["model"]["synthetic"] is True
     assert any("no lie detector" in line for line in listed["model"]["notice"])
+
+
+def test_what_is_not_utf_8_is_escaped(world, found):
+    one = replace(found[0], clip=Clip("b\udcffd"), face=found[0].face | {"marks": ["b\udcffd: is cut off"]})
+    (listed,) = json.loads(as_json([one], world.model()).encode("utf-8"))["clips"]
+    assert (listed["clip"], listed["marks"]) == (r"b\udcffd", [r"b\udcffd: is cut off"])
+    assert pd.read_csv(io.StringIO(as_csv([one], world.model())))["clip"].tolist() == [r"b\udcffd"]
 
 
 def test_the_attention_is_what_the_class_gains_from_each_place(world, found):

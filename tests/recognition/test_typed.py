@@ -15,6 +15,7 @@ def test_a_time_stands_for_the_frame_that_is_shown_then(video, folder):
     assert TypedClip(video, onset=" 12 ").clip() == Clip(video, onset=12)
     assert TypedClip(video, "0s", "0.2s", "0.41s").clip() == Clip(video, 1, 6, 11)
     assert TypedClip(folder, "0.1s", offset="0.5s", fps="10").clip() == Clip(folder, 8, offset=12, fps=10)
+    assert TypedClip(folder, "0.16s", offset="0.34s", fps="10").clip() == Clip(folder, 9, offset=10, fps=10)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,14 @@ def test_a_list_has_a_row_per_expression_in_frames_or_seconds(video, folder):
     path.write_text("clip,onset_s,offset_s,fps\nclip.mkv,0.2,0.41,\nframes,0.1,0.5,10\n")
     found = [typed.clip() for typed in read_list(path)]
     assert found == [Clip(video, 6, offset=11, row=2), Clip(folder, 8, offset=12, fps=10, row=3)]
+
+
+def test_a_home_that_is_not_there_is_a_clip_that_is_not_there(video):
+    path = video.parent / "clips.csv"
+    path.write_text("clip\n~nosuchuser/x.mp4\nclip.mkv\n")
+    gone, there = read_list(path)
+    assert there.clip() == Clip(video, row=3)
+    assert str(gone.path).endswith("~nosuchuser/x.mp4")
 
 
 def test_cells_are_read_as_those_of_own_data_are(video):
