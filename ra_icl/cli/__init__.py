@@ -15,11 +15,13 @@ from ra_icl.cli.examples import Command
 from ra_icl.errors import InputError
 from ra_icl.files import unusable, use_utf8
 
-HELP = """The steps of the Ra-ICL benchmark, one command each.
+HELP = """What you ask of the Ra-ICL benchmark, and its steps, one command each.
 
-`snakemake --cores all` runs all of them in order; see README.md. Use these commands to check your data (`ra-icl check`)
-or to run a single step by hand. Options are given as a JSON object; whatever it leaves out keeps its default.
+`snakemake --cores all` runs all steps in order; see README.md. `--options` takes a JSON object; whatever it leaves out
+keeps its default.
 """
+# The commands that no step of the workflow stands for, or that are used beside a run.
+BY_HAND = ("check", "status", "predict", "explain", "curves", "audit", "power", "faults", "config-schema")
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=HELP, rich_markup_mode="markdown"
@@ -81,3 +83,5 @@ from ra_icl.cli import (  # noqa: E402
 
 for command in app.registered_commands:
     command.cls = Command
+    if (command.name or command.callback.__name__) not in BY_HAND:
+        command.rich_help_panel = "Steps of the workflow"
