@@ -3,15 +3,15 @@
 # same command continues an interrupted one. make test: every test except those of the cluster profile, which make test-slurm
 # runs (root, Debian's Slurm). make test-long: the fuzz tests on 25 times as many inputs. All make their own environment in
 # .venv.
-NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+RIGHT := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
-  $$python $(NEW_ENOUGH) 2>/dev/null && echo $$python && break; done)
+  $$python $(RIGHT) 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 CONFIG ?= config/demo.yaml
-REPORT ?= results/report-$(basename $(notdir $(CONFIG))).html
+REPORT ?= results/report-$(basename $(notdir $(lastword $(CONFIG)))).html
 
 STUDY := table3 table3_controls differences differences_controls attention
 
@@ -47,12 +47,13 @@ lint: .venv/installed
 	pytest tests/workflow -k linter  # snakemake --lint, except for its wish for a conda environment per rule
 
 .venv/installed: requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" && $(PYTHON) $(NEW_ENOUGH) || \
-	  { echo "Python 3.11 or newer is needed (Snakemake 9 needs it): make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -n "$(PYTHON)" && $(PYTHON) $(RIGHT) || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[dev,report,slurm]"
 	touch $@
 
 clean:
-	rm -rf .venv .snakemake results/demo
+	# .snakemake stays: it knows with which options the results of other configs were made.
+	rm -rf .venv results/demo

@@ -11,6 +11,7 @@ from ra_icl.cli import app
 from ra_icl.evaluation.duration import duration
 
 HEADER = ("folds", "done", "running", "stopped", "failed", "to go", "UF1", "UAR", "scores")
+AGAIN = "the next run trains them again, or with --forcerun fold if the folder .snakemake was lost"
 LISTED = 8  # folds of a kind that are named
 
 
@@ -99,7 +100,7 @@ def _lines(found) -> Iterator[tuple[str | None, str]]:
         yield None, f"{stage}: {there} of {total} subjects"
     yield "bold", _summary(found)
     if outdated := sum(group.outdated for group in found.groups):
-        yield "yellow", f"outdated: {outdated} folds are of other options or other flow; the next run trains them again"
+        yield "yellow", f"outdated: {outdated} folds are of other options or other flow; {AGAIN}"
     now = time.time()
     for state, style in (("failed", "red"), ("stopped", "yellow"), ("running", None)):
         folds = sorted((fold for fold in found.started if fold.state == state), key=lambda fold: -fold.time)

@@ -14,7 +14,7 @@ from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import caveats
 from ra_icl.evaluation.explain import count_warnings
 from ra_icl.evaluation.folds import SEQUENCE_KEY, read_fold
-from ra_icl.evaluation.records import RERUN
+from ra_icl.evaluation.records import RERUN, differing_option
 
 
 def confusion(label: Sequence[int], prediction: Sequence[int], classes: int) -> np.ndarray:
@@ -124,8 +124,8 @@ def aggregate(
     along as `selection_of` or, of an ensemble, as `selections_of_members`, beside its `members`, {method: seeds}, and
     `view`, what they predict from.
     Raises InputError, naming the file, if a fold lacks a column or a prediction, if it belongs to another method or
-    protocol, was trained under other rules or on other flow than the rest, if a sequence is not predicted exactly once
-    per seed, is in no index, or is held out by the protocol but not predicted.
+    protocol, was trained under other rules, with other options or on other flow than the rest, if a sequence is not
+    predicted exactly once per seed, is in no index, or is held out by the protocol but not predicted.
     """
     if not fold_csvs:
         raise InputError(f"{out}: no folds given for {method} under {protocol}; name their CSV files")
@@ -137,6 +137,7 @@ def aggregate(
     predictions = pd.concat([rows for rows, _ in folds], ignore_index=True)
     _require_once_per_seed(predictions)
     _require_same_flow(fold_csvs, [metadata for _, metadata in folds])
+    _require_same_options(fold_csvs, [metadata for _, metadata in folds])
     index = pd.concat([read_index_csv(path) for path in indexes]) if indexes else None
     if index is not None:
         _require_all(out, predictions, index, protocol_of(protocol, classes))
@@ -220,6 +221,16 @@ def _require_same_flow(paths: Sequence[Path], records: Sequence[dict[str, Any]])
     for path, record in zip(paths, records, strict=True):
         if record["data"]["flow"] != first:
             raise InputError(f"{path}: was trained on other flow than {paths[0]}; {RERUN}")
+
+
+def _require_same_options(paths: Sequence[Path], records: Sequence[dict[str, Any]]) -> None:
+    """Raise InputError if two folds were trained with different options, for which nested selection has one choice."""
+    first: dict[str, tuple[Path, Any]] = {}
+    for path, record in zip(paths, records, strict=True):
+        options = record.get("options")
+        like, expected = first.setdefault(record.get("candidate") or "", (path, options))
+        if options is not None and expected is not None and (key := differing_option(expected, options)):
+            raise InputError(f"{path}: was trained with another {key} than {like}; {RERUN}")
 
 
 def _origin(records: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -42,6 +42,19 @@ def read_metrics(path: Path) -> dict[str, Any]:
     return read_record(path, METRICS)
 
 
+def differing_option(one: Any, other: Any, key: str = "") -> str | None:
+    """The first key, as a.b.c, in which the options of two records differ; None if in none.
+
+    A key that only one of them has is no difference: records of other versions have other options. Where a fold was
+    trained (`training.device`) is none either.
+    """
+    if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
+        return None if one == other or key == "training.device" else key
+    places = {name: f"{key}.{name}".lstrip(".") for name in one if name in other}
+    found = (differing_option(one[name], other[name], place) for name, place in places.items())
+    return next(filter(None, found), None)
+
+
 def _require(path: Path, value: Any, shape: Any, place: tuple[str, ...]) -> None:
     """Raise InputError unless a value has the shape of FOLD or METRICS; place: its keys."""
     wanted = type(shape) if isinstance(shape, dict | list) else shape

@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ra_icl.errors import InputError
@@ -38,6 +38,9 @@ def resolve_methods(config: Mapping[str, Any]) -> tuple[Methods, Methods]:
     methods = {name: resolve(config, name) for name in entries}
     for name, method in methods.items():
         check_method(config, method, f"methods.{name}")
+        if method["peer"]:
+            for key in _keys(entries[name]):
+                _require_effect(key, f"methods.{name}.{key}", name)
     _check_figures(sweeps)
     found = {name: _sweep(config, name, sweep, methods) for name, sweep in sweeps.items()}
     _check_uses(config, entries, present(config["ensembles"]))
@@ -136,16 +139,19 @@ def row_marks(method: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_figures(sweeps: Mapping[str, Any]) -> None:
     """Two sweeps, or a sweep and the confusion matrices of Figures 4 and 11, cannot be drawn into one file."""
-    numbers = [sweep["figure"] for sweep in sweeps.values()]
+    taken = {4, 11}
     for name, sweep in sweeps.items():
-        if sweep["figure"] in (4, 11) or numbers.count(sweep["figure"]) > 1:
+        if sweep["figure"] in taken:
             raise InputError(f"config: sweeps.{name}.figure: {sweep['figure']} is taken; choose another number")
+        taken.add(sweep["figure"])
 
 
 def _sweep(config: Mapping[str, Any], name: str, sweep: Mapping[str, Any], methods: Methods) -> dict[str, Any]:
     """Add a method per value to `methods`; a value that the origin already has is the origin itself."""
     require_known(sweep["method"], present(config["methods"]), f"sweeps.{name}.method")
     origin, found = with_defaults(methods[sweep["method"]]), {}
+    if origin["peer"]:
+        _require_effect(sweep["key"], f"sweeps.{name}.key", sweep["method"])
     for number, value in enumerate(sweep["values"]):
         where = f"sweeps.{name}.values.{number}"
         changed = _replace(origin, sweep["key"], value, f"sweeps.{name}.key")
@@ -162,6 +168,23 @@ def _sweep(config: Mapping[str, Any], name: str, sweep: Mapping[str, Any], metho
         found[label] = method
         methods.setdefault(method, changed | {"title": f"{origin['title']}, {name} {label}"})
     return {"figure": sweep["figure"], "key": sweep["key"], "methods": found}
+
+
+def _keys(entry: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """The keys of an entry's values, as a.b.c."""
+    for key, value in entry.items():
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{path}{key}.")
+        else:
+            yield path + key
+
+
+def _require_effect(key: str, where: str, peer: str) -> None:
+    """Raise InputError, naming the key `where`, for a key of a method that changes nothing about a peer."""
+    if key not in ("title", "training.device") and not key.startswith(("sampling.", "peer.")):
+        raise InputError(
+            f"config: {where}: has no effect on {peer}, a peer, whose settings are below peer; take {key} out"
+        )
 
 
 def _label(value: Any) -> str:

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ra_icl.evaluation.records import differing_option
 from ra_icl.flow.checksums import flow_digest, read_flow_set, tensor_names
 from ra_icl.planning.candidates import training_options
 from ra_icl.planning.methods import merge, present
@@ -40,7 +41,7 @@ class Current:
         if recorded is None:
             return True
         expected = self._options(method, candidate)
-        return bool(expected["peer"]) == bool(recorded.get("peer")) and _agree(expected, recorded)
+        return bool(expected["peer"]) == bool(recorded.get("peer")) and not differing_option(expected, recorded)
 
     def _digest_of(self, protocol: str, sampling: str) -> str | None:
         """The digest of the flow that a protocol's folds read; None if it is not there."""
@@ -53,11 +54,4 @@ class Current:
 
     def _options_of(self, method: str, candidate: str) -> dict[str, Any]:
         found = merge(training_options(with_defaults(self._plan.methods[method])), self._candidates.get(candidate, {}))
-        training = {key: value for key, value in found["training"].items() if key != "device"}
-        return json.loads(json.dumps(found | {"training": training}))
-
-
-def _agree(expected: Any, recorded: Any) -> bool:
-    if isinstance(expected, Mapping) and isinstance(recorded, Mapping):
-        return all(_agree(expected[key], recorded[key]) for key in expected.keys() & recorded.keys())
-    return expected == recorded
+        return json.loads(json.dumps(found))

@@ -340,6 +340,22 @@ def test_folds_that_read_different_flow_are_refused(tmp_path):
         run([first, second], tmp_path / "out.json")
 
 
+def test_folds_of_different_options_are_refused_unless_nested_selection_chose_them(tmp_path):
+    def fold(name, epochs, **changes):
+        options = {"training": {"epochs": epochs, "device": "cpu" if epochs > 5 else "cuda"}, "loss": {"regions": 0.5}}
+        return write_fold(tmp_path, f"samm-{name}", [("samm", name, "a", 0, 0)], options=options, **changes)
+
+    first, second = fold("006", 5), fold("007", 7)
+    with pytest.raises(
+        InputError, match=r"samm-007.csv: was trained with another training\.epochs than \S*samm-006.csv; if a run"
+    ):
+        run([first, second], tmp_path / "out.json")
+    chosen = [fold("006", 5, candidate="short"), fold("007", 7, candidate="long"), fold("008", 7, candidate="long")]
+    assert run(chosen, tmp_path / "out.json")["folds"] == 3
+    old = write_fold(tmp_path, "samm-009", [("samm", "009", "a", 0, 0)], options={"training": {"epochs": 5}})
+    assert run([first, old], tmp_path / "out.json")["folds"] == 2  # of a version without the other options
+
+
 def test_metrics_record_what_the_folds_were_fed_and_made_by(tmp_path):
     data = {"flow": "d1", "all": {"u": {"mean": 0.5, "min": -2.0, "max": 3.0}}}
     made = [

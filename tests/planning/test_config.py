@@ -183,7 +183,7 @@ FAULTS = [
     (f"methods: {{m{'a' * 60}: {{}}}}", r"methods\.ma{60}: is 'ma{60}'; give at most 60 letters$"),
     ("sweeps: {queries: {key: loss.regions.x}}", r"sweeps\.queries\.key: 'loss\.regions\.x' is no key of a method"),
     ("sweeps: {queries: {key: ''}}", r"sweeps\.queries\.key: '' is no key of a method"),
-    ("sweeps: {queries: {figure: 6}}", r"sweeps\.instances\.figure: 6 is taken; choose another number$"),
+    ("sweeps: {queries: {figure: 6}}", r"sweeps\.queries\.figure: 6 is taken; choose another number$"),
     ("sweeps: {queries: {figure: 11}}", r"sweeps\.queries\.figure: 11 is taken; choose another number$"),
     ("sweeps: {queries: {key: training.epochs, values: [0]}}", r"sweeps\.queries\.values\.0\.training\.epochs: is 0"),
     (

@@ -72,6 +72,31 @@ def test_a_peer_or_setting_that_does_not_fit_is_named(tmp_path, method, fault):
         plan_of(tmp_path, f"methods: {{mine: {method}}}")
 
 
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (
+            "methods: {peer_ststnet: {training: {epochs: 3}}}",
+            r"methods\.peer_ststnet\.training\.epochs: has no effect on peer_ststnet, a peer, whose settings are below "
+            r"peer; take training\.epochs out$",
+        ),
+        ("methods: {peer_svm: {loss: {regions: 0}}}", r"methods\.peer_svm\.loss\.regions: has no effect on peer_svm"),
+        (
+            "sweeps: {x: {figure: 12, method: peer_ststnet, key: training.epochs, values: [3, 4]}}",
+            r"sweeps\.x\.key: has no effect on peer_ststnet",
+        ),
+    ],
+)
+def test_what_changes_nothing_about_a_peer_is_refused(tmp_path, text, fault):
+    with pytest.raises(InputError, match=fault):
+        plan_of(tmp_path, text)
+
+
+def test_the_device_of_a_peer_can_be_set(tmp_path):
+    plan = plan_of(tmp_path, "methods: {peer_ststnet: {training: {device: cpu}, title: Mine}}")
+    assert plan.device("peer_ststnet") == "cpu"
+
+
 def test_a_sweep_varies_a_setting_that_the_config_leaves_as_the_peer_has_it(tmp_path):
     plan = plan_of(tmp_path, "sweeps: {rate: {figure: 12, method: peer_rcn_s, key: peer.epochs, values: [50, 100]}}")
     assert plan.sweeps["rate"]["methods"] == {"50": "peer_rcn_s_rate_50", "100": "peer_rcn_s"}

@@ -62,6 +62,14 @@ def test_a_method_has_a_table_of_its_own_and_is_compared_with_the_reference(clon
     assert "target ablation_m5: nothing in this config makes it; it needs protocol cde, groups5 or own" in done.stderr
 
 
+def test_a_model_whose_epoch_is_chosen_on_held_out_people_is_refused_before_its_folds(clone, mine):
+    best = {"training": {"select": "best_on_held_out"}}
+    done = snakemake(clone, "final_model", "--dry-run", configs=mine(methods={"m6": best}))
+    assert "target final_model: nothing in this config makes it; it needs a protocol other than cross, and" in (
+        done.stderr
+    )
+
+
 def test_a_run_ends_with_what_there_is_to_look_at(clone, mine):
     found = {
         "Tables": ["tables/table_own.md"],

@@ -52,6 +52,23 @@ def test_a_flow_option_reruns_flow_and_folds(clone, results):
     assert not {"twins", "index", "crops"} & set(jobs)
 
 
+@pytest.mark.parametrize(("package", "crops"), [("opencv-contrib-python", 8), ("numba", 0)])
+def test_another_version_of_what_computes_a_step_reruns_it(clone, results, package, crops):
+    metadata = clone / f"{package.replace('-', '_')}-0.1.dist-info"  # found before the one that is installed
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.1\n")
+    try:
+        jobs = planned(clone)
+        assert (jobs.get("crops", 0), jobs["flow"]) == (crops, 14)
+    finally:
+        shutil.rmtree(metadata)
+
+
+def test_a_title_may_hold_braces(clone, results):
+    configs = config_file(clone, "title.yaml", methods={"m6": {"title": "M6 {x}"}})
+    assert planned(clone, configs=configs)["confusion_figure"] == 2
+
+
 def test_the_number_of_folds_per_gpu_reruns_nothing(clone, results):
     assert planned(clone, configs=config_file(clone, "share.yaml", folds_per_gpu=7)) == {}
 

@@ -33,7 +33,7 @@ NEEDS = {
     ],
     "protocol own": ["figure_own"],
     "protocol cde, groups5 or own, and methods in `selection.methods`": ["select"],
-    "a protocol other than cross": ["final_model"],
+    "a protocol other than cross, and `training.select: last` for the method of `final_model`": ["final_model"],
     "a method that is fed flow": ["qc"],
     "a method that this config sets to null": [
         name if name.startswith("peer_") else f"ablation_{name}" for name in sorted(REMOVED)

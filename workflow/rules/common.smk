@@ -218,10 +218,14 @@ def count_protocols(table):
 
 
 def final_models():
-    """(protocol, method) of what the target `final_model` trains; none for published flow, which comes without frames."""
+    """(protocol, method) of what the target `final_model` trains.
+
+    None for published flow, which comes without frames, nor for a method whose epoch is chosen on held-out subjects.
+    """
     wanted, method = config["final_model"]["protocol"], config["final_model"]["method"]
-    found = [(name, method) for name in plan.selected if name not in CROSS and wanted in (None, name)]
-    return [] if plan.source == "public_flow" else found[:1]
+    if plan.source == "public_flow" or plan.methods[method]["training"]["select"] != "last":
+        return []
+    return [(name, method) for name in plan.selected if name not in CROSS and wanted in (None, name)][:1]
 
 
 def confusion_figures():

@@ -1,6 +1,10 @@
 # Frames to crops, crops to flow and strain; published flow maps replace both.
 
 
+# Landmarks of MediaPipe are found in an environment of their own, whose OpenCV is older.
+CROPS_VERSION = "" if config["faces"]["detector"] == "mediapipe" else package_version("opencv-contrib-python")
+
+
 rule crops:
     input:
         index="<results>/index/{dataset}.csv",
@@ -13,7 +17,7 @@ rule crops:
         "<benchmarks>/crops/{dataset}/{subject}.tsv"
     params:
         code=code("ra_icl.faces.crop"),
-        version=package_version("opencv-contrib-python"),
+        version=CROPS_VERSION,
         root=root_of,
         # A function, because Snakemake replaces {x} in text.
         options=lambda wildcards: slice_of(config["faces"]),

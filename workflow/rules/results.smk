@@ -113,7 +113,8 @@ rule confusion_figure:
     params:
         code=code("ra_icl.evaluation.figures"),
         number=lambda wildcards: short(wildcards.figure),
-        title=title_of(config["confusion"]),
+        # A function, because Snakemake replaces {x} in text.
+        title=lambda wildcards: title_of(config["confusion"]),
         out=stem,
     message:
         "Confusion matrices: {wildcards.figure}"
