@@ -27,7 +27,8 @@ def attention_figure(
     dataset: Annotated[str, typer.Option(help="the dataset to show a class of")],
     label: Annotated[int, typer.Option(help="label of that class, from 0")],
     methods: Annotated[
-        str, typer.Option(help="JSON object: title by method, in the order shown; the last method finds the surest")
+        str,
+        typer.Option(help="JSON object: title by method, in the order shown; the last one picks the surest sequences"),
     ],
     out: FigureOut,
     crops: Crops = None,
@@ -77,7 +78,7 @@ def attention_measures(
     twins: Twins = None,
     threads: Threads = 1,
 ) -> None:
-    """Measure where one method's networks look in what their folds held out, and how steadily.
+    """Measure where a method's networks look in held-out sequences, and how consistently.
 
     Example: ra-icl attention-measures results/demo/folds/cde/m6/seed0/*.csv --index results/demo/index/casme2.csv
     --index results/demo/index/samm.csv --index results/demo/index/smic.csv

@@ -17,7 +17,7 @@ def audit(
         str, typer.Option(help="JSON object: sequences of each class by dataset; if empty, those of Tables 4 and 5")
     ] = "{}",
 ) -> None:
-    """Say whether any predictions can have the scores that a table prints.
+    """Check whether any set of predictions can have the scores that a table prints.
 
     Example: ra-icl audit config/published.csv --out audit
     """
@@ -34,7 +34,7 @@ def power(
     published: Annotated[Path | None, typer.Option(help="CSV of published rows; by default the clone's")] = None,
     simulations: Annotated[int, typer.Option(help="simulated experiments per question", min=1)] = 1000,
 ) -> None:
-    """Simulate which differences of Table 3 a paired test over the subjects could see, and from what size on.
+    """Simulate which differences in Table 3 a paired test over subjects could see, and how large one must be.
 
     Example: ra-icl power results/demo/metrics/cde/m1.json results/demo/metrics/cde/m6.json --out power
     """

@@ -117,9 +117,9 @@ def depth(
     out: Out,
     sampling: SamplingText = "{}",
 ) -> None:
-    """Cut the depth images of one subject's sequences as their colour frames were cut: CAS(ME)³ alone.
+    """Crop the depth images of one subject's sequences like their colour frames (CAS(ME)³ only).
 
-    Of the onset and of the frames that the sampling takes. A twin has depth images after `ra-icl twin-depth`.
+    Those of the onset and of the frames that the sampling takes. A twin has depth images after `ra-icl twin-depth`.
 
     Example: ra-icl depth --index results/demo/index/casme3.csv --root results/demo/twins/casme3 --subject spNO.1
     --crops results/demo/crops/casme3/spNO.1.safetensors

@@ -23,7 +23,7 @@ def check(
     faces: Annotated[bool, typer.Option("--faces", help="also look for a face on every onset frame")] = False,
     deep: Annotated[bool, typer.Option("--deep", help="also look for copies by all bytes of every file")] = False,
     results: Annotated[bool, typer.Option("--results", help="also verify every tensor of the results folder")] = False,
-    estimate: Annotated[bool, typer.Option(help="without faults, also measure what the run will need")] = True,
+    estimate: Annotated[bool, typer.Option(help="if there are no faults, also measure what the run will need")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print the findings alone, as a list for programs")] = False,
 ) -> None:
     """Find all faults of the data before a run: annotation, frames, counts; afterwards, frames that have changed.

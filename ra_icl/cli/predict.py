@@ -41,7 +41,8 @@ def final_model(
     checkpoints: Annotated[Path | None, typer.Option(help="checkpoint folder; training resumes from it")] = None,
     options: Options = "{}",
     choice: Annotated[
-        list[Path] | None, typer.Option(help="choice of nested selection; repeat it: most groups decide")
+        list[Path] | None,
+        typer.Option(help="choice of nested selection; given for each group, the candidate that most chose is taken"),
     ] = None,
 ) -> None:
     """Train a method on all subjects of a protocol, for use on other clips. `ra-icl model-card` writes its card.

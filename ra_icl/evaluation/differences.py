@@ -146,6 +146,6 @@ def _notes(ours: Mapping[str, Any], subjects: Subjects, comparisons: int, said: 
         *interval_notes([ours["method"]], [subjects]),
         f"p: two-sided, from {swaps} of swapping subjects' predictions between the two methods",
         *([too_few] * (least > 0.05)),
-        f"Holm: p adjusted for the number of comparisons, here {comparisons}, of UF1 and UAR apart",
-        *([f"A score is its mean over {seeds} seeds; a subject brings its predictions of all of them"] * (seeds > 1)),
+        f"Holm: p adjusted for {comparisons} comparisons, separately for UF1 and UAR",
+        *([f"A score is its mean over {seeds} seeds; those of a subject stay together"] * (seeds > 1)),
     )

@@ -35,7 +35,7 @@ ALIKE = 0.99
 # slowly (0.4 to 0.6 in trainings of three time constants of the average); one that never moves is farthest at the end.
 # Below LAG_LEAST, a share of the parameters' norm, it is near.
 LAG_OF_LARGEST, LAG_LEAST = 0.8, 0.05
-# Training accuracy from which a training has learned its sequences by heart, and how far the held-out one is below it.
+# Training accuracy from which a training has memorised its sequences, and how far the held-out one is below it.
 BY_HEART, GAP = 0.95, 0.3
 FEW = 20  # held-out sequences: one more hit or miss then changes the accuracy by 5 points or more
 
@@ -53,7 +53,7 @@ WARNINGS = {f"outweighed_by_{term}": f"{title} outweighs classification" for ter
     "collapsed_regions": "the queries have collapsed",
     "lagging_target": "the target network lags behind",
     "underfit": "the network has not learned its training sequences",
-    "overfit": "the network has learned its training sequences by heart",
+    "overfit": "the network has memorised its training sequences",
 }
 
 

@@ -201,7 +201,7 @@ def _notes(contents: Sequence[Mapping[str, Any]], methods: Mapping[str, Mapping[
         *data_notes(contents, methods),
         "All rows of a method come from the same trainings; gain: points over the last epoch",
         "Best for each held-out subject: highest accuracy on that subject, of several epochs the latest; "
-        "best over all: highest UF1 + UAR of all held-out subjects; both look at the labels that they are judged by",
+        "best over all: highest UF1 + UAR of all held-out subjects; both use the labels that they are scored on",
         *_inner_notes(contents),
         *interval_notes(names, [subjects_of(content) for content in contents]),
     )

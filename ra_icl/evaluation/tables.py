@@ -34,7 +34,9 @@ from ra_icl.evaluation.table_layouts import (
     subsets,
 )
 
-SYNTHETIC_NOTE = "Synthetic twins show that every step of the workflow works, and nothing about recognising people"
+SYNTHETIC_NOTE = (
+    "Scores on synthetic twins show that every step of the workflow works; they say nothing about recognising people"
+)
 # What the rows of Table "cross" were trained on.
 TRAINED = {name: TITLES[KNOWN[name].train] if KNOWN[name].train else "the others" for name in CROSS}
 CROSS_NOTE = (

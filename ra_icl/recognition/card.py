@@ -105,9 +105,7 @@ def _trained_on(model: Model) -> list[str]:
 def _worth(model: Model) -> list[str]:
     score, training = model.about["score"], model.about["training"]
     interval = (
-        "In brackets: 95 % interval, what other people might have given."
-        if score["intervals"]
-        else "No interval: with so few people it would mean nothing."
+        "In brackets: 95 % interval over people." if score["intervals"] else "No interval: there are too few people."
     )
     seeds = f", {score['seeds']} trainings each" if score["seeds"] > 1 else ""
     clips, people = score["scores"]["composite"]["samples"], score["subjects"]

@@ -61,10 +61,10 @@ def test_title_and_notes_say_what_the_numbers_rest_on():
     assert set(table.data["data"]) == {"synthetic"}
     notes = "\n".join(table.notes)
     for words in (
-        "Synthetic twins show",
+        "Scores on synthetic twins show",
         "[ ]: 95 % bootstrap interval over subjects, 15 of them, each resampled within its dataset",
         "p: two-sided, from 9,999 random ways of swapping",
-        "here 2, of UF1 and UAR apart",
+        "adjusted for 2 comparisons, separately for UF1 and UAR",
         "mean over 2 seeds",
     ):
         assert words in notes

@@ -183,7 +183,7 @@ def test_table_and_figure_are_written(run, tmp_path):
     assert table["rule"].tolist() == ["last", "subject", "mean", "inner"]
     text = (tmp_path / "leak.md").read_text()
     assert "published flow maps" in text
-    assert "both look at the labels that they are judged by" in text
+    assert "both use the labels that they are scored on" in text
     assert f"{INNER_NOTE}; for m2 those of m6" in text
     metrics, epochs, chosen = read_method(path, folds)
     without = {key: value for key, value in metrics.items() if key != "selection_of"}

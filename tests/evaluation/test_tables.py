@@ -123,7 +123,7 @@ def test_notes_warn_of_trainings_gone_wrong_in_half_of_the_folds():
     m6 = metrics("m6", seeds=(0, 1)) | {"folds": 34, "warnings": {"outweighed_by_acl": 55, "underfit": 33}}
     m1 = metrics("m1", seeds=(0, 1)) | {"folds": 34, "warnings": {"overfit": 34}}
     assert [note for note in build("3", m1, m6).notes if "explain" in note] == [
-        "m1: in 34 of 68 folds the network has learned its training sequences by heart (ra-icl explain)",
+        "m1: in 34 of 68 folds the network has memorised its training sequences (ra-icl explain)",
         "m6: in 55 of 68 folds L_acl outweighs classification (ra-icl explain)",
     ]
     assert "explain" not in "".join(build("3", metrics("m1"), metrics("m6")).notes)
