@@ -15,6 +15,7 @@ from ra_icl import files
 from ra_icl.attention import table as attention_table
 from ra_icl.datasets.index import TITLES
 from ra_icl.evaluation import leak, tables
+from ra_icl.evaluation.intervals import Subjects, compare, score_intervals, subjects_of
 from ra_icl.evaluation.metrics import SCORES
 from ra_icl.evaluation.records import read_metrics
 
@@ -140,6 +141,36 @@ def documents():
 def test_the_readme_prints_the_published_scores():
     assert list(rows_of_scores((ROOT / "README.md").read_text())), "README.md: no table with a column composite"
     assert [fault for path in documents() for fault in faults_of(path.read_text(), ROOT)] == []
+
+
+def take(content, seeds):
+    """The subjects of a metrics content, with these seeds alone; what draws nothing is the same in all."""
+    found = subjects_of(content)
+    if content.get("draws", True) is False:
+        return Subjects(found.names, np.repeat(found.matrices[:, :1], len(seeds), axis=1))
+    return Subjects(found.names, found.matrices[:, [content["seeds"].index(seed) for seed in seeds]])
+
+
+def test_intervals_and_differences_beside_the_scores_are_recomputed():
+    printed = {}
+    for path in documents():
+        for titles, cells in rows_of_scores(path.read_text()):
+            found = dict(zip(titles, cells, strict=True))
+            if "interval, uf1" in found:
+                link = LINK.search(next(cell for cell in cells if LINK.search(cell)))
+                printed.setdefault(link[1], set()).add((found["interval, uf1"], found["m6 minus it, uf1"]))
+    assert len(printed) > 20
+    m6 = read_metrics(PUBLISHED / "public-flow/m6_causalnet.json")
+    for link, cells in printed.items():
+        [(interval, difference)] = cells
+        content = read_metrics(ROOT / link)
+        low, high = score_intervals(subjects_of(content))["uf1"]
+        assert interval == f"{100 * low:.1f} to {100 * high:.1f}", link
+        if difference:
+            seeds = m6["seeds"] if content.get("draws", True) is False else content["seeds"]
+            one = compare(take(m6, seeds), take(content, seeds))["uf1"]
+            text = f"{100 * one.value:+.2f} [{100 * one.low:.1f}, {100 * one.high:.1f}]"
+            assert difference == text.replace("-", "−"), link
 
 
 def test_published_metrics_are_printed_somewhere():

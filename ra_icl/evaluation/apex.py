@@ -82,7 +82,11 @@ def read_predicted(fold_csvs: Sequence[Path]) -> list[Predicted]:
     folds: dict[str, list] = {}
     for path in map(Path, fold_csvs):
         rows, record = read_fold(path, class_count(path))
-        folds.setdefault(record["method"], []).append((rows, record))
+        of_method = folds.setdefault(record["method"], [])
+        for key in ("protocol", "data_source", "selection"):
+            if of_method and record[key] != of_method[0][1][key]:
+                raise InputError(f"{path}: {key} is {record[key]!r}, not {of_method[0][1][key]!r}; give folds alike")
+        of_method.append((rows, record))
     found = [_predicted(method, of_method) for method, of_method in folds.items()]
     for one in found[1:]:
         first, other = (set(each.rows[[*SEQUENCE_KEY, "seed"]].itertuples(index=False)) for each in (found[0], one))

@@ -110,9 +110,9 @@ def _pair(printed: Printed, name: str, counts: Sequence[int], scores: Scores) ->
         if len(rows):
             matrices = _verified({name: counts}, rows[:1], {name: scores}, tolerance)
             return Finding(name, verdict, f"{said}: {_told(counts, rows[0])}", matrices)
-    if every:
-        return Finding(name, NOT_IN_ONE_RUN, f"no confusion matrix of {_slashed(counts)} sequences has {said}")
-    return Finding(name, NOT_DECIDED, f"no confusion matrix with {said} was found, of too many to try each")
+        if not every:  # there may be one of exactly these scores, so that nothing is said against them
+            return Finding(name, NOT_DECIDED, f"no confusion matrix with {said} was found, of too many to try each")
+    return Finding(name, NOT_IN_ONE_RUN, f"no confusion matrix of {_slashed(counts)} sequences has {said}")
 
 
 def _uars(printed: Printed) -> Finding:
@@ -150,12 +150,14 @@ def _all(printed: Printed) -> Finding:
             matrices = _verified(printed.counts, chosen, printed.scores, tolerance)
             told = [f"{name} {_told(*row)}" for name, *row in zip(printed.counts, counts, chosen, strict=True)]
             return Finding("all", verdict, "; ".join(told), matrices)
-    if every:
-        said = _said(printed.scores[COMPOSITE])
-        return Finding(
-            "all", NOT_IN_ONE_RUN, f"each dataset's scores exist, but none of their matrices give {said} over all"
-        )
-    return Finding("all", NOT_DECIDED, "no confusion matrices with all scores were found, of too many to try each")
+        if not every:
+            return Finding(
+                "all", NOT_DECIDED, "no confusion matrices with all scores were found, of too many to try each"
+            )
+    said = _said(printed.scores[COMPOSITE])
+    return Finding(
+        "all", NOT_IN_ONE_RUN, f"each dataset's scores exist, but none of their matrices give {said} over all"
+    )
 
 
 def _rows(printed: Printed, name: str, tolerance: float) -> tuple[np.ndarray, bool]:

@@ -136,8 +136,7 @@ def aggregate(
         _require_rules(path, metadata, rules)
     predictions = pd.concat([rows for rows, _ in folds], ignore_index=True)
     _require_once_per_seed(predictions)
-    _require_same_flow(fold_csvs, [metadata for _, metadata in folds])
-    _require_same_options(fold_csvs, [metadata for _, metadata in folds])
+    _require_alike(fold_csvs, [metadata for _, metadata in folds])
     index = pd.concat([read_index_csv(path) for path in indexes]) if indexes else None
     if index is not None:
         _require_all(out, predictions, index, protocol_of(protocol, classes))
@@ -176,10 +175,14 @@ def count_without_apex(predictions: pd.DataFrame, index: pd.DataFrame) -> dict[s
 
 
 def _require_all(out: Path, predictions: pd.DataFrame, index: pd.DataFrame, protocol: Protocol) -> None:
-    """Raise InputError if a sequence that the protocol holds out has no prediction: its fold is not trained yet."""
+    """Raise InputError for a sequence that the protocol holds out if it has no prediction, or another label there."""
     sequences = select(index, protocol)
-    held_out = sequences.loc[fold_of(sequences, protocol).notna(), SEQUENCE_KEY]
-    merged = held_out.merge(predictions[SEQUENCE_KEY].drop_duplicates(), "left", SEQUENCE_KEY, indicator="found")
+    held_out = sequences.loc[fold_of(sequences, protocol).notna(), [*SEQUENCE_KEY, "label"]]
+    predicted = predictions.drop_duplicates([*SEQUENCE_KEY, "label"]).rename(columns={"label": "other"})
+    merged = held_out.merge(predicted, "left", SEQUENCE_KEY, indicator="found")
+    for row in merged[(merged["found"] == "both") & (merged["label"] != merged["other"])].to_dict("records"):
+        key = "/".join(row[name] for name in SEQUENCE_KEY)
+        raise InputError(f"{row['file']}: {key} has label {row['other']:.0f}, in the index {row['label']}; {RERUN}")
     missing = merged[merged["found"] != "both"]
     if len(missing):
         raise InputError(
@@ -215,18 +218,12 @@ def _require_rules(path: Path, metadata: dict[str, Any], rules: dict[str, Any]) 
             raise InputError(f"{path}: {key} is {metadata[key]!r}, not {value!r}; {RERUN}")
 
 
-def _require_same_flow(paths: Sequence[Path], records: Sequence[dict[str, Any]]) -> None:
-    """Raise InputError if two folds read different flow."""
-    first = records[0]["data"]["flow"]
-    for path, record in zip(paths, records, strict=True):
-        if record["data"]["flow"] != first:
-            raise InputError(f"{path}: was trained on other flow than {paths[0]}; {RERUN}")
-
-
-def _require_same_options(paths: Sequence[Path], records: Sequence[dict[str, Any]]) -> None:
-    """Raise InputError if two folds were trained with different options, for which nested selection has one choice."""
+def _require_alike(paths: Sequence[Path], records: Sequence[dict[str, Any]]) -> None:
+    """Raise InputError if two folds read different flow, or have different options of one candidate."""
     first: dict[str, tuple[Path, Any]] = {}
     for path, record in zip(paths, records, strict=True):
+        if record["data"]["flow"] != records[0]["data"]["flow"]:
+            raise InputError(f"{path}: was trained on other flow than {paths[0]}; {RERUN}")
         options = record.get("options")
         like, expected = first.setdefault(record.get("candidate") or "", (path, options))
         if options is not None and expected is not None and (key := differing_option(expected, options)):

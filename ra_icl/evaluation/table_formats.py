@@ -12,7 +12,9 @@ from ra_icl.evaluation import pages
 EMPTY = "–"
 BLOCKS = {"published": "Published", "real": "This run", "synthetic": "This run"}
 STRONG = ("textbf", "underline")  # the best and the second-best value of a column
-STRONG_NOTE = "Best values are bold and second-best underlined, among rows of the same data and number of classes"
+STRONG_NOTE = (
+    "Best values are bold and second-best underlined, among rows of the same data, number of classes and training set"
+)
 RECORD_NOTE = (
     "Flow: the first digits of the digest of all flow that was read; "
     "u, v and strain: mean (smallest to largest) over all sequences, as stored"

@@ -12,7 +12,7 @@ from ra_icl.cli import app
 from ra_icl.datasets.index import COLUMNS
 from ra_icl.errors import InputError
 from ra_icl.evaluation import apex, apex_figure
-from ra_icl.files import write_csv, write_json
+from ra_icl.files import read_json, write_csv, write_json
 from ra_icl.flow.sampling import Sampling
 
 MIDDLE = Sampling("middle", 4)
@@ -186,6 +186,11 @@ def test_what_does_not_fit_is_named(run, tmp_path):
     smic = [path for path in folds if path.name.startswith("smic")]
     with pytest.raises(InputError, match="no sequence has an annotated apex"):
         apex_figure.apex_figure(smic, [index], MIDDLE, tmp_path / "out")
+    mixed = tmp_path / "mixed.csv"
+    mixed.write_bytes(folds[0].read_bytes())
+    write_json(mixed.with_suffix(".json"), read_json(folds[0].with_suffix(".json")) | {"protocol": "groups5"})
+    with pytest.raises(InputError, match=r"mixed\.csv: protocol is 'groups5', not 'cde'; give folds alike"):
+        apex_figure.apex_figure([*folds, mixed], [index], MIDDLE, tmp_path / "out")
     assert not list(tmp_path.glob("out.*"))
 
 

@@ -12,6 +12,7 @@ from metrics_content import metrics
 from ra_icl import files
 from ra_icl.datasets.protocols import EXPECTED
 from ra_icl.errors import FaultKind, InputError
+from ra_icl.evaluation import attainable
 from ra_icl.evaluation.audit import (
     IMPOSSIBLE,
     NOT_DECIDED,
@@ -95,6 +96,16 @@ def test_scores_that_were_computed_are_possible(made):
 def test_digits_that_were_cut_may_be_off_by_one(made):
     scores = {name: tuple(np.floor(100 * v) / 100 for v in pair) for name, pair in scores_of(made, 6).items()}
     assert worst(audit_row(printed(scores))) in (POSSIBLE, OFF_BY_ONE)
+
+
+def test_a_search_that_left_some_out_accuses_nobody_of_cut_digits(made, monkeypatch):
+    """Matrices of exactly the printed scores may be among those that were not tried."""
+    hits = [np.diag(matrix) for matrix in made.values()]
+    rows = [np.concatenate([of, matrix.sum(0) - of]) for of, matrix in zip(hits, made.values(), strict=True)]
+    monkeypatch.setattr(attainable, "WORK", 0)
+    monkeypatch.setattr(attainable, "together", lambda *given: None if given[-1] < 0.00008 else rows)
+    found = audit_row(printed(scores_of(made)))[-1]
+    assert (found.check, found.verdict) == ("all", NOT_DECIDED)
 
 
 def test_a_composite_beyond_what_the_datasets_allow_is_impossible(made):

@@ -8,7 +8,15 @@ from ra_icl import files
 from ra_icl.errors import InputError
 from ra_icl.evaluation.folds import EPOCHS
 from ra_icl.evaluation.intervals import compare, subjects_of
-from ra_icl.evaluation.leak import INNER_NOTE, at_epochs, best_by_subject, build_leak, read_method, write_leak
+from ra_icl.evaluation.leak import (
+    INNER_NOTE,
+    _best_epochs,
+    at_epochs,
+    best_by_subject,
+    build_leak,
+    read_method,
+    write_leak,
+)
 from ra_icl.evaluation.leak_figure import edges_of
 from ra_icl.evaluation.metrics import aggregate, confusion, uar, uf1
 
@@ -95,14 +103,14 @@ def run(tmp_path_factory):
 
 
 def scores(rows, chosen):
-    """UF1 and UAR, each the mean over seeds, of predictions at the epochs {(seed, dataset, subject): epoch}."""
+    """UF1 and UAR, means and deviations over seeds, of predictions at the epochs {(seed, dataset, subject): epoch}."""
     found = []
     for seed in SEEDS:
         taken = [table[table["epoch"] == chosen[key]] for key, table in rows.items() if key[0] == seed]
         pooled = pd.concat(taken)
         matrix = confusion(pooled["label"], pooled["prediction"], 3)
         found.append((uf1(matrix), uar(matrix)))
-    return np.mean(found, axis=0)
+    return np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
 
 
 def as_epochs(epochs, chosen):
@@ -152,8 +160,10 @@ def test_the_rules_choose_what_plain_loops_choose(run):
     assert len({tuple(of_rule.values()) for of_rule in expected.values()}) == 4
     table = build_leak([found], {"m2": {"title": "M2"}})
     for row in table.data.to_dict("records"):
-        assert [row["uf1"], row["uar"]] == pytest.approx(100 * scores(rows, expected[row["rule"]]), abs=1e-4)
-        gain = 100 * (scores(rows, expected[row["rule"]]) - scores(rows, expected["last"]))
+        means, deviations = scores(rows, expected[row["rule"]])
+        assert [row["uf1"], row["uar"]] == pytest.approx(100 * means, abs=1e-4)
+        assert [row["uf1_std"], row["uar_std"]] == pytest.approx(100 * deviations, abs=1e-4)
+        gain = 100 * (means - scores(rows, expected["last"])[0])
         assert [row["uf1_gain"], row["uar_gain"]] == pytest.approx(gain, abs=1e-3)
         values = list(expected[row["rule"]].values())
         assert (row["epoch_low"], row["epoch_high"]) == (min(values), max(values))
@@ -163,6 +173,14 @@ def test_the_rules_choose_what_plain_loops_choose(run):
     metrics, _, _ = found
     left_out = build_leak([(metrics | {"left_out": {"smic": 2}}, epochs, chosen)], {"m2": {"title": "M2"}}).notes
     assert "Left out by data.exclude: 2 sequences of SMIC-HS" in left_out
+
+
+def test_the_best_epoch_over_all_has_the_highest_sum_of_both_scores():
+    """The first of these epochs has the highest UF1, the third the highest UAR."""
+    first, second = [[16, 0, 4], [1, 3, 0], [0, 3, 1]], [[10, 7, 3], [2, 2, 0], [0, 0, 4]]
+    matrices = np.array([first, second, [[6, 2, 12], [0, 4, 0], [1, 0, 3]]])
+    assert (np.argmax(uf1(matrices)), np.argmax(uar(matrices))) == (0, 2)
+    assert _best_epochs(matrices[None, None]).tolist() == [2]
 
 
 def test_the_gain_is_a_paired_difference(run):

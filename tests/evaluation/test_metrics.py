@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
 from ra_icl import files
-from ra_icl.datasets.protocols import PROTOCOLS, exclude
+from ra_icl.datasets.protocols import PROTOCOLS, select
 from ra_icl.errors import InputError
 from ra_icl.evaluation import caveats as module
 from ra_icl.evaluation import metrics
@@ -144,8 +144,8 @@ def test_sequences_without_an_apex_are_counted_from_the_index(tmp_path):
         indexes.append(tmp_path / f"{name}.csv")
         files.write_csv(indexes[-1], table)
     paths = []
-    for (name, subject), held_out in pd.concat(rows.values()).groupby(["dataset", "subject"]):
-        keys = [(name, subject, sequence, number % 3, 0) for number, sequence in enumerate(held_out["sequence"])]
+    for (name, subject), held_out in select(pd.concat(rows.values()), PROTOCOLS["cde"]).groupby(["dataset", "subject"]):
+        keys = [(name, subject, row.sequence, row.label, 0) for row in held_out.itertuples()]
         paths += [write_fold(tmp_path / str(seed), f"{name}-{subject}", keys, seed=seed) for seed in (0, 1)]
     out = tmp_path / "m6.json"
     found = run(paths, out, indexes=indexes, left_out={"smic": 2})
@@ -166,14 +166,25 @@ def test_folds_of_a_run_that_goes_on_are_no_result(tmp_path):
     index, out = tmp_path / "casme2.csv", tmp_path / "m6.json"
     files.write_csv(index, pd.concat([rows, others]))
     paths = [
-        write_fold(tmp_path, f"casme2-{subject}", [("casme2", subject, name, 0, 0) for name in held_out["sequence"]])
-        for subject, held_out in exclude(rows).groupby("subject")
+        write_fold(
+            tmp_path,
+            f"casme2-{subject}",
+            [("casme2", subject, row.sequence, row.label, 0) for row in held_out.itertuples()],
+        )
+        for subject, held_out in select(rows, PROTOCOLS["cde"]).groupby("subject")
     ]
     assert run(paths, out, indexes=[index])["folds"] == len(paths)
     missing = pd.read_csv(paths[-1])
     count, first = len(missing), "/".join(missing.loc[0, ["dataset", "subject", "sequence"]])
     with pytest.raises(InputError, match=rf"json: {count} of \d+ sequences of protocol cde have .* {first} first"):
         run(paths[:-1], out, indexes=[index])
+    wrong = missing.assign(label=(missing["label"] + 1) % 3)
+    wrong.to_csv(paths[-1], index=False)
+    label = missing.loc[0, "label"]
+    with pytest.raises(
+        InputError, match=rf"\.csv: {first} has label {(label + 1) % 3}, in the index {label}; if a run wrote it"
+    ):
+        run(paths, out, indexes=[index])
 
 
 def told(**changes):
@@ -295,6 +306,8 @@ def test_folds_trained_under_other_rules_are_refused(tmp_path, changes, message)
         ("006_1_2,0,0", "006_1_2,3,0", r"column label is not within 0\.\.2"),
         ("006_1_2,0,0", "006_1_2,0,x", r"column prediction is not within 0\.\.2"),
         ("1.0", "nan", "not finite"),
+        ("1.0", "inf", "not finite"),
+        ("dataset,subject", "subject,dataset", "columns are"),
     ],
 )
 def test_a_faulty_fold_is_refused_by_name(tmp_path, old, new, message):
@@ -304,6 +317,14 @@ def test_a_faulty_fold_is_refused_by_name(tmp_path, old, new, message):
         run([path], tmp_path / "out.json")
     assert "samm-006.csv" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_one_wrong_label_among_right_ones_is_found(tmp_path):
+    path = write_fold(tmp_path, "samm-006", SAMM)
+    head, first, *rest = path.read_text().splitlines()
+    path.write_text("\n".join([head, first.replace(",0,", ",7,", 1), *rest, ""]))
+    with pytest.raises(InputError, match=r"column label is not within 0\.\.2"):
+        run([path], tmp_path / "out.json")
 
 
 def test_missing_empty_and_keyless_fold_files_are_refused(tmp_path):
