@@ -54,6 +54,6 @@ lint: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable ".[dev,report,slurm]"
 	touch $@
 
+# .snakemake stays: it knows with which options the results of other configs were made.
 clean:
-	# .snakemake stays: it knows with which options the results of other configs were made.
 	rm -rf .venv results/demo
