@@ -1,9 +1,10 @@
-"""What a table's notes say about its sequences: midpoints taken for apexes, and sequences left out by the config."""
+"""What a table's notes say of its sequences: midpoints taken for apexes, those left out, numbers unlike the paper's."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ra_icl.datasets.index import TITLES
+from ra_icl.datasets.protocols import EXPECTED
 
 UNCOUNTED_NOTE = "If a method needs an apex and a sequence has none annotated, the midpoint of the sequence is used"
 
@@ -19,7 +20,8 @@ def data_notes(metrics: Sequence[Mapping[str, Any]], methods: Mapping[str, Mappi
         for content in metrics
         if "Apex" in str(methods.get(content["method"], {}).get("mir")) and content["data_source"] != "public_flow"
     ]
-    return [*midpoint_notes(need), *left_out_notes([content.get("left_out", {}) for content in metrics])]
+    left_out = left_out_notes([content.get("left_out", {}) for content in metrics])
+    return [*midpoint_notes(need), *left_out, *count_notes(metrics)]
 
 
 def midpoint_notes(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -36,6 +38,17 @@ def left_out_notes(counts: Sequence[Mapping[str, int]]) -> list[str]:
     """How many sequences of each dataset `data.exclude` left out."""
     counted = _listed(counts)
     return [f"Left out by data.exclude: {counted}"] if counted else []
+
+
+def count_notes(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Which of the official datasets have other numbers of sequences than the paper, as `count_mismatch` may allow."""
+    found = {}
+    for content in (content for content in metrics if content["data_source"] == "datasets"):
+        for name, classes in EXPECTED.get(content["protocol"], {}).items():
+            expected, used = sum(classes.values()), content["scores"].get(name, {}).get("samples")
+            if used not in (None, expected):
+                found[content["protocol"], name] = f"{used} of {TITLES[name]} (the paper: {expected})"
+    return [f"Numbers of sequences unlike the paper's: {', '.join(dict.fromkeys(found.values()))}"] if found else []
 
 
 def _listed(counts: Sequence[Mapping[str, int]]) -> str:

@@ -104,7 +104,7 @@ def test_table_3_shows_the_marks_and_the_midpoint_note():
     assert marks[0] == ["M1", "→Apex*", "×", "×"] == marks[10]
     assert marks[5] == ["M6 (ours)", "✓", "✓", "✓"] == marks[11]
     assert table.notes[0] == SMIC_NOTE
-    assert "→X" in table.notes[1]
+    assert "→X" in table.notes[2]
 
 
 @pytest.mark.parametrize(
@@ -215,12 +215,26 @@ def test_the_controls_have_the_columns_of_table_3_and_no_published_row():
     assert controls.notes == third.notes
 
 
+def test_numbers_of_sequences_unlike_the_papers_are_told_of_the_official_datasets():
+    def notes(source="datasets", protocol="cde", **samples):
+        content = metrics("m6", protocol, source=source)
+        for name, count in samples.items():
+            content["scores"][name]["samples"] = count
+        return data_notes.count_notes([content, content])
+
+    assert notes(casme2=145, samm=133, smic=164) == []
+    (note,) = notes(casme2=145, samm=133, smic=163)
+    assert note == "Numbers of sequences unlike the paper's: 163 of SMIC-HS (the paper: 164)"
+    assert notes(source="twins") == notes(source="public_flow") == []
+    assert notes(protocol="casme3_4", casme3=801) == notes(protocol="own") == []
+
+
 def test_several_seeds_are_explained():
     subjects = people(0.7, seeds=3)
     notes = build("1", metrics("m6", seeds=(0, 1, 2), subjects=subjects)).notes
-    assert notes[0] == "±: sample standard deviation over 3 seeds"
+    assert notes[1] == "±: sample standard deviation over 3 seeds"
     one = build("1", metrics("m6", subjects=people(0.7))).notes
-    assert one == notes[1:]
+    assert one == (notes[0], *notes[2:])
 
 
 @pytest.mark.parametrize("number", ["1", "2", "3", "own"])
