@@ -42,13 +42,13 @@ def left_out_notes(counts: Sequence[Mapping[str, int]]) -> list[str]:
 
 def count_notes(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
     """Which of the official datasets have other numbers of sequences than the paper, as `count_mismatch` may allow."""
-    found = {}
+    found = []
     for content in (content for content in metrics if content["data_source"] == "datasets"):
         for name, classes in EXPECTED.get(content["protocol"], {}).items():
             expected, used = sum(classes.values()), content["scores"].get(name, {}).get("samples")
             if used not in (None, expected):
-                found[content["protocol"], name] = f"{used} of {TITLES[name]} (the paper: {expected})"
-    return [f"Numbers of sequences unlike the paper's: {', '.join(dict.fromkeys(found.values()))}"] if found else []
+                found.append(f"{used} of {TITLES[name]} (the paper: {expected})")
+    return [f"Numbers of sequences unlike the paper's: {', '.join(dict.fromkeys(found))}"] if found else []
 
 
 def _listed(counts: Sequence[Mapping[str, int]]) -> str:

@@ -1,7 +1,7 @@
 # Frames to crops, crops to flow and strain; published flow maps replace both.
 
 
-# Landmarks of MediaPipe are found in an environment of their own, whose OpenCV is older.
+# MediaPipe runs in a second environment, with an older OpenCV than the rest of the run.
 CROPS_VERSION = "" if config["faces"]["detector"] == "mediapipe" else package_version("opencv-contrib-python")
 
 
