@@ -14,7 +14,7 @@ import pandas as pd
 from ra_icl.datasets.index import TITLES, read_index_csv
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import caveats
-from ra_icl.evaluation.folds import SEQUENCE_KEY, class_count, read_fold
+from ra_icl.evaluation.folds import SEQUENCE_KEY, class_count, read_fold, require_same
 from ra_icl.evaluation.intervals import LEAST_SUBJECTS, bootstrap
 from ra_icl.evaluation.metrics import summarise
 from ra_icl.files import RERUN
@@ -83,10 +83,8 @@ def read_predicted(fold_csvs: Sequence[Path]) -> list[Predicted]:
     for path in map(Path, fold_csvs):
         rows, record = read_fold(path, class_count(path))
         of_method = folds.setdefault(record["method"], [])
-        for key in ("protocol", "data_source", "selection"):
-            if of_method and record[key] != of_method[0][1][key]:
-                raise InputError(f"{path}: {key} is {record[key]!r}, not {of_method[0][1][key]!r}; give folds alike")
         of_method.append((rows, record))
+        require_same(path, record, _shared(of_method[0][1]), "name the folds of one run")
     found = [_predicted(method, of_method) for method, of_method in folds.items()]
     for one in found[1:]:
         first, other = (set(each.rows[[*SEQUENCE_KEY, "seed"]].itertuples(index=False)) for each in (found[0], one))
@@ -95,10 +93,15 @@ def read_predicted(fold_csvs: Sequence[Path]) -> list[Predicted]:
     return found
 
 
+def _shared(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What all folds of a method have in common."""
+    return {key: record[key] for key in ("protocol", "data_source", "selection")}
+
+
 def _predicted(method: str, folds: Sequence[tuple[pd.DataFrame, Mapping[str, Any]]]) -> Predicted:
     rows = pd.concat([rows for rows, _ in folds], ignore_index=True)
     first, classes = folds[0][1], sum(name[0] == "p" and name[1:].isdigit() for name in rows.columns)
-    content = {key: first[key] for key in ("protocol", "data_source", "selection")} | {"method": method}
+    content = _shared(first) | {"method": method}
     content |= summarise(rows, [str(number) for number in range(classes)])
     content["subjects"] = rows[["dataset", "subject"]].drop_duplicates().to_dict("records")
     return Predicted(method, rows.assign(hit=rows["label"] == rows["prediction"]), content)

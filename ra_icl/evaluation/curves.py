@@ -13,7 +13,7 @@ import numpy as np
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import FOLDS_CAVEATS, SELECTION_CAVEATS, data_caveats
 from ra_icl.evaluation.explain import ALIKE, TERMS, UNIFORM, WARNINGS, WINS, count_warnings, diagnosed, guessing
-from ra_icl.evaluation.folds import SEQUENCE_KEY, class_count, read_fold
+from ra_icl.evaluation.folds import SEQUENCE_KEY, class_count, read_fold, require_same
 from ra_icl.evaluation.style import (
     COLOURS,
     MAP,
@@ -70,10 +70,9 @@ def curves_figure(fold_csvs: Sequence[Path], out_stem: Path, title: str = "") ->
     if not folds:
         raise InputError(f"{out_stem}: no folds given; name their CSV files")
     records = [record for _, record in folds]
+    shared = {key: records[0][key] for key in ("method", "protocol", "data_source", "selection")}
     for path, record in zip(fold_csvs, records, strict=True):
-        for key in ("method", "protocol", "data_source", "selection"):
-            if record[key] != records[0][key]:
-                raise InputError(f"{path}: {key} is {record[key]!r}, but {records[0][key]!r} in {fold_csvs[0]}")
+        require_same(path, record, shared, "name folds of one method and one run")
         if not record.get("curve"):
             raise InputError(f"{path}: its record holds no curve, as those of ensembles; name folds that were trained")
     plt = pyplot()

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ra_icl import files
 from ra_icl.errors import InputError
-from ra_icl.evaluation.folds import SEQUENCE_KEY, VIEWS, read_beside, read_fold
+from ra_icl.evaluation.folds import SEQUENCE_KEY, VIEWS, read_beside, read_fold, require_same
 
 SHARED = ("protocol", "fold", "data_source", "selection")  # what members must have in common
 
@@ -25,8 +25,9 @@ def combine(fold_csvs: Sequence[Path], out: Path, *, view: str, method: str, see
     """
     members = [_member(Path(path), view, classes) for path in fold_csvs]
     rows, first, _ = members[0]
+    shared = {key: first[key] for key in SHARED}
     for path, (other, record, _) in zip(fold_csvs, members, strict=True):
-        _require_same(path, record, first, fold_csvs[0])
+        require_same(path, record, shared, "combine one fold")
         if not other.equals(rows):
             raise InputError(f"{path}: predicts other sequences than {fold_csvs[0]}; run both again")
     mean = np.mean([probabilities for _, _, probabilities in members], axis=0)
@@ -49,12 +50,6 @@ def _member(path: Path, view: str, classes: int) -> tuple[pd.DataFrame, dict[str
     if not labels.equals(predicted[[*SEQUENCE_KEY, "label"]].astype({"label": int})):
         raise InputError(f"{views}: holds other sequences than {path.name}; delete both and run again")
     return labels, record, rows[columns].to_numpy()
-
-
-def _require_same(path: Path, record: Mapping[str, Any], first: Mapping[str, Any], other: Path) -> None:
-    for key in SHARED:
-        if record[key] != first[key]:
-            raise InputError(f"{path}: {key} is {record[key]!r}, but {first[key]!r} in {other}; combine one fold")
 
 
 def _record(records: Sequence[Mapping[str, Any]], view: str, method: str, seed: int) -> dict[str, Any]:

@@ -49,6 +49,13 @@ def read_fold(path: Path, classes: int) -> tuple[pd.DataFrame, dict[str, Any]]:
     return rows.assign(seed=metadata["seed"], file=str(path)), metadata
 
 
+def require_same(path: Path, record: Mapping[str, Any], expected: Mapping[str, Any], advice: str = RERUN) -> None:
+    """Raise InputError if the record of a fold's CSV has another value under a key of `expected`."""
+    for key, value in expected.items():
+        if record[key] != value:
+            raise InputError(f"{path}: {key} is {record[key]!r}, not {value!r}; {advice}")
+
+
 def read_beside(path: Path, kinds: Mapping[str, type]) -> pd.DataFrame:
     """Read EPOCHS or VIEWS of a fold: the columns of SEQUENCE_KEY, and of `kinds`, {column: its type}.
 

@@ -13,7 +13,7 @@ from ra_icl.datasets.protocols import Protocol, fold_of, protocol_of, select
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import caveats
 from ra_icl.evaluation.explain import count_warnings
-from ra_icl.evaluation.folds import SEQUENCE_KEY, read_fold
+from ra_icl.evaluation.folds import SEQUENCE_KEY, read_fold, require_same
 from ra_icl.evaluation.records import RERUN, differing_option
 
 
@@ -133,7 +133,7 @@ def aggregate(
     rules = {"protocol": protocol, "method": method}
     rules |= {key: folds[0][1][key] for key in ("selection", "data_source")}
     for path, (_, metadata) in zip(fold_csvs, folds, strict=True):
-        _require_rules(path, metadata, rules)
+        require_same(path, metadata, rules)
     predictions = pd.concat([rows for rows, _ in folds], ignore_index=True)
     _require_once_per_seed(predictions)
     _require_alike(fold_csvs, [metadata for _, metadata in folds])
@@ -209,13 +209,6 @@ def _selected(out: Path, selections: Sequence[Mapping[str, Any]], members: Mappi
         listed = " and ".join(selection["method"] for selection in selections)
         raise InputError(f"{out}: was given choices for {listed}; a method takes those of one")
     return {"selection_of": dict(selections[0])} if selections else {}
-
-
-def _require_rules(path: Path, metadata: dict[str, Any], rules: dict[str, Any]) -> None:
-    """Raise InputError if a fold was trained under other rules than the rest."""
-    for key, value in rules.items():
-        if metadata[key] != value:
-            raise InputError(f"{path}: {key} is {metadata[key]!r}, not {value!r}; {RERUN}")
 
 
 def _require_alike(paths: Sequence[Path], records: Sequence[dict[str, Any]]) -> None:

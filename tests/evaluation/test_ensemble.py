@@ -82,9 +82,9 @@ def test_one_member_is_itself(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"fold": "samm-007"}, "member2/samm-006.csv: fold is 'samm-007', but 'samm-006' in .*; combine one fold"),
-        ({"protocol": "groups5"}, "protocol is 'groups5', but 'cde'"),
-        ({"selection": "best_on_held_out"}, "selection is 'best_on_held_out', but 'last'"),
+        ({"fold": "samm-007"}, "member2/samm-006.csv: fold is 'samm-007', not 'samm-006'; combine one fold"),
+        ({"protocol": "groups5"}, "protocol is 'groups5', not 'cde'"),
+        ({"selection": "best_on_held_out"}, "selection is 'best_on_held_out', not 'last'"),
         ({"sequences": 3}, "member2/samm-006.csv: predicts other sequences than .*member1/samm-006.csv"),
     ],
 )
