@@ -4,14 +4,14 @@ import json
 import logging
 import os
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ra_icl.cli import app, one_line_of
-from ra_icl.cli.arguments import Classes, DataSource, FlowFolder, Indexes, Options, Protocol, use_gpu
+from ra_icl.cli.arguments import Classes, DataSource, FlowFolder, Indexes, Protocol, use_gpu
 from ra_icl.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def final_model(
     data_source: DataSource = "datasets",
     threads: Annotated[int, typer.Option(help="CPU threads", min=1)] = 1,
     checkpoints: Annotated[Path | None, typer.Option(help="checkpoint folder; training resumes from it")] = None,
-    options: Options = "{}",
+    options: Annotated[
+        str | None, typer.Option(help="JSON object of the method's options; by default those of the metrics' folds")
+    ] = None,
     choice: Annotated[
         list[Path] | None,
         typer.Option(help="choice of nested selection; given for each group, the candidate that most chose is taken"),
@@ -50,27 +52,29 @@ def final_model(
     Example: ra-icl final-model --out m6.safetensors --index results/demo/index/casme2.csv
     --index results/demo/index/samm.csv --index results/demo/index/smic.csv
     --flow results/demo/flow/middle-4 --crops results/demo/crops --metrics results/demo/metrics/cde/m6.json
-    --data-source twins --options '{"training": {"epochs": 2}}'
+    --data-source twins
     """
     if out.suffix != ".safetensors":
         raise InputError(f"{out}: a model is a .safetensors file; name it so")
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     from ra_icl.planning.code import code_digest
     from ra_icl.planning.options import json_list, parse
+    from ra_icl.recognition.score import held_out_score, options_of_folds
     from ra_icl.training.method import MethodOptions
 
+    options = options or json.dumps(options_of_folds(metrics))
     chosen, options = most_chosen(choice, options) if choice else ("", options)
     method_options = parse(MethodOptions, options, "options")
     use_gpu(method_options.training.device)
     import torch
 
     from ra_icl.recognition.model import prediction_code
-    from ra_icl.recognition.score import held_out_score
     from ra_icl.training.final import ALL, Known, train_final
     from ra_icl.training.fold import Fold
 
     torch.set_num_threads(threads)
-    score = held_out_score(metrics, protocol, method, data_source)
+    wanted = json.loads(json.dumps(asdict(method_options)))
+    score = held_out_score(metrics, protocol, method, data_source, wanted)
     known = Known(title, score, code_digest("ra_icl.training.final"), prediction_code, chosen)
     fold = Fold(protocol, method, ALL, seed, data_source, tuple(map(str, json_list(classes, "classes"))))
     train_final(out, fold, index, flow, crops, method_options, known, checkpoints=checkpoints)

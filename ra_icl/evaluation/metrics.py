@@ -117,12 +117,12 @@ def aggregate(
 
     Writes `out` and returns its content: that of `summarise`, `by_subject` under "subjects", title, protocol, method,
     selection, data_source, draws (false if no seed changes anything, else left out), the number of folds, what they
-    were fed and made by, and `warnings`, how many of them have each finding of `explain` (left out for folds of older
-    versions). indexes: the index CSVs of the protocol's datasets; with them every sequence that the protocol holds out
-    must be predicted, and `without_apex` counts those that have no annotated apex, per dataset. left_out: how many
-    sequences `data.exclude` took out of the protocol, per dataset. selections: of `choice.selections_of`: goes
-    along as `selection_of` or, of an ensemble, as `selections_of_members`, beside its `members`, {method: seeds}, and
-    `view`, what they predict from.
+    were fed and made by, their `options` by candidate, and `warnings`, how many of them have each finding of `explain`
+    (the last two left out for folds of older versions). indexes: the index CSVs of the protocol's datasets; with them
+    every sequence that the protocol holds out must be predicted, and `without_apex` counts those that have no annotated
+    apex, per dataset. left_out: how many sequences `data.exclude` took out of the protocol, per dataset. selections: of
+    `choice.selections_of`: goes along as `selection_of` or, of an ensemble, as `selections_of_members`, beside its
+    `members`, {method: seeds}, and `view`, what they predict from.
     Raises InputError, naming the file, if a fold lacks a column or a prediction, if it belongs to another method or
     protocol, was trained under other rules, with other options or on other flow than the rest, if a sequence is not
     predicted exactly once per seed, is in no index, or is held out by the protocol but not predicted.
@@ -146,6 +146,7 @@ def aggregate(
         **members,
         "folds": len({metadata["fold"] for _, metadata in folds}),
         **_origin([metadata for _, metadata in folds]),
+        **_options([metadata for _, metadata in folds]),
         **summarise(predictions, classes),
         "subjects": by_subject(predictions, len(classes)),
         **count_warnings(folds),
@@ -236,6 +237,12 @@ def _origin(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "seconds": round(sum(record["seconds"] for record in records), 1),
         "memory": max((record.get("memory") or 0 for record in records), default=0) or None,
     }
+
+
+def _options(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """{"options": {candidate: its options}}, "" for a method without candidates; {} for ensembles."""
+    found = {record.get("candidate") or "": record["options"] for record in records if "options" in record}
+    return {"options": found} if found else {}
 
 
 def _distinct(records: Sequence[Mapping[str, Any]], key: str) -> list[str]:

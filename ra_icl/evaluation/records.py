@@ -24,6 +24,7 @@ FOLD = {
 METRICS = {
     **{"method": str, "protocol": str, "selection": str, "data_source": str, "data": {}},
     **{"classes": [str], "seeds": [int], "scores": {...: {}}, "confusion": {...: [[int]]}},
+    "options?": {...: {}},
 }
 
 

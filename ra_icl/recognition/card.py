@@ -133,13 +133,14 @@ def _worth(model: Model) -> list[str]:
     confusion = [
         (name, *row, share) for name, row, share in zip(model.classes, score["confusion"], shares, strict=True)
     ]
+    counted = f" (clips of all {score['seeds']} trainings)" if score["seeds"] > 1 else ""
     return [
         "## How good it is",
         text,
         own,
         *caveats,
         _table(("tested on", "clips", "UF1", "UAR"), rows),
-        _table(("was, recognised as", *model.classes, "right"), confusion),
+        _table((f"was, recognised as{counted}", *model.classes, "right"), confusion),
     ]
 
 

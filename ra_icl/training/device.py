@@ -68,10 +68,13 @@ def explaining_memory() -> Iterator[None]:
 
 
 def resolve_precision(precision: str, device: str) -> str:
-    """Return "bf16" or "fp32". "auto" is bf16 on a GPU and on CPUs with bf16 instructions; others emulate it slowly."""
+    """Return "bf16" or "fp32". "auto" is bf16 on GPUs and CPUs with bf16 instructions; others emulate it slowly."""
     if precision != "auto":
         return precision
-    native = device.startswith("cuda") or torch.cpu._is_avx512_bf16_supported()
+    if device.startswith("cuda"):
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = torch.cpu._is_avx512_bf16_supported()
     return "bf16" if native else "fp32"
 
 

@@ -18,7 +18,7 @@ from ra_icl.errors import InputError
 from ra_icl.files import RERUN, open_tensors
 from ra_icl.training.checkpoint import Checkpoint, key_of
 from ra_icl.training.device import explaining_memory, resolve_device
-from ra_icl.training.fold import Fold, commit_of_code, identity_of, read_rows, record_of
+from ra_icl.training.fold import Fold, commit_of_code, identity_of, read_rows, record_of, require_finite
 from ra_icl.training.instances import InstanceSets, instance_sets, stored_flow
 from ra_icl.training.loop import Trained, Training
 from ra_icl.training.method import MethodOptions
@@ -90,6 +90,7 @@ def train_final(
         log.info("%s on all %d sequences of %s, on %s", fold.method, len(sets), fold.protocol, device)
         # In place of held-out sets the network predicts those that it was trained on: how well it fits them.
         trained = Training(sets, sets, len(fold.class_names), options, fold.training_seed, device, state).run()
+        require_finite(sets.table, trained.probabilities)
         about = {"title": known.title, "prepared": prepared, "data": counts(table, fold.class_names)}
         about |= {"training": _record(fold, trained, sets, options, device, stored.digest)}
         code = {"training": known.training_code, "prediction": known.prediction_code(prepared["backend"])}

@@ -80,14 +80,17 @@ def run_fold(
     every way to predict as .views.csv. indexes: the index CSV of every dataset of the protocol. flow: the folder
     flow/{sampling}. checkpoints: folder for {fold}.safetensors, the state from which an interrupted training resumes,
     written every `checkpoint_seconds` at most. code: a digest of the code that trains.
-    Raises InputError if the protocol has no such fold, flow is missing, the loss diverges or the device is unusable.
+    Raises InputError if the protocol has no such fold, flow is missing, the loss diverges, the device is unusable, or
+    checkpoints are to go where the result does.
     """
+    if checkpoints and checkpoints.resolve() == out.parent.resolve():
+        raise InputError(f"--checkpoints: {checkpoints} is the folder of {out.name} too; give another")
     options, device = options.effective, resolve_device(options.training.device)
     table, held_out = fold_rows(read_rows(fold, indexes), fold)
     stored = stored_flow(table, Path(flow))
     key = key_of(identity_of(fold, stored, options, device, code))
     if checkpoints:
-        restore_result(out, checkpoints)
+        restore_result(out, checkpoints, key)
     flags = (keep_network, keep_epochs, keep_views)
     if outputs.reuse(key, out, [suffix for suffix, kept in zip(outputs.EXTRAS, flags, strict=True) if kept]):
         log.info("%s: unchanged: same flow, options and code; nothing to train", fold.name)
@@ -103,8 +106,9 @@ def run_fold(
         log.info("%s: %d training sequences, %d held out, on %s", fold.name, len(training), len(unseen), device)
         arguments = (training, unseen, len(fold.class_names), options, fold.training_seed, device, state, keep_epochs)
         trained = (peer_training if options.peer else Training)(*arguments).run()
+        require_finite(unseen.table, trained.probabilities)
         facts["data"] = data_record(sets, training, unseen, stored.digest)
-        network = (trained.network, fold.class_names, options, asdict(fold)) if keep_network else None
+        network = (trained.network, fold.class_names, options, asdict(fold), {"key": key}) if keep_network else None
         record = record_of(fold, trained, options, device) | facts
         tables = {outputs.EPOCHS: epochs_of(unseen, trained)} if keep_epochs else {}
         tables |= {outputs.VIEWS: views_of(unseen, trained, options)} if keep_views else {}
@@ -140,10 +144,20 @@ def split(sets: InstanceSets, held_out: np.ndarray) -> tuple[InstanceSets, Insta
     return sets.subset((~held_out).nonzero()[0]), sets.subset(held_out.nonzero()[0])
 
 
+def require_finite(table: pd.DataFrame, probabilities: np.ndarray) -> None:
+    """Raise InputError for the first sequence of the table that has a probability (S, L) which is not finite."""
+    for row in table[~np.isfinite(probabilities).all(axis=1)].itertuples():
+        raise InputError(
+            f"{row.dataset}/{row.subject}/{row.sequence}: its probabilities are not finite: the last step of training "
+            "diverged, or its flow is not finite; lower the learning rate, or make its flow again"
+        )
+
+
 def identity_of(fold: Fold, flow: StoredFlow, options: MethodOptions, device: str, code: str) -> dict[str, Any]:
     """Everything that a fold's predictions depend on, as JSON-able values."""
     settings = asdict(options)
-    settings["training"].pop("device", None)  # what counts is the device that it resolves to
+    settings["training"].pop("device", None)  # what counts is what it and the precision resolve to
+    settings["training"]["precision"] = resolve_precision(options.training.precision, device)
     # A number of pairs is limited by the frames of a sequence, which the flow does not always tell.
     frames = {} if isinstance(options.training.pairs, str) else {"frames": flow.table["frames"].tolist()}
     return {

@@ -7,7 +7,8 @@ them fails. From its kept result a fold whose data, options and code have not ch
 import shutil
 from pathlib import Path
 
-from ra_icl.files import atomic
+from ra_icl.errors import InputError
+from ra_icl.files import atomic, read_json
 from ra_icl.training.outputs import EPOCHS, VIEWS
 
 _SUFFIXES = (".csv", ".json")
@@ -18,11 +19,19 @@ def keep_result(out: Path, folder: Path) -> None:
     _copy(out, folder / out.name)
 
 
-def restore_result(out: Path, folder: Path) -> None:
-    """Copy all of these back from `folder` if CSV or JSON is missing beside `out` and both were kept."""
+def restore_result(out: Path, folder: Path, key: str) -> None:
+    """Copy all of these back from `folder` if CSV or JSON is missing beside `out` and both were kept, with this key."""
     there = [all(path.with_suffix(suffix).is_file() for suffix in _SUFFIXES) for path in (out, folder / out.name)]
-    if there == [False, True]:
+    if there == [False, True] and _key(folder / out.name) == key:
         _copy(folder / out.name, out)
+
+
+def _key(out: Path) -> str | None:
+    """What the record of a result depends on; None if it cannot be read."""
+    try:
+        return read_json(out.with_suffix(".json")).get("key")
+    except InputError:
+        return None
 
 
 def _copy(source: Path, target: Path) -> None:

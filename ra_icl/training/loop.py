@@ -46,9 +46,10 @@ class Trained:
 class Training:
     """A fold in training; `run` does all of it.
 
-    training: the sets to train on. held_out: the sets to predict, read once, after the last epoch. checkpoint: where
-    the state is saved, and from which training resumes; the result is that of an uninterrupted training (bit for bit on
-    a CPU). keep_epochs: also predict the held-out sets after each epoch, which changes nothing else.
+    training: the sets to train on. held_out: the sets to predict, read once, after the last epoch; with
+    `training.select: best_on_held_out`, the leak, after each. checkpoint: where the state is saved, and from which
+    training resumes; the result is that of an uninterrupted training (bit for bit on a CPU). keep_epochs: also predict
+    the held-out sets after each epoch, which changes nothing else.
     """
 
     def __init__(

@@ -62,8 +62,8 @@ def reuse(key: str, out: Path, kept: Collection[str] = ()) -> bool:
 
 def _is_whole(out: Path, key: str, kept: Collection[str]) -> bool:
     try:
-        if NETWORK in kept:
-            load_tensors(out.with_suffix(NETWORK), verify=True)
+        if NETWORK in kept and load_tensors(out.with_suffix(NETWORK), verify=True)[1]["key"] != key:
+            return False
         record = read_json(out.with_suffix(".json"))
         predicted = record["data"]["predicted"]
         rows = {".csv": predicted, EPOCHS: predicted * len(record["curve"]), VIEWS: predicted}

@@ -189,9 +189,7 @@ def test_what_does_not_fit_is_named(run, tmp_path):
     mixed = tmp_path / "mixed.csv"
     mixed.write_bytes(folds[0].read_bytes())
     write_json(mixed.with_suffix(".json"), read_json(folds[0].with_suffix(".json")) | {"protocol": "groups5"})
-    with pytest.raises(
-        InputError, match=r"mixed\.csv: protocol is 'groups5', not 'cde'; name the folds of one run"
-    ):
+    with pytest.raises(InputError, match=r"mixed\.csv: protocol is 'groups5', not 'cde'; name the folds of one run"):
         apex_figure.apex_figure([*folds, mixed], [index], MIDDLE, tmp_path / "out")
     assert not list(tmp_path.glob("out.*"))
 

@@ -214,6 +214,16 @@ def test_warnings_are_counted_over_folds_and_left_out_without_diagnoses(tmp_path
     assert files.read_json(tmp_path / "m6.json")["warnings"] == expected
 
 
+def test_the_options_of_the_folds_are_kept_by_candidate(tmp_path):
+    def fold(name, rows, candidate, rate):
+        return write_fold(tmp_path, name, rows, candidate=candidate, options={"training": {"learning_rate": rate}})
+
+    folds = [fold("samm-006", SAMM, "slow", 0.1), fold("casme2-sub01", CASME2, "fast", 0.2)]
+    options = run(folds, tmp_path / "m6.json")["options"]
+    assert options == {name: {"training": {"learning_rate": rate}} for name, rate in (("slow", 0.1), ("fast", 0.2))}
+    assert read_metrics(tmp_path / "m6.json")["options"] == options
+
+
 def test_aggregate_pools_folds_and_seeds_and_writes_the_json(tmp_path):
     paths = [
         write_fold(tmp_path / f"seed{seed}", name, rows, seed=seed)

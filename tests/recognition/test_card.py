@@ -9,7 +9,7 @@ import pytest
 from ra_icl.errors import InputError
 from ra_icl.recognition.card import card, write_card
 from ra_icl.recognition.output import notice
-from ra_icl.recognition.score import held_out_score, percent, recalls
+from ra_icl.recognition.score import held_out_score, options_of_folds, percent, recalls
 
 # 12 people of two datasets, each with a clip of every class; the first four people's third clip is taken for the first.
 RIGHT, WRONG = [[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 0], [1, 0, 0]]
@@ -53,6 +53,21 @@ def test_another_methods_metrics_are_refused(tmp_path, key, value):
     (tmp_path / "m6.json").write_text(json.dumps(metrics(**{key: value})))
     with pytest.raises(InputError, match=f"m6.json: is of {key} {value}, not"):
         held_out_score(tmp_path / "m6.json", "cde", "m6", "datasets")
+
+
+def test_the_options_must_be_those_of_some_candidates_folds(tmp_path):
+    """Those of the others were chosen for other groups."""
+    path = tmp_path / "m6.json"
+    one, two = ({"training": {"learning_rate": rate, "device": "cuda"}} for rate in (0.1, 0.2))
+    path.write_text(json.dumps(metrics(options={"slow": one, "fast": two})))
+    held_out_score(path, "cde", "m6", "datasets", {"training": {"learning_rate": 0.2, "device": "cpu"}})
+    with pytest.raises(InputError, match=r"m6\.json: its folds had another training\.learning_rate than"):
+        held_out_score(path, "cde", "m6", "datasets", {"training": {"learning_rate": 0.3, "device": "cpu"}})
+    with pytest.raises(InputError, match="options of the folds: holds those of slow, fast; give the model's"):
+        options_of_folds(path)
+    path.write_text(json.dumps(metrics()))
+    with pytest.raises(InputError, match="options of the folds: holds none; give the model's"):
+        options_of_folds(path)
 
 
 def real(world, score, **training):

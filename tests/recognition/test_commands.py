@@ -41,7 +41,7 @@ def test_final_model_writes_the_model_and_model_card_its_card(world, tmp_path):
     out, parts = tmp_path / "m6.safetensors", ["--flow", world.folder / "flow/middle-4"]
     parts += ["--crops", world.folder / "crops", "--metrics", world.folder / "metrics/cde/m6.json"]
     parts += ["--index", world.folder / "index/casme2.csv", "--data-source", "twins", "--title", "M6 (ours)"]
-    done = run("final-model", "--out", out, *parts, "--options", json.dumps(asdict(METHOD)))
+    done = run("final-model", "--out", out, *parts)  # with the options of the folds
     assert done.exit_code == 0
     (found, made), (wanted, before) = load_tensors(out), load_tensors(world.model_file)
     assert found.keys() == wanted.keys()
@@ -50,6 +50,9 @@ def test_final_model_writes_the_model_and_model_card_its_card(world, tmp_path):
     assert run("model-card", out, "--out", tmp_path / "m6").exit_code == 0
     for suffix in (".md", ".html"):
         assert "TRAINED ON SYNTHETIC FACES" in out.with_suffix(suffix).read_text()
+    other = asdict(METHOD) | {"training": asdict(METHOD.training) | {"learning_rate": 0.5}}
+    with pytest.raises(InputError, match=r"m6\.json: its folds had another training\.learning_rate than the model"):
+        run("final-model", "--out", tmp_path / "other.safetensors", *parts, "--options", json.dumps(other))
     with pytest.raises(InputError, match=r"a model is a \.safetensors file"):
         run("final-model", "--out", tmp_path / "m6.pt", *parts)
 

@@ -42,8 +42,10 @@ def test_jitter_scales_brightness_linearly():
 def test_nothing_is_drawn_where_everything_is_off():
     maps = torch.rand(2, 3, 8, 8)
     off = AugmentationOptions(brightness=0, contrast=0, saturation=0, blur=0)
-    assert torch.equal(transform(maps, off, generator()), maps)
-    assert torch.equal(share((maps,), off, generator())[0], maps)
+    drawn = generator()
+    assert torch.equal(transform(maps, off, drawn), maps)
+    assert torch.equal(share((maps,), off, drawn)[0], maps)
+    assert torch.equal(drawn.get_state(), generator().get_state())
 
 
 def test_blur_is_opencvs_gaussian():

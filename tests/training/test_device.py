@@ -77,11 +77,16 @@ def test_running_out_of_memory_on_a_gpu_is_one_line():
 
 
 def test_auto_precision_is_bf16_only_if_it_is_native(monkeypatch):
-    assert resolve_precision("auto", "cuda") == "bf16"
     for native, precision in ((True, "bf16"), (False, "fp32")):
         monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda native=native: native)
-        assert resolve_precision("auto", "cpu") == precision
-        assert resolve_precision("fp32", "cpu") == "fp32"
+        # A GPU from before Ampere only emulates bf16.
+        monkeypatch.setattr(
+            "torch.cuda.is_bf16_supported",
+            lambda including_emulation=True, native=native: native or including_emulation,
+        )
+        for device in ("cpu", "cuda"):
+            assert resolve_precision("auto", device) == precision
+            assert resolve_precision("fp32", device) == "fp32"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="PyTorch can use the GPU here")

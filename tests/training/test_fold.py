@@ -182,6 +182,49 @@ def test_a_fold_with_nothing_new_is_not_trained_again(tmp_path, small_method, mo
         train_fold(tmp_path, small_method, keep_network=True, code="a")
 
 
+def test_a_network_that_another_training_left_is_not_taken_for_this_ones(tmp_path, small_method, monkeypatch):
+    """As by a kill between the renames of the network and of the predictions."""
+    write_workspace(tmp_path)
+    out = train_fold(tmp_path, small_method, keep_network=True)
+    other = train_fold(tmp_path, changed(small_method, training={"epochs": 3}), folder="others", keep_network=True)
+    out.with_suffix(".safetensors").write_bytes(other.with_suffix(".safetensors").read_bytes())
+    refuse_to_train(monkeypatch)
+    train_fold(tmp_path, changed(small_method, training={"epochs": 3}), folder="others", keep_network=True)
+    with pytest.raises(Retrained):
+        train_fold(tmp_path, small_method, keep_network=True)
+
+
+def test_where_auto_is_another_precision_a_fold_is_trained_again(tmp_path, small_method, monkeypatch):
+    method = changed(small_method, training={"precision": "auto"})
+    write_workspace(tmp_path)
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: False)
+    train_fold(tmp_path, method)
+    refuse_to_train(monkeypatch)
+    train_fold(tmp_path, changed(method, training={"precision": "fp32"}))
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: True)
+    with pytest.raises(Retrained):
+        train_fold(tmp_path, method)
+
+
+def test_predictions_that_are_not_finite_are_no_result(tmp_path, small_method):
+    write_workspace(tmp_path)
+    path = tmp_path / "flow/casme2/sub01.safetensors"  # held out: the loss does not show it
+    tensors, metadata = load_tensors(path)
+    spoiled = np.full_like(tensors["EP01"], np.nan)
+    save_tensors(path, tensors | {"EP01": spoiled}, metadata)
+    with pytest.raises(InputError, match=r"^casme2/sub01/EP01: its probabilities are not finite"):
+        train_fold(tmp_path, small_method, checkpoints=tmp_path / "checkpoints")
+    assert not list(tmp_path.rglob("casme2-sub01.csv"))
+
+
+def test_checkpoints_beside_the_result_are_refused(tmp_path, small_method, monkeypatch):
+    """The kept result would be copied onto itself, and the state has the name of the kept network."""
+    write_workspace(tmp_path)
+    refuse_to_train(monkeypatch)
+    with pytest.raises(InputError, match=r"folds is the folder of casme2-sub01\.csv too; give another"):
+        train_fold(tmp_path, small_method, checkpoints=tmp_path / "folds/../folds")
+
+
 def test_a_number_of_pairs_is_of_the_frames_that_the_annotation_has_now(tmp_path, small_method):
     """An offset that was corrected: other pairs per epoch, from the same flow."""
     method = changed(small_method, training={"pairs": 16, "epochs": 1})
