@@ -38,7 +38,10 @@ class Motion:
         return enlarged(self._coarse(position), self.size)
 
     def backward(self, position: int) -> np.ndarray:
-        """Displacement (H, W, 2) that brought each pixel the skin that it shows at `position`."""
+        """Displacement (H, W, 2) that brought each pixel the skin that it shows at `position`.
+
+        It undoes `flow` to a few hundredths of a pixel on average over moving skin, a few tenths at worst.
+        """
         forward = self._coarse(position)
         grid = np.indices(forward.shape[:2], np.float32)[::-1].transpose(1, 2, 0)
         backward = forward

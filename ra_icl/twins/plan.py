@@ -1,8 +1,8 @@
 """What the synthetic twins of the four datasets contain, before anything is drawn.
 
 A twin is a made-up dataset in the official layout of a real one. Its clips are derived here from the options alone, so
-that the index of a twin is known before its frames exist. Film and inducement numbers are outside the range of the real
-datasets, so that no twin's clip has the name of a real one.
+that the index of a twin is known before its frames exist. In CASME II and SAMM film and inducement numbers are outside
+the range of the real datasets, so that no twin's clip has the name of a real one there.
 """
 
 import random
