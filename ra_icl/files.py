@@ -57,9 +57,11 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
     Parent folders are made. On any exception the temporary file is removed and `path` is untouched; what a killed
     process left is removed by the next one that writes the same file, which no two do at once.
-    Raises InputError if the disk is full.
+    Raises InputError if `path` is a folder or the disk is full.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file in it")
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
@@ -69,6 +71,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     except Exception as error:
         if _is_full_disk(error):
             raise InputError(f"{path}: cannot be written ({error}); free the disk and run again") from error
+        if isinstance(error, OSError) and error.filename == str(temporary):
+            error.filename = str(path)  # the name that the user knows
         raise
     finally:
         temporary.unlink(missing_ok=True)

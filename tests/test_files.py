@@ -157,6 +157,20 @@ def test_json_has_innermost_lists_in_a_line_and_any_text(tmp_path):
     assert "  [1, null]," in lines
 
 
+@pytest.mark.parametrize("name", ["folder", ".", ""])
+def test_a_folder_in_place_of_a_file_is_one_line(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match=r"^(folder|\.): is a folder; name a file in it$"):
+        files.write_json(name, {})
+
+
+def test_a_file_that_cannot_be_written_is_called_by_its_own_name(tmp_path):
+    with pytest.raises(OSError) as error, files.atomic(tmp_path / "x.csv") as temporary:  # noqa: PT011
+        raise PermissionError(13, "Permission denied", str(temporary))
+    assert error.value.filename == str(tmp_path / "x.csv")
+
+
 def test_what_a_killed_process_left_is_removed_and_what_others_are_writing_is_not(tmp_path):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()

@@ -78,10 +78,12 @@ def published_index(dataset: Dataset, out: Out, options: Options, exclude: Exclu
     Example: ra-icl published-index --dataset samm --options '{"htnet": {"root": "public/HTNet"}}' --out samm.csv
     """
     from ra_icl.datasets.index import write_index_csv
-    from ra_icl.datasets.public_flow import check_clone, read_index
+    from ra_icl.datasets.public_flow import FRAMES_PER_SECOND, check_clone, read_index
     from ra_icl.planning.indexes import published_options
     from ra_icl.planning.options import json_object
 
+    if dataset not in FRAMES_PER_SECOND:
+        raise InputError(f"--dataset {dataset}: has no published maps; choose one of {', '.join(FRAMES_PER_SECOND)}")
     sources = published_options({"public_flow": json_object(options, "options")})
     for name, source in sources.items():
         check_clone(f"public_flow.{name}", source)

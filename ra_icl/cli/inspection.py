@@ -36,9 +36,17 @@ def check(
     Example: ra-icl check --configfile config/demo.yaml --dataset samm
     """
     from ra_icl.planning.check import CONFIG, check_config
+    from ra_icl.planning.config import load_config
+    from ra_icl.planning.places import in_clone
+    from ra_icl.planning.plan import make_plan
+    from ra_icl.planning.selection import Selection
 
     try:
         found = check_config(configfile or [], dataset or [], decode, results, faces, deep)
+        plan = None
+        if not found.serious and not dataset:  # what only the plan of the whole run shows
+            plan = make_plan(load_config([in_clone(CONFIG), *(configfile or [])]))
+            Selection(plan)
     except InputError as error:
         if not as_json:
             raise
@@ -49,13 +57,10 @@ def check(
         sys.exit(1 if found.serious else 0)
     for fault in map(Fault.of, found):
         print(fault if fault.severity == "fault" else f"{fault.severity}: {fault}")
-    if estimate and not found.serious and not dataset:
-        from ra_icl.planning.config import load_config
+    if estimate and plan:
         from ra_icl.planning.estimate import estimate as needs
-        from ra_icl.planning.places import in_clone
-        from ra_icl.planning.plan import make_plan
 
-        for line in needs(make_plan(load_config([in_clone(CONFIG), *(configfile or [])]))):
+        for line in needs(plan):
             print(line)
     sys.exit(1 if found.serious else 0)
 

@@ -144,8 +144,9 @@ def text_cell(cell: Any, column: str, source: str) -> str:
 def id_number(cell: Any, column: str, source: str) -> int:
     """Read the number of a subject id such as 6, "006", "sub06" or "spNO.6".
 
-    Raises InputError if the cell holds no such number.
+    Raises InputError if the cell is empty or holds no such number.
     """
+    _require(cell, column, source)
     # What stands before the digits has a letter: -5 and .5 are not subject 5.
     digits = re.fullmatch(r"(?:[^0-9]*[^\W\d_][^0-9]*)?([0-9]{1,9})(\.0)?", str(cell).strip())
     if not digits:

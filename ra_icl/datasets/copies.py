@@ -102,7 +102,8 @@ def _same_frames(images: Mapping[Key, Sequence[Path]], digest: Callable) -> Iter
     owners: dict[bytes, Key] = {}
     for key, count in counts.items():
         shared = Counter(owners.setdefault(image, key) for image in count if image not in blank)
-        for other, number in shared.most_common():
+        # A leak comes before a larger overlap within a subject.
+        for other, number in sorted(shared.items(), key=lambda found: (found[0][0] == key[0], -found[1])):
             if other != key and file_id(images[key][0].parent) != file_id(images[other][0].parent):
                 yield key, other, f"shares {number} of its {len(images[key])} frames with"
                 break

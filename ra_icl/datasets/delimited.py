@@ -29,7 +29,7 @@ NOT_UTF_8 = FaultKind(
 QUOTE = FaultKind(
     "csv-quote",
     "a quotation mark is not closed, or stands inside a cell ({reason})",
-    "close it, or double it inside a quoted cell",
+    "close it, double it inside a quoted cell, or take the line break out of the cell",
     _ROW | {"reason": "unexpected end of data"},
 )
 COLUMN_MISSING = FaultKind(

@@ -5,12 +5,26 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+from ra_icl.errors import FaultKind
+
+FOLDER_CLOSED = FaultKind(
+    "folder-closed",
+    "cannot be read ({reason})",
+    "give yourself read permission",
+    {"where": "/data/SAMM/006/006_1_2", "reason": "Permission denied"},
+)
+
 
 def names(folder: Path) -> list[str]:
-    """The subfolders of a folder, sorted, without hidden ones; none if it does not exist."""
+    """The subfolders of a folder, sorted, without hidden ones; none if it does not exist.
+
+    Raises InputError for a folder that cannot be read: what it holds would be lost without a word.
+    """
     try:
         with os.scandir(folder) as entries:
             return sorted(entry.name for entry in entries if is_folder(entry) and entry.name[0] != ".")
+    except PermissionError as error:
+        raise FOLDER_CLOSED.error(folder, reason=error.strerror) from error
     except OSError:
         return []
 

@@ -8,16 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from ra_icl.datasets import images, videos
+from ra_icl.datasets.folders import FOLDER_CLOSED
 from ra_icl.datasets.images import Picture, bits_for, read_picture, to_8_bits
 from ra_icl.datasets.videos import VideoFrame, is_video, read_video, timeline_of
 from ra_icl.errors import FaultKind
 
-FOLDER_CLOSED = FaultKind(
-    "folder-closed",
-    "cannot be read ({reason})",
-    "give yourself read permission",
-    {"where": "/data/SAMM/006/006_1_2", "reason": "Permission denied"},
-)
 FRAME_TWICE = FaultKind(
     "frame-twice",
     "{first} and {second} are both frame {number}, the last digits of their names",

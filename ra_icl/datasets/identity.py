@@ -72,6 +72,12 @@ SHARED_FOLDER = FaultKind(
         "folder": "CASME2_RAW_selected/sub01/EP02_01f",
     },
 )
+LINKED_FOLDER = FaultKind(
+    "folder-linked-twice",
+    "{folder} is by a link the folder of {other} as well",
+    "remove the link, or leave one of the two out by data.exclude",
+    {"where": "smic s02/s02_ne_09", "folder": "SMIC_all_raw/HS/s2/micro/negative/s2_ne_09", "other": "s01/s01_ne_01"},
+)
 EXPRESSIONS_OVERLAP = FaultKind(
     "expressions-overlap",
     "{count} expressions share frames with another one of their file, the first {first} with {second}",
@@ -113,6 +119,20 @@ def shared_folders(rows: pd.DataFrame, root: Path, annotation: object) -> Faults
         if name != other:  # the same name twice is found by `validate`
             place = f"{annotation}, row {row.Index}: {name}"
             faults.append(SHARED_FOLDER.at(place, folder=row.frames, other=other, row=earlier.Index))
+    return faults
+
+
+def linked_folders(rows: pd.DataFrame, root: Path) -> Faults:
+    """A fault for each sequence of SMIC or CAS(ME)³ whose folder is that of an earlier one under another path.
+
+    rows: an index of it, as for `find`.
+    """
+    faults, first = Faults(), {}
+    for row in rows.itertuples():
+        earlier = first.setdefault(file_id(root / row.frames), row)
+        if earlier.frames != row.frames:
+            place, other = (f"{one.subject}/{one.sequence}" for one in (row, earlier))
+            faults.append(LINKED_FOLDER.at(f"{row.dataset} {place}", folder=row.frames, other=other))
     return faults
 
 

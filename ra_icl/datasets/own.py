@@ -29,7 +29,10 @@ FEW_LABELS = FaultKind(
     _KEY,
 )
 LABEL_TWICE = FaultKind(
-    "label-twice", "emotion '{emotion}' is in two classes", "leave it in one", _KEY | {"emotion": "fear"}
+    "label-twice",
+    "emotion '{emotion}' is there twice, in labels or excluded",
+    "leave it once",
+    _KEY | {"emotion": "fear"},
 )
 EMOTION_UNNAMED = FaultKind(
     "emotion-unnamed",
@@ -102,8 +105,7 @@ def read_index(
     is a table of fewer than two subjects.
     Raises InputError if the file cannot be read, lacks a column, or if there are fewer than two labels.
     """
-    classes = _classes(labels)
-    known = classes | {_emotion(emotion): None for emotion in excluded}
+    known = _classes(labels, excluded)
     before = len(faults)
     table = _read_table(annotation, faults)
     times = SECONDS if "onset_s" in table else FRAMES
@@ -118,11 +120,12 @@ def read_index(
     return rows
 
 
-def _classes(labels: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """{emotion: class}, in lower case."""
+def _classes(labels: Mapping[str, Sequence[str]], excluded: Sequence[str]) -> dict[str, str | None]:
+    """{emotion: its class, or None for an excluded one}, in lower case."""
     if len(labels) < 2:
         raise FEW_LABELS.error("datasets.own.labels")
     pairs = [(_emotion(emotion), name) for name, emotions in labels.items() for emotion in emotions]
+    pairs += [(emotion, None) for emotion in dict.fromkeys(map(_emotion, excluded))]
     classes = dict(pairs)
     if len(classes) < len(pairs):
         twice = next(emotion for emotion, _ in pairs if [e for e, _ in pairs].count(emotion) > 1)

@@ -98,6 +98,8 @@ def survey_without(
     if dataset in ("casme2", "samm"):
         faults.extend(identity.shared_folders(used, _root(options), source))
         faults.extend(identity.apexes_on_onset(used, source))
+    if dataset in ("smic", "casme3"):
+        faults.extend(identity.linked_folders(used, _root(options)))
     if dataset == "casme3":
         faults.extend(identity.overlaps(used, source))
     if known:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ra_icl.datasets.index import NAMES
 from ra_icl.datasets.protocols import CROSS, PROTOCOLS, Protocol, check_counts, counted, protocol_of, select
+from ra_icl.datasets.public_flow import FRAMES_PER_SECOND
 from ra_icl.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -29,12 +30,21 @@ def all_datasets_of(config: Mapping[str, Any]) -> list[str]:
 
 
 def require_data(config: Mapping[str, Any]) -> None:
-    """Log a line for each dataset that a protocol runs without. Raises InputError if a protocol has none at all."""
+    """Log a line for each dataset that a protocol runs without.
+
+    Raises InputError for a protocol that the source of data has nothing for.
+    """
     if config["data"]["source"] == "twins" and "own" in config["protocols"]:
         raise InputError(
             "config: protocols: own is of your own data, which have no synthetic twin; take it out, or set data.source "
             "to datasets"
         )
+    for protocol in config["protocols"] if config["data"]["source"] == "public_flow" else ():
+        if not set(PROTOCOLS[protocol].datasets) <= FRAMES_PER_SECOND.keys():
+            raise InputError(
+                f"config: protocols: {protocol} needs other datasets than those of which flow maps are published, "
+                f"{', '.join(FRAMES_PER_SECOND)}; take it out, or set data.source to datasets"
+            )
     held = {protocol: datasets_of(config, protocol) for protocol in config["protocols"]}
     empty = [protocol for protocol, names in held.items() if not names]
     if empty:

@@ -49,7 +49,7 @@ def arguments_of(command, path, text, words=WORDS):
             value = "out/x.csv"
         elif "Path" in str(kind):
             value = path
-        elif "JSON" in str(getattr(info, "help", "")) and kind is str:
+        elif "JSON" in str(getattr(info, "help", "")) and kind in (str, str | None):
             value = text
         elif name in words or parameter.default is inspect.Parameter.empty:
             value = words.get(name, "x")

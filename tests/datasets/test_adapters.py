@@ -154,6 +154,7 @@ def test_casme2_missing_column_is_named(tmp_path):
         (casme2_row(1, "EP01_01", "1_000", 3, 9), r"row 3: OnsetFrame is '1_000', which is not a frame number"),
         (casme2_row("x", "EP01_01", 1, 3, 9), r"row 3: Subject is 'x'"),
         (casme2_row(-5, "EP01_01", 1, 3, 9), r"row 3: Subject is -5, which is no number of a subject"),
+        (casme2_row(None, "EP01_01", 1, 3, 9), r"row 3: Subject is empty"),
         (casme2_row(1, None, 1, 3, 9), r"row 3: Filename is empty"),
         (casme2_row(1, "EP01_01", 1, 3, 9, None), r"row 3: Estimated Emotion is empty"),
     ],

@@ -85,6 +85,13 @@ def test_a_part_of_a_recording_takes_a_deep_look(data):
     assert fault.startswith("own p2/part: shares 6 of its 6 frames with p1/a")
 
 
+def test_a_leak_is_not_hidden_by_a_larger_overlap_within_the_subject(data):
+    first, second = data.images("p1", "a", count=20), data.images("p2", "b", count=20)
+    data.copy(first[:6] + second[:9], "p2", "c", first=100)
+    (fault,) = data.find(deep=True)
+    assert "p2/c: shares 6 of its 15 frames with p1/a, byte for byte: one recording under two subjects" in fault
+
+
 def test_a_black_frame_is_no_copy(data):
     for name in "ab":
         frames = data.images(f"p{name}", name)

@@ -67,12 +67,21 @@ def test_all_faults_are_found_at_once_each_with_its_row(tmp_path):
     [
         ({}, "datasets.own.labels: names fewer than two classes; give two"),
         ({"a": ["joy"]}, "give two classes or more"),
-        ({"a": ["joy"], "b": ["Joy"]}, "emotion 'joy' is in two classes"),
+        ({"a": ["joy"], "b": ["Joy"]}, "emotion 'joy' is there twice"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(tmp_path, labels, words):
     with pytest.raises(InputError, match=words):
         build_index("own", own_data(tmp_path, "p1,c,1,,9,,joy") | {"labels": labels})
+
+
+def test_an_emotion_in_labels_and_excluded_is_refused(tmp_path):
+    """Its sequences would be left out without a word."""
+    options = own_data(tmp_path, "p1,c,1,,9,,joy", "p2,c,1,,9,,fear")
+    with pytest.raises(
+        InputError, match=r"^datasets\.own\.labels: emotion 'fear' is there twice, in labels or excluded"
+    ):
+        build_index("own", options | {"labels": {"a": ["joy"], "b": ["fear"]}, "excluded": ["FEAR", "other"]})
 
 
 def test_a_file_in_place_of_a_folder_is_said_to_be_one(tmp_path):

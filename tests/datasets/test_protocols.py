@@ -180,6 +180,7 @@ def test_count_mismatch_can_be_a_warning(caplog):
     (difference,) = check_counts(small_selection(), PROTOCOLS["cde"], "warning")
     assert difference.startswith("cde: the data differ from the paper's counts: smic negative 2 instead of 70, smic ")
     assert (difference.severity, difference.kind) == ("warning", "counts")
+    assert difference.endswith("; check the dataset's edition, unless this is meant")  # the key is set already
     assert caplog.messages == [difference]
 
 

@@ -2,11 +2,13 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 from ra_icl.datasets import unread
 from ra_icl.datasets.reading import build_index, survey
+from ra_icl.errors import InputError
 from ra_icl.twins.plan import TwinOptions
 from ra_icl.twins.render import render
 
@@ -54,6 +56,36 @@ def smic(tmp_path):
     (tmp_path / HS / "s4").mkdir()  # empty: nothing is lost
     (tmp_path / HS / "s4").rename(tmp_path / HS / "notes")
     return tmp_path
+
+
+def test_a_link_to_another_clip_is_a_fault(smic, tmp_path_factory):
+    """It would put one recording into training and test."""
+    os.symlink(smic / HS / "s1/micro/negative/s1_ne_01", smic / HS / "s2/micro/negative/s2_ne_09")
+    (fault,) = survey("smic", {"root": str(smic)})[1]
+    assert fault.startswith(
+        f"smic s02/s02_ne_09: {HS}/s2/micro/negative/s2_ne_09 is by a link the folder of s01/s01_ne_01"
+    )
+    root = tmp_path_factory.mktemp("casme3") / "twin"
+    render("casme3", root, TwinOptions(per_class=1, frames=(8, 9), scale=0.05))
+    rows, faults = survey("casme3", {"root": str(root)})
+    assert faults == []  # expressions of one file share its folder
+    one, other = (root / rows[rows["subject"] == name]["frames"].iloc[0] for name in rows["subject"].unique()[:2])
+    shutil.rmtree(other)
+    os.symlink(one, other)
+    assert {fault.kind for fault in survey("casme3", {"root": str(root)})[1]} == {"folder-linked-twice"}
+
+
+def test_a_folder_that_cannot_be_opened_loses_no_clips(smic, monkeypatch):
+    closed, scan = smic / HS / "s2/micro", os.scandir
+
+    def scandir(path):
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(InputError, match=r"s2/micro: cannot be read \(Permission denied\); give yourself read"):
+        build_index("smic", {"root": str(smic)})
 
 
 def test_nothing_is_listed_that_is_read_or_known(smic):

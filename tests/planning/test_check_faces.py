@@ -164,6 +164,22 @@ def test_the_same_is_printed_for_people_and_for_programs(check, own, monkeypatch
     assert {one["severity"] for one in json.loads(text)} <= {"warning", "note"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"data": {"source": "twins"}, "protocols": ["own"]}, "own is of your own data, which have no synthetic twin"),
+        ({"data": {"source": "twins", "exclude": {"samm": ["zz"]}}, "protocols": ["cde"]}, "is no sequence"),
+        ({"selection": {"candidates": {"a": {}, "b": {}}, "methods": {"m6": []}}}, "selection.inner_folds: is 3"),
+    ],
+)
+def test_what_only_the_plan_shows_is_found_without_the_estimate(own, tmp_path, monkeypatch, capsys, changes, words):
+    write(own, **changes)
+    status, text = run(monkeypatch, capsys, "--configfile", own, "--json", "--no-decode")
+    assert status == 2
+    (one,) = json.loads(text)
+    assert words in f"{one['where']}: {one['what']}"
+
+
 def test_an_invalid_config_is_json_too(check, own, monkeypatch, capsys):
     write(own, data={"exclude": {"casme4": ["x"]}})
     status, text = run(monkeypatch, capsys, "--configfile", own, "--json")

@@ -9,7 +9,7 @@ from ra_icl.datasets.protocols import PROTOCOLS
 from ra_icl.errors import InputError
 from ra_icl.planning.config import load_config
 from ra_icl.planning.estimate import steps_of
-from ra_icl.planning.held import parts_of, require_folds
+from ra_icl.planning.held import parts_of, require_data, require_folds
 from ra_icl.planning.methods import merge
 from ra_icl.planning.plan import make_plan
 from ra_icl.twins.plan import TwinOptions
@@ -52,6 +52,15 @@ def test_datasets_without_a_root_are_not_crossed(demo):
     config = merge(config, {"datasets": {"smic": {"root": ""}}})
     with pytest.raises(InputError, match="protocols: cross needs two datasets, but only casme2 has a root"):
         parts_of(config, "cross")
+
+
+def test_a_protocol_without_published_maps_is_refused(demo):
+    require_data(merge(demo, {"data": {"source": "public_flow"}}))
+    config = merge(demo, {"data": {"source": "public_flow"}, "protocols": ["cde", "casme3_3"]})
+    with pytest.raises(
+        InputError, match=r"protocols: casme3_3 needs other datasets than .* casme2, samm, smic; take it"
+    ):
+        require_data(config)
 
 
 def test_a_class_without_a_sequence_is_no_run(demo):
