@@ -26,7 +26,7 @@ from ra_icl.training.kept import keep_result, restore_result
 from ra_icl.training.loop import Trained, Training
 from ra_icl.training.method import MethodOptions
 from ra_icl.training.peers import peer_training, settings_of
-from ra_icl.training.prediction import VIEWS, predict
+from ra_icl.training.prediction import WAYS, predict
 
 log = logging.getLogger(__name__)
 
@@ -205,12 +205,12 @@ def epochs_of(held_out: InstanceSets, trained: Trained) -> pd.DataFrame:
 
 
 def views_of(held_out: InstanceSets, trained: Trained, options: MethodOptions) -> pd.DataFrame:
-    """A row per held-out sequence: dataset, subject, sequence, label, and p0_{view} .. p{L-1}_{view} for all VIEWS.
+    """A row per held-out sequence: dataset, subject, sequence, label, and p0_{view} .. p{L-1}_{view} for all WAYS.
 
     All are predicted by the network of `inference.network`.
     """
     parts = [held_out.table.drop(columns="frames")]
-    for name, view in VIEWS.items():
+    for name, view in WAYS.items():
         inference = replace(options.inference, **view)
         found = predict(trained.network, held_out, replace(options, inference=inference))
         parts.append(pd.DataFrame(found, columns=[f"p{label}_{name}" for label in range(found.shape[1])]))

@@ -11,7 +11,7 @@ from ra_icl.training.method import MethodOptions
 
 AT_ONCE = 256  # instances
 # The ways to predict, as options of `inference`.
-VIEWS = {
+WAYS = {
     "middle": {"instances": "middle", "mirror": False},
     "middle_mirror": {"instances": "middle", "mirror": True},
     "all": {"instances": "all", "mirror": False},

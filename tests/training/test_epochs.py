@@ -8,7 +8,7 @@ from fold_data import changed, train_fold, write_workspace
 from ra_icl.training.checkpoint import Checkpoint, Stopped
 from ra_icl.training.loop import Training
 from ra_icl.training.outputs import EPOCHS
-from ra_icl.training.prediction import VIEWS
+from ra_icl.training.prediction import WAYS
 
 
 def test_each_epoch_predicts_what_a_training_of_that_length_would(tmp_path, small_method):
@@ -87,16 +87,16 @@ def test_a_fold_without_all_of_them_is_trained_again(tmp_path, small_method, dam
     assert not path.exists()
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", WAYS)
 def test_views_are_what_methods_with_other_inference_predict(tmp_path, small_method, view):
     write_workspace(tmp_path, instances=3)
     kept = train_fold(tmp_path, small_method, folder="kept", keep_views=True)
     views = pd.read_csv(kept.with_suffix(".views.csv"))
-    alone = pd.read_csv(train_fold(tmp_path, changed(small_method, inference=VIEWS[view]), folder="alone"))
+    alone = pd.read_csv(train_fold(tmp_path, changed(small_method, inference=WAYS[view]), folder="alone"))
     columns = ["p0", "p1", "p2"]
     np.testing.assert_array_equal(views[[f"{column}_{view}" for column in columns]], alone[columns])
     names = ["dataset", "subject", "sequence", "label"]
     pd.testing.assert_frame_equal(views[names], alone[names])
-    found = {name: tuple(views[f"p0_{name}"]) for name in VIEWS}
-    assert len(set(found.values())) == len(VIEWS)  # every way predicts something else
+    found = {name: tuple(views[f"p0_{name}"]) for name in WAYS}
+    assert len(set(found.values())) == len(WAYS)  # every way predicts something else
     pd.testing.assert_series_equal(pd.read_csv(kept)["p0"], views["p0_middle"], check_names=False)
