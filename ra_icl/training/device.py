@@ -6,6 +6,7 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 
 import torch
@@ -71,11 +72,14 @@ def resolve_precision(precision: str, device: str) -> str:
     """Return "bf16" or "fp32". "auto" is bf16 on GPUs and CPUs with bf16 instructions; others emulate it slowly."""
     if precision != "auto":
         return precision
-    if device.startswith("cuda"):
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = torch.cpu._is_avx512_bf16_supported()
+    native = _gpu_has_bf16() if device.startswith("cuda") else torch.cpu._is_avx512_bf16_supported()
     return "bf16" if native else "fp32"
+
+
+@cache
+def _gpu_has_bf16() -> bool:
+    """Asked once, in the first step, because later ones may be recorded as a graph, which forbids many calls."""
+    return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def autocast(precision: str, device: torch.device) -> torch.autocast:

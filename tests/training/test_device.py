@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ra_icl.errors import InputError
+from ra_icl.training import device as device_module
 from ra_icl.training.device import (
     explaining_memory,
     keep_freed_memory,
@@ -77,6 +78,7 @@ def test_running_out_of_memory_on_a_gpu_is_one_line():
 
 
 def test_auto_precision_is_bf16_only_if_it_is_native(monkeypatch):
+    monkeypatch.setattr(device_module, "_gpu_has_bf16", device_module._gpu_has_bf16.__wrapped__)  # not cached
     for native, precision in ((True, "bf16"), (False, "fp32")):
         monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda native=native: native)
         # A GPU from before Ampere only emulates bf16.
