@@ -94,7 +94,7 @@ def read_predicted(fold_csvs: Sequence[Path]) -> list[Predicted]:
 
 
 def _shared(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What all folds of a method have in common."""
+    """The entries that must be the same in all folds of a method."""
     return {key: record[key] for key in ("protocol", "data_source", "selection")}
 
 
