@@ -26,26 +26,27 @@ class Settings(NetworkSettings):
 
     size: Annotated[int, at_least(63), choice("AlexNet's usual input")] = 224
     optimiser: Annotated[Literal["adam", "sgd"], choice("plain SGD hardly moves an AlexNet of random weights")] = "adam"
-    learning_rate: Annotated[float, above(0), choice("as the other large networks that Adam trains here")] = 1e-4
+    learning_rate: Annotated[float, above(0), choice("as OFF-ApexNet and Dual-Inception")] = 1e-4
     momentum: Annotated[float, at_least(0), choice("Adam has none")] = 0.0
     weight_decay: Annotated[float, at_least(0), choice("none")] = 0.0
     batch: Annotated[int, at_least(1), choice("as in the same laboratory's later code")] = 128
     shuffle: Annotated[bool, choice("shuffled steps differ between seeds")] = True
     epochs: Annotated[int, at_least(1), choice("as Ra-ICL")] = 100
+    top: Annotated[float, above(0), choice("each channel of each map runs from 0 to it")] = 1.0
     depth: Annotated[bool, choice("whether the change of depth is a fourth channel; needs sampling.depth")] = False
     hidden: Annotated[int, at_least(1), choice("AlexNet's units of both fully connected layers")] = 4096
     dropout: Annotated[float, at_least(0), below(1), choice("AlexNet's, before both")] = 0.5
 
 
 def prepare(maps: torch.Tensor, settings: Settings) -> torch.Tensor:
-    """Maps (S, C, H, W) with each channel of each from 0 to 1: (S, 3, size, size), with depth (S, 4, size, size).
+    """Maps (S, C, H, W) with each channel of each scaled by itself: (S, 3, size, size), with depth (S, 4, size, size).
 
     Raises InputError if depth is wanted and the maps have none.
     """
     channels = 4 if settings.depth else 3
     if maps.shape[1] < channels:
         raise InputError("peer alexnet: depth: true needs maps with depth; set the method's sampling.depth: true")
-    return stretch(resize(maps[:, :channels], settings.size))
+    return stretch(resize(maps[:, :channels], settings.size), settings.top)
 
 
 class AlexNet(nn.Module):

@@ -13,7 +13,7 @@ from torch import nn
 
 from ra_icl.options import above, at_least
 from ra_icl.peers.maps import resize, stretch
-from ra_icl.peers.settings import NetworkSettings, choice, code, paper
+from ra_icl.peers.settings import NetworkSettings, choice, code
 
 FED = "flow"
 
@@ -22,7 +22,7 @@ FED = "flow"
 class Settings(NetworkSettings):
     """Dual-Inception's settings."""
 
-    size: Annotated[int, at_least(4), paper("28 pixels")] = 28
+    size: Annotated[int, at_least(4), code("28 pixels")] = 28
     optimiser: Annotated[Literal["adam", "sgd"], code("Adam")] = "adam"
     learning_rate: Annotated[float, above(0), code("learning rate")] = 1e-4
     momentum: Annotated[float, at_least(0), choice("Adam has none")] = 0.0
@@ -34,12 +34,13 @@ class Settings(NetworkSettings):
         tuple[Annotated[int, at_least(1)], Annotated[int, at_least(1)]],
         code("maps of each branch, in the first and the second block"),
     ] = (6, 16)
+    top: Annotated[float, above(0), choice("u and v of each map run from 0 to it; code: pictures / 255")] = 1.0
     hidden: Annotated[int, at_least(1), code("units of the fully connected layer")] = 1024
 
 
 def prepare(maps: torch.Tensor, settings: Settings) -> torch.Tensor:
-    """u and v of maps (S, C, H, W), each from 0 to 1 as a picture of three equal channels: (S, 6, size, size)."""
-    return stretch(resize(maps[:, :2], settings.size)).repeat_interleave(3, dim=1)
+    """u and v of maps (S, C, H, W), each scaled by itself, as a picture of three equal channels: (S, 6, size, size)."""
+    return stretch(resize(maps[:, :2], settings.size), settings.top).repeat_interleave(3, dim=1)
 
 
 class Inception(nn.Module):

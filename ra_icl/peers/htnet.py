@@ -22,7 +22,7 @@ FED = "flow"
 # x, y of the left eye, the right eye and the left and right corners of the mouth in a face of 28 pixels: what the code
 # takes when it finds no face. Landmarks of single faces cannot be had from flow maps.
 LANDMARKS = ((9.53, 11.06), (21.40, 10.92), (10.26, 22.12), (20.58, 22.26))
-HALF, PATCH, TOKENS = 7, 7, 4  # pixels either side of a landmark, pixels of a token, tokens along a side
+HALF, PATCH = 7, 7  # pixels either side of a landmark, pixels along a token
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Settings(NetworkSettings):
     batch: Annotated[int, at_least(1), code("sequences per step")] = 256
     shuffle: Annotated[bool, choice("the code does not shuffle; shuffled steps differ between seeds")] = True
     epochs: Annotated[int, at_least(1), code("800; the authors then take the best on the test subject")] = 800
+    top: Annotated[float, above(0), code("each channel of each map runs from 0 to it, as in its images")] = 255.0
     landmarks: Annotated[Literal["fixed"], choice("the code's points where it finds no face, for all faces")] = "fixed"
     transposed: Annotated[bool, code("a landmark's x is used as row and its y as column")] = True
     width: Annotated[int, at_least(1), code("of a token at the first level, doubled at each further level")] = 256
@@ -54,13 +55,13 @@ class Settings(NetworkSettings):
 
 
 def prepare(maps: torch.Tensor, settings: Settings) -> torch.Tensor:
-    """Four patches of maps (S, 3, H, W), joined: (S, 3, 28, 28). Each channel of a whole map runs from 0 to 255.
+    """Four patches of maps (S, 3, H, W), joined: (S, 3, 28, 28). Each channel of a whole map is scaled by itself.
 
     Eyes above, corners of the mouth below, left ones left. `transposed` swaps x and y, so that what is cut at the left
     corner of the mouth lies about the right eye. Channels are u, v, strain; the code has them the other way round,
     which is the same network.
     """
-    whole = stretch(resize(maps[:, :3], settings.size), 255.0)
+    whole = stretch(resize(maps[:, :3], settings.size), settings.top)
     patches = []
     for x, y in LANDMARKS:
         # At 7 to 21 the patch lies inside the map.

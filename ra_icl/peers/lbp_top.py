@@ -5,7 +5,7 @@ patterns are counted in blocks of the face.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -18,22 +18,23 @@ from ra_icl.peers.settings import choice, paper
 
 FED = "frames"
 PLANES = ("xy", "xt", "yt")
-CODES = 16  # patterns of four neighbours; those that are not uniform are kept apart, of which there are two
 
 
 @dataclass(frozen=True)
 class Settings(Options):
     """LBP-TOP's settings. "paper" is the challenge's guideline, which also gives the 4 neighbours and the 10 frames.
 
-    It lists "RXY, RXT, RYT = {1, 1, 4}". It is our choice to read these as the usual radii along X, Y and T, and to
-    count all 16 patterns. Frames are chosen by the method's sampling.
+    It lists "RXY, RXT, RYT = {1, 1, 4}", which are read here as the usual radii along X, Y and T. Frames are chosen by
+    the method's sampling.
     """
 
     size: Annotated[int, at_least(5), choice("side of the frames in pixels; the size of the crops is not stated")] = 112
-    radius_x: Annotated[int, at_least(1), paper("distance of the neighbours to the left and right, in pixels")] = 1
-    radius_y: Annotated[int, at_least(1), paper("distance of those above and below, in pixels")] = 1
-    radius_t: Annotated[int, at_least(1), paper("distance of those before and after, in frames")] = 4
+    radius_x: Annotated[int, at_least(1), choice("of neighbours left and right, in pixels; guideline: RXY 1")] = 1
+    radius_y: Annotated[int, at_least(1), choice("of those above and below, in pixels; guideline: RXT 1")] = 1
+    radius_t: Annotated[int, at_least(1), choice("of those before and after, in frames; guideline: RYT 4")] = 4
     blocks: Annotated[int, at_least(1), paper("blocks along each side, which do not overlap")] = 5
+    patterns: Annotated[Literal[16], choice("all of four neighbours; whether only uniform ones is not stated")] = 16
+    shares: Annotated[Literal[True], choice("counts of a block in a plane sum to 1; not stated")] = True
     standardise: Annotated[bool, choice("features standardised on the training sequences; not stated")] = False
     c: Annotated[float, above(0), choice("C of the linear SVM; the SVM is not stated, this is the plainest")] = 1.0
 
@@ -62,12 +63,12 @@ def _describe(clip: np.ndarray, settings: Settings) -> np.ndarray:
         before, after = (_shifted(clip, middle, radius, sign) >= clip[middle] for sign in (-1, 1))
         pairs[axis] = before.astype(np.int32) + 2 * after
     columns, rows = (_blocks(side, radius, settings.blocks) for side, radius in ((width, x), (height, y)))
-    bins = CODES * (rows[:, None] * settings.blocks + columns)
+    bins = settings.patterns * (rows[:, None] * settings.blocks + columns)
     counts = [
-        np.bincount((bins + pairs[one] + 4 * pairs[other]).ravel(), minlength=CODES * settings.blocks**2)
+        np.bincount((bins + pairs[one] + 4 * pairs[other]).ravel(), minlength=settings.patterns * settings.blocks**2)
         for one, other in PLANES
     ]
-    counts = np.stack(counts).reshape(len(PLANES), -1, CODES).swapaxes(0, 1)  # (blocks^2, planes, patterns)
+    counts = np.stack(counts).reshape(len(PLANES), -1, settings.patterns).swapaxes(0, 1)  # (blocks^2, planes, patterns)
     return (counts / counts.sum(axis=2, keepdims=True)).ravel()
 
 

@@ -21,7 +21,7 @@ FED = "flow"
 class Settings(NetworkSettings):
     """OFF-ApexNet's settings. "code" is that of others' re-implementations: the authors published none."""
 
-    size: Annotated[int, at_least(4), paper("28 pixels")] = 28
+    size: Annotated[int, at_least(4), paper("28 pixels, as STSTNet's paper reports")] = 28
     optimiser: Annotated[Literal["adam", "sgd"], code("Adam")] = "adam"
     learning_rate: Annotated[float, above(0), code("learning rate")] = 1e-4
     momentum: Annotated[float, at_least(0), choice("Adam has none")] = 0.0
@@ -29,7 +29,7 @@ class Settings(NetworkSettings):
     batch: Annotated[int, at_least(1), choice("as in STSTNet by the same authors; re-implementations: 32, 64")] = 256
     shuffle: Annotated[bool, code("shuffled")] = True
     epochs: Annotated[int, at_least(1), code("epochs")] = 3000
-    top: Annotated[float, above(0), choice("not known: each component of each map runs from 0 to this value")] = 1.0
+    top: Annotated[float, above(0), choice("u and v of each map run from 0 to it; others: in pixels")] = 1.0
     relu: Annotated[bool, choice("after the convolutions; the re-implementation of this layout has none there")] = True
     hidden: Annotated[int, at_least(1), code("units of both fully connected layers")] = 1024
     dropout: Annotated[float, at_least(0), below(1), code("after both")] = 0.5

@@ -32,17 +32,19 @@ class Settings(NetworkSettings):
     batch: Annotated[int, at_least(1), code("sequences per step")] = 64
     shuffle: Annotated[bool, code("shuffled")] = True
     epochs: Annotated[int, at_least(1), code("100; an example in its README has 20")] = 100
+    channels: Annotated[Literal["u, v, strain"], choice("code: images of flow, made elsewhere")] = "u, v, strain"
+    top: Annotated[float, above(0), choice("each channel of each map runs from 0 to it; code: pictures / 255")] = 1.0
     maps: Annotated[int, at_least(4), code("maps of every layer; an example in its README has 32")] = 64
     pooled: Annotated[int, at_least(1), code("side of the pooled features, which make attention; README: 5")] = 7
     dropout: Annotated[float, at_least(0), below(1), code("after the stem and after the block")] = 0.5
 
 
 def prepare(maps: torch.Tensor, settings: Settings) -> torch.Tensor:
-    """Maps (S, 3, H, W) as images: each channel of each map from 0 to 1.
+    """Maps (S, 3, H, W) as images: each channel of each map scaled by itself.
 
     The code reads images of flow but does not make them; the same authors' benchmark has u, v and strain as channels.
     """
-    return stretch(resize(maps[:, :3], settings.size))
+    return stretch(resize(maps[:, :3], settings.size), settings.top)
 
 
 class Wide(nn.Module):

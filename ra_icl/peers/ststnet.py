@@ -41,13 +41,14 @@ class Settings(NetworkSettings):
     batch: Annotated[int, at_least(1), code("sequences per step")] = 256
     shuffle: Annotated[bool, choice("each epoch; code: never in PyTorch, once in MATLAB")] = True
     epochs: Annotated[int, at_least(1), paper("500; the PyTorch code has 800")] = 500
+    top: Annotated[float, above(0), code("each channel of each map runs from 0 to it, as in its images")] = 255.0
     padding: Annotated[int, between(1, 2), paper("of the convolutions: 1, 'same'; the PyTorch code has 2")] = 1
     dropout: Annotated[float, at_least(0), below(1), code("after max-pooling")] = 0.5
 
 
 def prepare(maps: torch.Tensor, settings: Settings) -> torch.Tensor:
-    """Maps (S, 3, H, W) as the published images are: each channel of each map from 0 to 255, u first."""
-    return stretch(resize(maps[:, :3], settings.size), 255.0)
+    """Maps (S, 3, H, W) as the published images are, but u first: each channel of each map scaled by itself."""
+    return stretch(resize(maps[:, :3], settings.size), settings.top)
 
 
 class STSTNet(nn.Module):

@@ -8,7 +8,7 @@ from statistics import median
 import numpy as np
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from ra_icl.peers.registry import Peer
 from ra_icl.training.peers import ClassifierTraining, NetworkTraining
@@ -96,10 +96,20 @@ def steps_of_training(peer: Peer, sequences: int) -> int:
 
 def flops_of(act: Callable[[], object]) -> int:
     """FLOPs of what `act` computes on the CPU."""
+    mapping = {torch.ops.aten.convolution_backward: _flops_of_gradients}
     # Of attention the counter sees the products of matrices only, not the fused kernel.
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False, custom_mapping=mapping) as counter:
         act()
     return counter.get_total_flops()
+
+
+def _flops_of_gradients(out, inputs, weight, bias, stride, padding, dilation, transposed, *rest, **_) -> int:
+    """FLOPs of a convolution's backward pass, from shapes: each gradient costs what the convolution does.
+
+    PyTorch's own count takes grouped weights for whole ones.
+    """
+    output_mask = rest[-1]
+    return sum(output_mask[:2]) * conv_flop_count(inputs, weight, out, transposed)
 
 
 def median_seconds(act: Callable[[], object], times: int = TIMED) -> float:

@@ -128,7 +128,9 @@ def test_a_fold_from_crops(crops, tmp_path):
     rows, record = pd.read_csv(out), read_json(out.with_suffix(".json"))
     assert rows["sequence"].tolist() == [f"EP{n:02d}" for n in range(6, 12)]
     assert rows["prediction"].tolist() == rows["label"].tolist() == [0, 1, 2, 0, 1, 2]
-    assert record["settings"]["radius_t"] == {"value": 4, "from": "paper"}
+    assert record["settings"]["radius_t"] == {"value": 4, "from": "choice"}
+    assert record["settings"]["blocks"] == {"value": 5, "from": "paper"}
+    assert record["settings"]["patterns"] == {"value": 16, "from": "choice"}
     assert record["settings"]["c"] == {"value": 100.0, "from": "config"}
     assert set(record["data"]["all"]) == {"grey"}
 

@@ -78,6 +78,16 @@ def test_attention_is_counted(grad):
     assert flops_of(attend) == once * (3 if grad else 1)
 
 
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("first", [True, False])  # the first layer's input needs no gradient
+def test_convolutions_in_groups_are_counted(groups, first):
+    layer = torch.nn.Conv2d(6, 9, kernel_size=5, padding=2, groups=groups)
+    inputs = torch.rand(2, 6, 8, 7, requires_grad=not first)
+    once = 2 * (2 * 9 * 8 * 7) * (6 // groups) * 25
+    assert flops_of(lambda: layer(inputs)) == once
+    assert flops_of(lambda: layer(inputs).sum().backward()) == once * (2 if first else 3)
+
+
 def test_the_whole_method_costs_more_than_its_parts():
     costs = [
         flops_of_step(method(loss=loss), 3, SIZE)

@@ -18,19 +18,20 @@ EMOTIONS = ("disgust", "happiness", "surprise")  # in label order
 def distinct_maps(*shapes, seed=0):
     """Float16 arrays of these shapes in which no value between 0 and 1 occurs twice, in random order."""
     sizes = [int(np.prod(shape)) for shape in shapes]
+    assert sum(sizes) <= 0x3C00, "there are no more float16 numbers from 0 to 1"
     codes = 0x3C00 - 1 - np.random.default_rng(seed).permutation(sum(sizes))  # the floats below 1
     values = codes.astype(np.uint16).view(np.float16)
     parts = np.split(values, np.cumsum(sizes)[:-1])
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def write_workspace(folder, subjects=2, sequences=3, instances=2, size=8, frames=4):
+def write_workspace(folder, subjects=2, sequences=3, instances=2, size=8, frames=4, channels=3):
     """Index and flow of CASME II subjects sub01, sub02, ...; returns {(subject, sequence): maps}.
 
     frames: those after the onset.
     """
     names = [(f"sub{subject + 1:02d}", f"EP{n:02d}") for subject in range(subjects) for n in range(sequences)]
-    maps = dict(zip(names, distinct_maps(*[(instances, 3, size, size)] * len(names)), strict=True))
+    maps = dict(zip(names, distinct_maps(*[(instances, channels, size, size)] * len(names)), strict=True))
     rows = [
         ("casme2", subject, sequence, "x", 1, 3, 1 + frames, 200, EMOTIONS[number % 3])
         for number, (subject, sequence) in enumerate(names)

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from deep_peer import deep_peer
-from fold_data import distinct_maps, train_fold, write_workspace
+from fold_data import train_fold, write_workspace
 
-from ra_icl.files import read_json, save_tensors
+from ra_icl.files import read_json
 from ra_icl.planning.candidates import training_options
 from ra_icl.planning.options import from_mapping
 from ra_icl.training.method import MethodOptions
@@ -21,11 +21,7 @@ def peer(tmp_path):
 
 
 def test_depth_is_the_last_of_four_channels(tmp_path, peer):
-    names = write_workspace(tmp_path, size=6)
-    maps = dict(zip(names, distinct_maps(*[(1, 4, 6, 6)] * len(names), seed=1), strict=True))
-    for subject in ("sub01", "sub02"):
-        tensors = {name: value for (owner, name), value in maps.items() if owner == subject}
-        save_tensors(tmp_path / "flow" / "casme2" / f"{subject}.safetensors", tensors, {})
+    maps = write_workspace(tmp_path, instances=1, channels=4, size=6)
     out = train_fold(tmp_path, peer)
     trained = [maps["sub02", f"EP0{n}"][0, 3].astype(float) for n in range(3)]  # of classes 0, 1, 2
     for row in pd.read_csv(out, dtype={"subject": str}).itertuples():

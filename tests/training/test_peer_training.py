@@ -12,6 +12,7 @@ from ra_icl.files import load_tensors, read_json, save_tensors
 from ra_icl.peers.registry import load_peer
 from ra_icl.planning.candidates import training_options
 from ra_icl.planning.options import from_mapping
+from ra_icl.planning.peers import declared_peers
 from ra_icl.training.checkpoint import Stopped
 from ra_icl.training.method import MethodOptions
 from ra_icl.training.network import load_network
@@ -69,6 +70,47 @@ def test_a_fold_of_a_peer_is_that_of_a_plain_loop(tmp_path, shuffle):
     assert record["options"]["peer"]["name"] == "ststnet"
     epochs = pd.read_csv(out.with_suffix(".epochs.csv"))
     np.testing.assert_allclose(epochs[epochs["epoch"] == 3][["p0", "p1", "p2"]], rows[["p0", "p1", "p2"]])
+
+
+# Small networks; what each reads is larger than what it is fed at.
+EVERY_PEER = {
+    "alexnet": {"size": 63, "hidden": 8},
+    "alexnet with depth": {"size": 63, "hidden": 8, "depth": True},
+    "bi_woof": {},
+    "dual_inception": {"hidden": 8},
+    "htnet": {"width": 6, "repeats": [1, 1, 1]},
+    "lbp_top": {"size": 30},
+    "off_apexnet": {"hidden": 8},
+    "ststnet": {},
+    "svm": {},
+    **{f"rcn {variant}": {"variant": variant, "size": 36, "maps": 8} for variant in "ASWC"},
+}
+
+
+def test_the_settings_name_every_peer():
+    assert {case.split()[0] for case in EVERY_PEER} == set(declared_peers())
+
+
+@pytest.mark.parametrize("case", EVERY_PEER)
+def test_every_peer_trains_a_fold_from_maps_larger_than_its_input(tmp_path, case):
+    name, settings = case.split()[0], EVERY_PEER[case]
+    peer = load_peer({"name": name})
+    instances, channels = (10, 1) if peer.module.FED == "frames" else (1, 4 if "depth" in case else 3)
+    names, rng = write_workspace(tmp_path, sequences=6), np.random.default_rng(0)
+    for subject in ("sub01", "sub02"):
+        maps = {name: rng.normal(size=(instances, channels, 70, 70)) for owner, name in names if owner == subject}
+        maps = {name: value.astype(np.float16) for name, value in maps.items()}
+        save_tensors(tmp_path / "flow" / "casme2" / f"{subject}.safetensors", maps, {})
+    epochs = {"epochs": 1} if peer.trains_network else {}
+    out = train_fold(tmp_path, peer_options(name=name, **settings, **epochs))
+    rows, record = pd.read_csv(out), read_json(out.with_suffix(".json"))
+    assert rows["sequence"].tolist() == [f"EP{n:02d}" for n in range(6)]
+    found = rows[["p0", "p1", "p2"]].to_numpy()
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    assert (np.ptp(found, axis=0) > 0).all()  # sequences differ, and so do what is predicted of them
+    assert rows["prediction"].tolist() == found.argmax(axis=1).tolist()
+    assert len(record["data"]["all"]) == channels
+    assert {key for key, one in record["settings"].items() if one["from"] == "config"} <= {*settings, *epochs}
 
 
 def test_options_that_a_peer_does_not_have_change_nothing(tmp_path):
