@@ -4,7 +4,7 @@
 #     benchmarks/gpu.sh [--out DIR] [--device cuda|cpu] [--smoke]
 #
 # Needs Python 3.11 or newer with PyTorch, NumPy, SciPy, pandas, Numba, safetensors and tqdm; this package need not be
-# installed. The GPU tests also need pytest; without it the JSON says so.
+# installed. The GPU tests also need pytest and PyYAML; without pytest the JSON says so.
 # Each part writes DIR/{part}.json as soon as it has a result, and has a time limit so that it cannot delay the others.
 # What the parts print is in DIR/log.txt.
 # --smoke: tiny sizes, to try the script on a CPU. PYTHON names the interpreter (python3).
@@ -41,7 +41,7 @@ part() { # NAME SECONDS
   echo "$1: exit status $status, $out/$1.json"
 }
 
-part tests 85
+part tests 110
 part step 120
 part folds 190
 part flow 70

@@ -24,7 +24,7 @@ import torch
 
 from ra_icl.files import write_json
 from ra_icl.model.options import BackboneOptions, ModelOptions, RegionOptions
-from ra_icl.training.device import device_name, resolve_device, resolve_precision
+from ra_icl.training.device import device_name, on_stream, resolve_device, resolve_precision
 from ra_icl.training.instances import InstanceSets
 from ra_icl.training.loop import Training
 from ra_icl.training.method import MethodOptions, OptimiserOptions
@@ -64,7 +64,7 @@ def wait(device: str) -> None:
 
 def epoch_of(training: Training) -> int:
     """Take the steps of an epoch, without the diagnosis of a batch that follows them; returns the number of pairs."""
-    with torch.cuda.stream(training.stream):
+    with on_stream(training.stream):
         order = torch.randperm(len(training.rows), device=training.rows.device)
         for rows in training.rows[order].tensor_split(training.steps_per_epoch):
             training.stepper(rows)

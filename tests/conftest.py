@@ -33,5 +33,5 @@ def small_method() -> MethodOptions:
     return MethodOptions(
         model=ModelOptions(BackboneOptions("small", 8, (1, 1)), regions),
         augmentation=AugmentationOptions(brightness=0, contrast=0, saturation=0, blur=0),
-        training=OptimiserOptions(epochs=2, batch=8, pairs="sequences", precision="fp32"),
+        training=OptimiserOptions(epochs=2, batch=8, pairs="sequences", precision="fp32", device="cpu"),
     )

@@ -35,6 +35,23 @@ def test_the_plain_loop_computes_the_trainers_objective(monkeypatch, small_metho
         assert found == pytest.approx(expected.item(), rel=1e-5)
 
 
+def test_the_gpu_tests_are_collected_where_little_is_installed(monkeypatch):
+    """With what the head of gpu.sh names: one file that needs more would cost all its tests without a word."""
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    files = importlib.import_module("gpu").gpu_test_files()
+    absent = ("pydantic", "cv2", "typer", "sklearn", "matplotlib", "rich", "captum", "snakemake", "openpyxl")
+    code = f"import sys\nsys.modules |= dict.fromkeys({absent})\nimport pytest\nsys.exit(pytest.main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "--collect-only", "-q", "-o", "addopts=", *files]
+    done = subprocess.run(command, cwd=SCRIPT.parents[1], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    for name in (
+        "every_method_is_recorded_on_a_gpu[m6_cited]",
+        "every_network_trains_on_a_gpu[htnet]",
+        "agrees_with_numba",
+    ):
+        assert name in done.stdout
+
+
 def test_every_part_leaves_its_result(tmp_path):
     environment = os.environ | {"PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
     command = [SCRIPT, "--device", "cpu", "--smoke", "--out", tmp_path]
@@ -45,7 +62,9 @@ def test_every_part_leaves_its_result(tmp_path):
     )
     assert tests["recorded_steps"]["agree"]
     assert tests["pytest"]["exit_status"] == 0, tests["pytest"]["output"]
-    assert "no CUDA GPU here" in "".join(tests["pytest"]["output"])
+    output = "".join(tests["pytest"]["output"])
+    assert "test_a_step_of_every_method_is_recorded_on_a_gpu[m6]" in output
+    assert torch.cuda.is_available() or "no CUDA GPU here" in output
     rate = step["pairs_per_second"]["trainer"]
     assert step["tflops"] == pytest.approx(step["gflop_per_pair"] * rate / 1e3)
     assert step["ratio"] > 0

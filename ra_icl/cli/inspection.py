@@ -35,18 +35,26 @@ def check(
 
     Example: ra-icl check --configfile config/demo.yaml --dataset samm
     """
-    from ra_icl.planning.check import CONFIG, check_config
-    from ra_icl.planning.config import load_config
-    from ra_icl.planning.places import in_clone
-    from ra_icl.planning.plan import make_plan
+    from ra_icl.planning.check import find_faults
+    from ra_icl.planning.config import load_run
+    from ra_icl.planning.indexes import read_index
+    from ra_icl.planning.plan import make_plan, quietly
     from ra_icl.planning.selection import Selection
 
+    indexes = {}
+
+    def read(config, name):
+        if name not in indexes:
+            indexes[name] = read_index(config, name)
+        return indexes[name]
+
     try:
-        found = check_config(configfile or [], dataset or [], decode, results, faces, deep)
+        found = find_faults(configfile or [], dataset or [], decode, results, faces, deep, read)
         plan = None
         if not found.serious and not dataset:  # what only the plan of the whole run shows
-            plan = make_plan(load_config([in_clone(CONFIG), *(configfile or [])]))
-            Selection(plan)
+            with quietly():  # what it warns of was found above
+                plan = make_plan(load_run(configfile or []), read)
+                Selection(plan)
     except InputError as error:
         if not as_json:
             raise

@@ -39,10 +39,8 @@ def run_page(
     Example: ra-icl run-page results/demo/metrics/*/*.json --benchmarks results/demo/benchmarks --out run.html
     """
     from ra_icl.evaluation.run_page import write_run_page
-    from ra_icl.planning.check import CONFIG
-    from ra_icl.planning.config import load_config
+    from ra_icl.planning.config import load_run
     from ra_icl.planning.options import json_object
-    from ra_icl.planning.places import in_clone
 
-    defaults = load_config([in_clone(CONFIG)])
+    defaults = load_run()
     write_run_page(metrics, out, json_object(config, "config"), defaults, json_object(titles, "titles"), benchmarks)

@@ -17,6 +17,7 @@ from ra_icl.cli.arguments import (
     class_names,
     counts_of,
     folds_argument,
+    use_gpu,
 )
 from ra_icl.errors import InputError
 
@@ -170,10 +171,13 @@ def cost(
     Example: ra-icl cost results/demo/metrics/cde/m1.json --out cost
     --methods '{"m1": {"title": "M1", "options": {}, "size": 224, "instances": 1}}'
     """
+    use_gpu(device)
     from ra_icl.planning.cost import write_costs
     from ra_icl.planning.options import json_objects
+    from ra_icl.training.device import explaining_memory
 
-    write_costs(json_objects(methods, "methods"), metrics, out, device)
+    with explaining_memory():
+        write_costs(json_objects(methods, "methods"), metrics, out, device)
 
 
 @app.command()

@@ -29,12 +29,10 @@ def status(
 
     Example: ra-icl status --configfile config/demo.yaml
     """
-    from ra_icl.planning.check import CONFIG
-    from ra_icl.planning.config import load_config
-    from ra_icl.planning.places import in_clone
+    from ra_icl.planning.config import load_run
     from ra_icl.planning.status import status as read
 
-    found = read(load_config([in_clone(CONFIG), *(configfile or [])]))
+    found = read(load_run(configfile or []))
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)

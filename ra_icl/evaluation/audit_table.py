@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from ra_icl.datasets.index import TITLES
-from ra_icl.datasets.protocols import EXPECTED
+from ra_icl.datasets.paper import EXPECTED
 from ra_icl.errors import FaultKind, Faults, InputError
 from ra_icl.evaluation.audit import (
     COMPOSITE,

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from ra_icl.datasets.index import TITLES
-from ra_icl.datasets.protocols import EXPECTED, EXPECTED_SUBJECTS, PROTOCOLS, UNUSED_CASME2, select
+from ra_icl.datasets.paper import EXPECTED, EXPECTED_SUBJECTS
+from ra_icl.datasets.protocols import PROTOCOLS, UNUSED_CASME2, select
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import DATA, data_caveats, missing_datasets
 from ra_icl.evaluation.data_notes import left_out_notes

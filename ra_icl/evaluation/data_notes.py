@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ra_icl.datasets.index import TITLES
-from ra_icl.datasets.protocols import EXPECTED
+from ra_icl.datasets.paper import EXPECTED
 
 UNCOUNTED_NOTE = "If a method needs an apex and a sequence has none annotated, the midpoint of the sequence is used"
 

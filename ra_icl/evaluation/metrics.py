@@ -130,30 +130,31 @@ def aggregate(
     if not fold_csvs:
         raise InputError(f"{out}: no folds given for {method} under {protocol}; name their CSV files")
     folds = [read_fold(Path(path), len(classes)) for path in fold_csvs]
+    records = [record for _, record in folds]
     rules = {"protocol": protocol, "method": method}
-    rules |= {key: folds[0][1][key] for key in ("selection", "data_source")}
-    for path, (_, metadata) in zip(fold_csvs, folds, strict=True):
-        require_same(path, metadata, rules)
+    rules |= {key: records[0][key] for key in ("selection", "data_source")}
+    for path, record in zip(fold_csvs, records, strict=True):
+        require_same(path, record, rules)
     predictions = pd.concat([rows for rows, _ in folds], ignore_index=True)
     _require_once_per_seed(predictions)
-    _require_alike(fold_csvs, [metadata for _, metadata in folds])
+    _require_alike(fold_csvs, records)
     index = pd.concat([read_index_csv(path) for path in indexes]) if indexes else None
     if index is not None:
         _require_all(out, predictions, index, protocol_of(protocol, classes))
-    members = _members([metadata for _, metadata in folds])
+    members = _members(records)
     content = {
         **rules,
         **members,
-        "folds": len({metadata["fold"] for _, metadata in folds}),
-        **_origin([metadata for _, metadata in folds]),
-        **_options([metadata for _, metadata in folds]),
+        "folds": len({record["fold"] for record in records}),
+        **_origin(records),
+        **_options(records),
         **summarise(predictions, classes),
         "subjects": by_subject(predictions, len(classes)),
         **count_warnings(folds),
         **({"without_apex": count_without_apex(predictions, index)} if index is not None else {}),
         "left_out": dict(left_out or {}),
         **_selected(out, selections, members),
-        **({} if all(metadata.get("draws", True) for _, metadata in folds) else {"draws": False}),
+        **({} if all(record.get("draws", True) for record in records) else {"draws": False}),
     }
     content = {"title": "; ".join([f"{method.upper()}, protocol {protocol}", *caveats(content)]), **content}
     files.write_json(out, content)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ra_icl.datasets.protocols import EXPECTED
+from ra_icl.datasets.paper import EXPECTED
 from ra_icl.errors import FaultKind, InputError
 from ra_icl.evaluation.audit import COMPOSITE, Scores, audit_row
 from ra_icl.evaluation.audit_table import read_scores

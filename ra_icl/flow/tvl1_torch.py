@@ -37,7 +37,8 @@ def tvl1(
 
     onset: (H, W) uint8 for all frames, or (N, H, W), one for each. frames: (N, H, W) uint8. parameters: those of
     `options.Schedule`, gamma 0. Returns (N, 2 or 3, H, W) float32, in the units of `tvl1_opencv.tvl1`.
-    Memory on a GPU: 4 PLANES bytes per pixel and pair, 30 MB per pair at 224 px; a batch is as large as fits.
+    Memory on a GPU: 4 PLANES bytes per pixel and pair, 30 MB per pair at 224 px; a batch is as large as fits, and is
+    halved if another process has taken the memory meanwhile.
     """
     schedule = Schedule(**parameters)
     onsets = np.broadcast_to(onset, frames.shape)
@@ -46,16 +47,30 @@ def tvl1(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # pairs are run side by side as processes, so threads would only fight over the cores
     try:
-        for first in range(0, len(frames), count):
+        first = 0
+        while first < len(frames):
             part = slice(first, first + count)
-            pairs = torch.as_tensor(np.stack([onsets[part], frames[part]], axis=1), device=device).float()
-            field = _flow(pairs, schedule)
-            result[part, :2] = field.cpu().numpy()
-            if strain:
-                result[part, 2] = optical_strain(field).cpu().numpy()
+            try:
+                result[part] = _maps(onsets[part], frames[part], schedule, strain, device)
+                first += count
+                continue
+            except torch.OutOfMemoryError:
+                if count == 1:
+                    raise
+            # Not in the except clause, where the error still holds the tensors of the batch.
+            count //= 2
+            torch.cuda.empty_cache()
     finally:
         torch.set_num_threads(threads)
     return result
+
+
+def _maps(onsets: np.ndarray, frames: np.ndarray, schedule: Schedule, strain: bool, device: str) -> np.ndarray:
+    """The maps (P, 2 or 3, H, W) of a batch of onsets and frames, (P, H, W) each."""
+    pairs = torch.as_tensor(np.stack([onsets, frames], axis=1), device=device).float()
+    field = _flow(pairs, schedule)
+    maps = torch.cat([field, optical_strain(field)[:, None]], dim=1) if strain else field
+    return maps.cpu().numpy()
 
 
 def _pairs_in_a_batch(device: str, height: int, width: int) -> int:

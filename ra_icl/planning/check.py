@@ -10,19 +10,18 @@ from typing import Any
 import pandas as pd
 
 from ra_icl.datasets import public_flow, unread
-from ra_icl.datasets.protocols import check_counts, counted, select
+from ra_icl.datasets.counts import check_counts, counted
+from ra_icl.datasets.protocols import select
 from ra_icl.errors import FaultKind, Faults
 from ra_icl.faces.options import FaceOptions
 from ra_icl.planning.check_depth import check_depth
 from ra_icl.planning.check_frames import Look, check_frames, recorded_crops
 from ra_icl.planning.check_results import damaged_results
-from ra_icl.planning.config import load_config
+from ra_icl.planning.config import load_run
 from ra_icl.planning.held import all_datasets_of, parts_of, protocol_in, require_data, require_folds
-from ra_icl.planning.indexes import Indexed, published_options, read_index
+from ra_icl.planning.indexes import Indexed, Reader, published_options, read_index
 from ra_icl.planning.options import from_mapping
-from ra_icl.planning.places import in_clone, snakemake
-
-CONFIG = Path("config/config.yaml")  # in the clone
+from ra_icl.planning.places import snakemake
 
 UNUSED_DATASET = FaultKind(
     "dataset-unused",
@@ -40,25 +39,27 @@ NO_FRAMES = FaultKind(
 log = logging.getLogger(__name__)
 
 
-def check_config(
+def find_faults(
     configfiles: Sequence[Path],
     only: Sequence[str] = (),
     decode: bool = True,
     results: bool = False,
     faces: bool = False,
     deep: bool = False,
+    read: Reader = read_index,
 ) -> Faults:
     """Check the data that the protocols of a config need; relative paths in it are below the current folder.
 
     configfiles: read on top of config/config.yaml. only: names of datasets; all if empty. decode: also read every
     frame. results: also verify every tensor of the results folder. faces: also look for the face on every onset frame.
-    deep: compare all bytes of sequences that may be copies. Twins are rendered and need no other check.
+    deep: compare all bytes of sequences that may be copies. read: gives the index of a dataset.
+    Twins are rendered and need no other check.
     Datasets: annotation, frames, what no adapter reads and, if crops exist, whether the frames have changed since; a
     dataset without a root is left out. Published flow: whether the clones have the number of files and the checksum
     that the config states. Counts are compared with Tables 4 and 5, dataset by dataset.
     Returns every finding, faults first, then warnings and notes. Raises InputError if the config is invalid.
     """
-    config = load_config([in_clone(CONFIG), *configfiles])
+    config = load_run(configfiles)
     held = all_datasets_of(config)
     for name in only:
         if name not in held:
@@ -72,52 +73,54 @@ def check_config(
     if source == "datasets":
         face_options = from_mapping(FaceOptions, config["faces"], "faces")
         look = Look(face_options, decode=decode, faces=faces, deep=deep, rerun=rerun)
-        faults.extend(_check_datasets(config, only or held, look, folder / "crops"))
+        faults.extend(_check_datasets(config, only or held, look, folder / "crops", read))
     if source == "public_flow":
-        faults.extend(_check_published(config, only or held))
+        faults.extend(_check_published(config, only or held, read))
     if results:
         faults.extend(damaged_results(folder, rerun))
     return Faults(sorted(dict.fromkeys(faults), key=_severity))
 
 
-def check_dataset(config: Mapping[str, Any], dataset: str, look: Look) -> tuple[Indexed | None, Faults]:
+def check_dataset(
+    config: Mapping[str, Any], dataset: str, look: Look, read: Reader = read_index
+) -> tuple[Indexed | None, Faults]:
     """Check annotation and frames of a dataset; returns its index, None if there is nothing to read, and all findings.
 
     config: of which `datasets` and `data` are read.
     """
     faults, indexed = Faults(), None
     with faults.catching():
-        indexed = read_index(config, dataset)
+        indexed = read(config, dataset)
         faults.extend(indexed.faults)
         faults.extend(unread.find(dataset, config["datasets"][dataset], indexed.whole))
         faults.extend(check_frames(indexed.rows, config["datasets"][dataset]["root"], look))
     return indexed, faults
 
 
-def _check_datasets(config: Mapping[str, Any], names: Sequence[str], look: Look, crops: Path) -> Faults:
+def _check_datasets(config: Mapping[str, Any], names: Sequence[str], look: Look, crops: Path, read: Reader) -> Faults:
     faults, indexes = Faults(), {}
     with faults.catching():
         require_data(config)
         for protocol in config["protocols"]:
             parts_of(config, protocol)
     for name in names:
-        indexes[name], found = check_dataset(config, name, replace(look, cropped=recorded_crops(crops / name)))
-        read = len(indexes[name].rows) if indexes[name] else 0
-        log.info("%s: %d sequences read, %d fault(s)", name, read, len(found.serious))
+        indexes[name], found = check_dataset(config, name, replace(look, cropped=recorded_crops(crops / name)), read)
+        sequences = len(indexes[name].rows) if indexes[name] else 0
+        log.info("%s: %d sequences read, %d fault(s)", name, sequences, len(found.serious))
         faults.extend(found)
         if indexes[name]:
             faults.extend(check_depth(config, name, indexes[name].rows, look))
     return Faults([*faults, *_count_faults(config, indexes)])
 
 
-def _check_published(config: Mapping[str, Any], names: Sequence[str]) -> Faults:
+def _check_published(config: Mapping[str, Any], names: Sequence[str], read: Reader) -> Faults:
     faults, indexes = Faults(), {}
     for source, options in published_options(config).items():
         with faults.catching():
             public_flow.check_clone(f"public_flow.{source}", options)
     for name in names:
         with faults.catching():
-            indexes[name] = read_index(config, name)
+            indexes[name] = read(config, name)
             faults.extend(indexes[name].faults)
     log.info("%d sequences read", sum(len(indexed.rows) for indexed in indexes.values()))
     return Faults([*faults, *_count_faults(config, indexes)])

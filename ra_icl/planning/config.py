@@ -12,8 +12,10 @@ from ra_icl.files import unusable
 from ra_icl.planning.candidates import add_candidates
 from ra_icl.planning.methods import merge, resolve_methods
 from ra_icl.planning.options import from_mapping, json_schema
-from ra_icl.planning.places import expand_paths
+from ra_icl.planning.places import expand_paths, in_clone
 from ra_icl.planning.settings import Config
+
+CONFIG = Path("config/config.yaml")  # in the clone
 
 
 def check_config(config: Mapping[str, Any]) -> Config:
@@ -41,6 +43,11 @@ def load_config(paths: Sequence[Path]) -> dict[str, Any]:
     for path in paths:
         config = merge(config, _read_yaml(Path(path)))
     return prepare(config)
+
+
+def load_run(configfiles: Sequence[Path] = ()) -> dict[str, Any]:
+    """The config of a run: the clone's config/config.yaml and, on top of it, these files. Raises as `load_config`."""
+    return load_config([in_clone(CONFIG), *configfiles])
 
 
 def prepare(config: Mapping[str, Any]) -> dict[str, Any]:

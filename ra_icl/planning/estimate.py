@@ -20,7 +20,14 @@ from ra_icl.planning.options import from_mapping
 from ra_icl.planning.peer_costs import PeerCosts, steps_of_training
 from ra_icl.planning.plan import Plan
 from ra_icl.planning.selection import Selection
-from ra_icl.training.device import device_name, fix_kernels, resolve_device, stream_of
+from ra_icl.training.device import (
+    device_name,
+    explaining_memory,
+    fix_kernels,
+    on_stream,
+    resolve_device,
+    stream_of,
+)
 from ra_icl.training.gpus import visible_gpus
 from ra_icl.training.instances import InstanceSets
 from ra_icl.training.method import MethodOptions
@@ -112,7 +119,7 @@ def measured_step(options: MethodOptions, classes: int, size: int) -> tuple[floa
     _forget_memory(device)
     batch = options.training.batch if device == "cuda" else min(options.training.batch, math.ceil(CPU_PIXELS / size**2))
     fix_kernels()
-    with torch.cuda.stream(stream_of(device)):  # None, on a CPU, does nothing
+    with explaining_memory(), on_stream(stream_of(device)):
         model = Siamese(classes, options.model, discover=options.loss.regions > 0)
         model = model.to(device, memory_format=torch.channels_last).train()
         generator = torch.Generator(device=device).manual_seed(0)

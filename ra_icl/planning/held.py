@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from ra_icl.datasets.counts import check_counts, counted
 from ra_icl.datasets.index import NAMES
-from ra_icl.datasets.protocols import CROSS, PROTOCOLS, Protocol, check_counts, counted, protocol_of, select
+from ra_icl.datasets.protocols import CROSS, PROTOCOLS, Protocol, protocol_of, select
 from ra_icl.datasets.public_flow import FRAMES_PER_SECOND
 from ra_icl.errors import InputError
 

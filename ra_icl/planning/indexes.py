@@ -1,6 +1,6 @@
 """The index of a dataset from the config's data source: the one place where both the plan and `check` get it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,9 @@ class Indexed:
     def whole(self) -> pd.DataFrame:
         """All sequences, for what does not depend on `data.exclude`: the edition's counts."""
         return pd.concat([self.rows, self.left_out], ignore_index=True)
+
+
+Reader = Callable[[Mapping[str, Any], str], Indexed]  # gives the index of a config's dataset, as `read_index` does
 
 
 def published_options(config: Mapping[str, Any]) -> dict[str, PublishedOptions]:

@@ -4,8 +4,10 @@ The Snakefile is parsed again in every cluster job, so this module imports neith
 """
 
 import json
+import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -29,7 +31,7 @@ from ra_icl.flow.sampling import Sampling
 from ra_icl.planning.candidates import add_candidates, training_options
 from ra_icl.planning.config import check_config, slice_of
 from ra_icl.planning.held import all_datasets_of, datasets_of, parts_of, protocol_in, require_data, select_sequences
-from ra_icl.planning.indexes import Indexed, read_index
+from ra_icl.planning.indexes import Reader, read_index
 from ra_icl.planning.methods import present, resolve_methods, row_marks
 from ra_icl.planning.options import from_mapping
 from ra_icl.planning.peers import draws
@@ -221,7 +223,7 @@ class Plan:
         return json.dumps({name: marks[name] | titles.get(name, {}) for name in methods})
 
 
-def make_plan(config: Mapping[str, Any], read: Callable[[Mapping[str, Any], str], Indexed] = read_index) -> Plan:
+def make_plan(config: Mapping[str, Any], read: Reader = read_index) -> Plan:
     """Read the indexes that the config's data source names and resolve all methods.
 
     read: gives the index of a dataset.
@@ -240,6 +242,17 @@ def make_plan(config: Mapping[str, Any], read: Callable[[Mapping[str, Any], str]
         for part in ("rows", "left_out", "whole")
     )
     return Plan(config, index, left_out, select_sequences(config, index, whole), methods, sweeps)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without the warnings of a plan, where they have been given before."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def sampling_name(sampling: Mapping[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """How far a run is, from the files that it leaves: nothing is locked, computed or asked of Snakemake."""
 
-import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from ra_icl.evaluation.caveats import SELECTION_CAVEATS, data_caveats
 from ra_icl.planning.fold_files import RUNNING, Finished, Started, read_finished, read_log, score
 from ra_icl.planning.indexes import Indexed, read_index
 from ra_icl.planning.outdated import Current
-from ra_icl.planning.plan import Plan, make_plan
+from ra_icl.planning.plan import Plan, make_plan, quietly
 from ra_icl.planning.selection import Selection
 
 # Seconds of silence after which a fold counts as stopped, if no finished one tells how long its epochs are;
@@ -185,12 +184,8 @@ def _plan(config: Mapping[str, Any], indexes: Path) -> Plan:
 
     # An index lacks what data.exclude left out; and what is to be said about counts was said when the run began.
     calm = dict(config) | {"data": dict(config["data"]) | {"count_mismatch": "warning"}}
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
+    with quietly():
         return make_plan(calm, recorded)
-    finally:
-        logging.disable(before)
 
 
 def _wanted(plan: Plan, roots: Sequence[Path]) -> Iterator[tuple[Key, list[str]]]:

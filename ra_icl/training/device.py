@@ -5,7 +5,7 @@ import platform
 import resource
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from typing import Any
 
@@ -51,8 +51,8 @@ def _build() -> str:
     return f"PyTorch {torch.__version__} (CUDA {torch.version.cuda or 'not built in'})"
 
 
-# cuBLAS and cuDNN raise theirs as plain RuntimeError.
-_OUT_OF_MEMORY = ("CUDA out of memory", "CUDA error: out of memory", "ALLOC_FAILED")
+# cuBLAS and cuDNN raise theirs as plain RuntimeError, as NOT_INITIALIZED if not even their first buffers fit.
+_OUT_OF_MEMORY = ("CUDA out of memory", "error: out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED", "NOT_INITIALIZED")
 
 
 @contextmanager
@@ -61,7 +61,9 @@ def explaining_memory() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if any(words in str(error) for words in _OUT_OF_MEMORY):
+        # What fails while a graph is recorded may be hidden behind the error of ending the record.
+        told = f"{error} {error.__context__ or ''}"
+        if any(words in told for words in _OUT_OF_MEMORY):
             raise InputError(
                 "the GPU's memory is full beside the other jobs; lower folds_per_gpu, or training.batch for a fold"
             ) from error
@@ -90,10 +92,11 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
 def fix_kernels() -> None:
     """Make cuDNN choose the same kernels in every run, and keep fp32 at full precision.
 
-    TF32, cuDNN's default, keeps only 10 bits of each factor's mantissa.
+    TF32, which is cuDNN's default and in some containers that of matrix products, keeps only 10 bits of each factor's
+    mantissa.
     """
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
-    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as glibc numbers them
@@ -117,6 +120,14 @@ def stream_of(device: str) -> "torch.cuda.Stream | None":
     stream = torch.cuda.Stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))  # which copied the data
     return stream
+
+
+def on_stream(stream: "torch.cuda.Stream | None") -> AbstractContextManager:
+    """The context in which work is queued on the stream; of None, nothing.
+
+    `torch.cuda.stream` of None looks for a GPU, and fails on a Mac.
+    """
+    return torch.cuda.stream(stream) if stream else nullcontext()
 
 
 def device_name(device: str) -> str:

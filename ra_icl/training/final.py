@@ -114,7 +114,7 @@ def how_prepared(table: pd.DataFrame, flow: Path, crops: Path) -> dict[str, Any]
 
 
 def _alike(paths: Iterable[Path], keys: Mapping[str, str]) -> dict[str, Any]:
-    """The values under `keys` that the metadata of all files share, by their new names."""
+    """The values under `keys` that the metadata of all files share, by their new names; those of the first file."""
     first: tuple[Path, dict[str, Any]] | None = None
     for path in paths:
         with open_tensors(path) as file:
@@ -127,9 +127,14 @@ def _alike(paths: Iterable[Path], keys: Mapping[str, str]) -> dict[str, Any]:
             made = {name: file.metadata[key] for key, name in keys.items()}
         first = first or (path, made)
         for name in keys.values():
-            if made[name] != first[1][name]:
+            if _apart_from_gpu(made[name]) != _apart_from_gpu(first[1][name]):
                 raise InputError(f"{path}: was made with other {name} than {first[0]}; {RERUN}")
     return first[1] if first else {}
+
+
+def _apart_from_gpu(made: Any) -> Any:
+    """A version without the model of GPU at its end: those of a cluster differ, and their flow by roundings alone."""
+    return made.partition(", cuda ")[0] if isinstance(made, str) else made
 
 
 def counts(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:

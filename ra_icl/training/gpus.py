@@ -27,9 +27,9 @@ class Gpu:
 def visible_gpus() -> list[Gpu]:
     """The GPUs that nvidia-smi lists and CUDA_VISIBLE_DEVICES allows; none without a driver.
 
-    CUDA_VISIBLE_DEVICES holds indices, UUIDs or unique beginnings of UUIDs, in the order to return them. As in CUDA,
-    an entry that names no GPU hides itself and all entries after it. A MIG slice, which nvidia-smi does not list as a
-    GPU, is returned under its own UUID.
+    CUDA_VISIBLE_DEVICES holds indices as nvidia-smi counts, UUIDs or unique beginnings of UUIDs, in the order to return
+    them. As in CUDA, an entry that names no GPU hides itself and all entries after it. A MIG slice, which nvidia-smi
+    does not list as a GPU, is returned under its own UUID.
     """
     listed = _listed_gpus()
     wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -62,11 +62,13 @@ def claim_gpu(device: str = "auto") -> Gpu | None:
 
 def _listed_gpus() -> list[Gpu]:
     try:
-        shown = subprocess.run(_QUERY, capture_output=True, text=True, check=True, timeout=60).stdout
-        rows = [line.split(", ") for line in shown.splitlines()]
-        return [Gpu(int(index), uuid, name, driver) for index, uuid, name, driver in rows]
+        shown = subprocess.run(_QUERY, capture_output=True, text=True, check=False, timeout=60).stdout
     except (OSError, ValueError, subprocess.SubprocessError):
         return []
+    # Warnings may stand between the rows, or be all that the exit status tells.
+    rows = [line.split(", ") for line in shown.splitlines()]
+    rows = [row for row in rows if len(row) == 4 and row[0].isdigit() and row[1].startswith("GPU-")]
+    return [Gpu(int(index), uuid, name, driver) for index, uuid, name, driver in rows]
 
 
 def _named(entry: str, listed: list[Gpu]) -> Gpu | None:

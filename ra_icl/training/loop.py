@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ra_icl.errors import InputError
 from ra_icl.model.siamese import Branch, Siamese
 from ra_icl.training.checkpoint import Checkpoint, Tensors, random_states, restore
-from ra_icl.training.device import fix_kernels, stream_of
+from ra_icl.training.device import fix_kernels, on_stream, stream_of
 from ra_icl.training.diagnostics import diagnose
 from ra_icl.training.instances import InstanceSets, pairs_of
 from ra_icl.training.method import MethodOptions
@@ -70,7 +70,7 @@ class Training:
         torch.manual_seed(seed)
         self.generator = torch.Generator(device=device).manual_seed(seed)
         model = Siamese(classes, options.model, discover=options.loss.regions > 0)
-        with torch.cuda.stream(self.stream):  # None, on a CPU, does nothing
+        with on_stream(self.stream):
             self.model = model.to(device, memory_format=torch.channels_last).train()
             self.stepper = Stepper(self.model, training, classes, options, self.generator)
             # The sequences of an epoch, each as often as pairs are drawn from it.
@@ -88,7 +88,7 @@ class Training:
         Raises InputError if the loss is no longer finite, and Stopped if the checkpoint was asked to stop.
         """
         epochs = self.options.training.epochs
-        with torch.cuda.stream(self.stream):
+        with on_stream(self.stream):
             self._resume()
             done = len(self.record["curve"])
             bar = tqdm(range(done + 1, epochs + 1), "training", epochs, initial=done, unit="epoch", disable=None)

@@ -54,8 +54,9 @@ def mean_entropy(similarity: torch.Tensor, temperature: float = 1.0) -> torch.Te
 
 def decorrelation(embeddings: torch.Tensor) -> torch.Tensor:
     """Mean squared cosine between different regions of an image; embeddings: z (B, N, D). Off in the paper."""
-    unit = functional.normalize(embeddings.float(), dim=-1)
-    cosines = unit @ unit.transpose(1, 2)  # (B, N, N)
+    # A product of matrices would be in bf16 under autocast.
+    embeddings = embeddings.float()
+    cosines = functional.cosine_similarity(embeddings[:, :, None], embeddings[:, None], dim=-1)  # (B, N, N)
     images, regions = cosines.shape[:2]
     others = ~torch.eye(regions, dtype=torch.bool, device=cosines.device)
     return (cosines.square() * others).sum() / max(images * regions * (regions - 1), 1)

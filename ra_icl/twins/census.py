@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator
 from itertools import cycle
 
-from ra_icl.datasets.protocols import EXPECTED, EXPECTED_SUBJECTS
+from ra_icl.datasets.paper import EXPECTED, EXPECTED_SUBJECTS
 from ra_icl.errors import InputError
 
 # dataset -> clips of its most frequent subject, and subjects with a single clip

@@ -3,15 +3,13 @@
 import pandas as pd
 import pytest
 
+from ra_icl.datasets.counts import check_counts, counted
 from ra_icl.datasets.index import index_frame
+from ra_icl.datasets.paper import EXPECTED, EXPECTED_SUBJECTS
 from ra_icl.datasets.protocols import (
     CROSS,
-    EXPECTED,
-    EXPECTED_SUBJECTS,
     PROTOCOLS,
     UNUSED_CASME2,
-    check_counts,
-    counted,
     exclude,
     fold_of,
     folds,

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from ra_icl.datasets.reading import survey
-from ra_icl.planning.check import check_config
+from ra_icl.planning.check import find_faults
 
 LABELS = {"a": ["joy"], "b": ["fear"]}
 SOUND = ["p1,p1/one,1,9,joy", "p2,p2/two,999990,1000000,fear"]
@@ -31,7 +31,7 @@ def test_endless_sequences_are_one_line_each_and_cost_no_time(tmp_path, onset, o
     options = {"root": str(tmp_path), "labels": LABELS}
     (tmp_path / "mine.yaml").write_text(f"protocols: [own]\ndatasets: {{own: {json.dumps(options)}}}\n")
     start = time.monotonic()
-    faults = check_config([tmp_path / "mine.yaml"])
+    faults = find_faults([tmp_path / "mine.yaml"])
     assert time.monotonic() - start < 5
     rows, found = survey("own", options)
     assert rows["offset"].tolist() == [9, 1_000_000]

@@ -10,7 +10,7 @@ import pytest
 from metrics_content import metrics
 
 from ra_icl import files
-from ra_icl.datasets.protocols import EXPECTED
+from ra_icl.datasets.paper import EXPECTED
 from ra_icl.errors import FaultKind, InputError
 from ra_icl.evaluation import attainable
 from ra_icl.evaluation.audit import (

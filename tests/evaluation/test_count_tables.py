@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from ra_icl.datasets.index import index_frame
-from ra_icl.datasets.protocols import EXPECTED, EXPECTED_SUBJECTS
+from ra_icl.datasets.paper import EXPECTED, EXPECTED_SUBJECTS
 from ra_icl.errors import InputError
 from ra_icl.evaluation.count_tables import build_counts, write_counts
 

@@ -8,7 +8,7 @@ import pytest
 from metrics_content import metrics, people
 
 from ra_icl import files
-from ra_icl.datasets.protocols import EXPECTED
+from ra_icl.datasets.paper import EXPECTED
 from ra_icl.errors import FaultKind, InputError
 from ra_icl.evaluation.intervals import Subjects, compare
 from ra_icl.evaluation.power import p_values, power, scores_of, smallest_seen, weaker

@@ -104,6 +104,27 @@ def test_no_pair_depends_on_its_company(monkeypatch):
     np.testing.assert_allclose(flow_maps(onsets, frames, options), together, atol=1e-4)
 
 
+def test_a_batch_is_halved_until_it_fits(monkeypatch):
+    onsets, frames, _ = moving_pairs(32, range(7))
+    options, plain = FlowOptions(backend="torch"), tvl1_torch._flow
+    expected = flow_maps(onsets, frames, options)
+    tried = []
+
+    def with_room_for_two(pairs, schedule):
+        tried.append(len(pairs))
+        if len(pairs) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return plain(pairs, schedule)
+
+    monkeypatch.setattr(tvl1_torch, "PIXELS_IN_CACHE", 5 * 32 * 32)
+    monkeypatch.setattr(tvl1_torch, "_flow", with_room_for_two)
+    np.testing.assert_allclose(flow_maps(onsets, frames, options), expected, atol=1e-4)
+    assert tried == [5, 2, 2, 2, 1]
+    monkeypatch.setattr(tvl1_torch, "_flow", lambda *_: with_room_for_two(range(3), None))
+    with pytest.raises(torch.OutOfMemoryError):  # not even one pair fits
+        flow_maps(onsets, frames, options)
+
+
 def test_the_other_schedule_is_numbas_too():
     onsets, frames, _ = moving_pairs(48, range(4))
     found = [flow(onsets, frames, FlowOptions(backend=name, schedule="ipol")) for name in ("numba", "torch")]

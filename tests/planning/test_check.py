@@ -12,6 +12,7 @@ import yaml
 from openpyxl import load_workbook
 
 from ra_icl import cli
+from ra_icl.cli import inspection
 from ra_icl.datasets.frames import VideoFrame, file_stamps, frame_files
 from ra_icl.datasets.public_flow import FOLDER, TABLE, clone_checksum
 from ra_icl.datasets.reading import DEFAULTS, build_index
@@ -19,7 +20,8 @@ from ra_icl.errors import Fault, InputError
 from ra_icl.faces.crop import crop_subject
 from ra_icl.faces.options import FaceOptions
 from ra_icl.files import save_tensors
-from ra_icl.planning.check import check_config, check_dataset
+from ra_icl.planning import indexes
+from ra_icl.planning.check import check_dataset, find_faults
 from ra_icl.planning.check_frames import Look, frames_changed, recorded_crops
 from ra_icl.planning.check_results import damaged_results
 from ra_icl.twins.plan import TwinOptions
@@ -100,9 +102,9 @@ def test_the_command_prints_all_and_exits_non_zero(twin, tmp_path, monkeypatch, 
     assert no_folder.startswith("datasets.smic.root: folder /nowhere does not exist; ")
     assert counts.startswith("cde: the data differ from the paper's counts: casme2 ")
     mine.write_text(yaml.safe_dump({"protocols": ["cde"], "datasets": roots}))
-    assert check_config([mine], ["casme2"]) == [counts]
+    assert find_faults([mine], ["casme2"]) == [counts]
     with pytest.raises(InputError, match=r"--dataset samm: .*datasets\.samm\.root is empty; choose from casme2, smic"):
-        check_config([mine], ["samm"])
+        find_faults([mine], ["samm"])
 
 
 def test_the_bits_of_the_config_must_hold_every_level(twin, tmp_path, monkeypatch):
@@ -118,7 +120,7 @@ def test_the_bits_of_the_config_must_hold_every_level(twin, tmp_path, monkeypatc
     def too_bright(bits):
         own = {"datasets": {"casme2": {"root": str(twin)}}, "data": {"count_mismatch": "warning"}}
         mine.write_text(yaml.safe_dump({"protocols": ["cde"], "faces": {"bits": bits}} | own))
-        return [fault for fault in check_config([mine]).serious if "faces.bits is 10" in fault]
+        return [fault for fault in find_faults([mine]).serious if "faces.bits is 10" in fault]
 
     assert too_bright(12) == too_bright(None) == []
     assert len(too_bright(10)) == row["offset"] - row["onset"] + 1
@@ -144,7 +146,7 @@ def test_counts_are_compared(tmp_path, monkeypatch):
     render("casme3", root, TwinOptions(per_class=2, frames=(8, 9), scale=0.2))
     mine = tmp_path / "mine.yaml"
     mine.write_text(yaml.safe_dump({"protocols": ["casme3_4"], "datasets": {"casme3": {"root": str(root)}}}))
-    (fault,) = check_config([mine], decode=False).serious
+    (fault,) = find_faults([mine], decode=False).serious
     assert "casme3_4: the data differ from the paper's counts" in fault
 
 
@@ -163,7 +165,7 @@ def run(twin, tmp_path, monkeypatch):
     config = tmp_path / "my config.yaml"
     config.write_text(yaml.safe_dump(values | {"pathvars": {"results": str(tmp_path / "results")}}))
     rows = crop_all(twin, tmp_path / "results" / "crops")
-    return rows, lambda **options: check_config([config], ["casme2"], decode=False, **options).serious
+    return rows, lambda **options: find_faults([config], ["casme2"], decode=False, **options).serious
 
 
 def test_sequences_whose_frames_changed_are_listed_with_the_command_that_crops_them_again(run, twin, tmp_path):
@@ -282,7 +284,7 @@ def test_a_protocol_that_needs_two_datasets_is_a_fault(twin, tmp_path, monkeypat
     monkeypatch.chdir(ROOT)
     mine = tmp_path / "mine.yaml"
     mine.write_text(yaml.safe_dump({"protocols": ["cross"], "datasets": {"casme2": {"root": str(twin)}}}))
-    faults = check_config([Path("config/config.yaml"), mine], ["casme2"])
+    faults = find_faults([Path("config/config.yaml"), mine], ["casme2"])
     assert [fault for fault in faults if "protocols: cross needs two datasets, but only casme2 has a root" in fault]
 
 
@@ -299,7 +301,7 @@ def test_published_clones_are_compared_with_the_checksums_of_the_config(tmp_path
     def faults_of(**changes):
         sources = dict.fromkeys(("htnet", "causalnet", "causalnet_apex"), stated | changes)
         config.write_text(yaml.safe_dump({"public_flow": sources}))
-        return check_config([Path("config/public-flow.yaml"), config], ["samm", "casme2"])
+        return find_faults([Path("config/public-flow.yaml"), config], ["samm", "casme2"])
 
     fault, counts = faults_of()
     assert "row 3: label is '7', not one of 0, 1, 2; " in fault
@@ -328,7 +330,7 @@ def test_what_follows_from_a_fault_is_not_another_one(tmp_path, monkeypatch, row
         (tmp_path / name).mkdir()
         for number in range(1, 10):
             (tmp_path / name / f"{number}.png").write_bytes(bytes([number, ord(name)]))
-    (fault,) = check_config([mine], decode=False).serious
+    (fault,) = find_faults([mine], decode=False).serious
     assert words in fault
 
 
@@ -336,10 +338,27 @@ def test_counts_are_compared_of_the_datasets_that_have_a_root(twin, tmp_path, mo
     monkeypatch.chdir(ROOT)
     mine = tmp_path / "mine.yaml"
     mine.write_text(yaml.safe_dump({"protocols": ["cde"], "datasets": {"casme2": {"root": str(twin)}}}))
-    (fault,) = check_config([mine], decode=False)
+    (fault,) = find_faults([mine], decode=False)
     assert "cde: the data differ from the paper's counts: casme2 negative" in fault
     assert "samm" not in fault
     assert "cde runs without samm: datasets.samm.root is empty" in caplog.messages
+
+
+def test_the_command_reads_an_annotation_once_and_says_once_what_is_missing(
+    twin, tmp_path, monkeypatch, capsys, caplog
+):
+    monkeypatch.chdir(ROOT)
+    read, plain = [], indexes.read_index
+    monkeypatch.setattr(indexes, "read_index", lambda config, name: read.append(name) or plain(config, name))
+    mine = tmp_path / "mine.yaml"
+    data = {"datasets": {"casme2": {"root": str(twin)}}, "data": {"count_mismatch": "warning"}}
+    mine.write_text(yaml.safe_dump({"protocols": ["cde"], "tables": {"table3": ["m6"]}} | data))
+    with pytest.raises(SystemExit) as ended:
+        inspection.check([mine], decode=False, estimate=False)
+    assert ended.value.code == 0
+    assert read == ["casme2"]
+    assert capsys.readouterr().out.count("the data differ from the paper's counts") == 1
+    assert caplog.messages.count("cde runs without samm: datasets.samm.root is empty") == 1
 
 
 def test_rows_that_cannot_be_read_are_said_and_not_that_one_subject_is_left(twin, tmp_path, monkeypatch):
@@ -351,7 +370,7 @@ def test_rows_that_cannot_be_read_are_said_and_not_that_one_subject_is_left(twin
     for row in rows:
         row[3].value = "x"
     book.save(path)
-    found = check_config([mine], decode=False).serious
+    found = find_faults([mine], decode=False).serious
     assert [f"row {row[3].row}: OnsetFrame is 'x'" in line for row, line in zip(rows, found, strict=False)] == [
         True
     ] * 4
@@ -359,11 +378,11 @@ def test_rows_that_cannot_be_read_are_said_and_not_that_one_subject_is_left(twin
     for row in reversed(rows):
         book.active.delete_rows(row[3].row)
     book.save(path)
-    assert any("sub01 is the only subject of protocol cde" in line for line in check_config([mine], decode=False))
+    assert any("sub01 is the only subject of protocol cde" in line for line in find_faults([mine], decode=False))
 
 
 def test_what_cannot_be_checked_is_said(monkeypatch):
     monkeypatch.chdir(ROOT)
-    assert check_config([Path("config/demo.yaml")]) == []  # twins are rendered
+    assert find_faults([Path("config/demo.yaml")]) == []  # twins are rendered
     with pytest.raises(InputError, match=r"--dataset own: no protocol"):
-        check_config([], ["own"])
+        find_faults([], ["own"])

@@ -15,7 +15,7 @@ from ra_icl.datasets.frames import sequence_frames
 from ra_icl.errors import InputError
 from ra_icl.faces.crop import crop_sequence
 from ra_icl.faces.options import FaceOptions
-from ra_icl.planning.check import check_config
+from ra_icl.planning.check import find_faults
 from ra_icl.planning.config import load_config
 from ra_icl.planning.indexes import read_index
 
@@ -64,10 +64,10 @@ def write(path, **changes):
 @pytest.fixture
 def check(own, monkeypatch):
     """What `check --faces` finds with changes of the config; by default of the kinds about faces."""
-    monkeypatch.setattr("ra_icl.planning.check.CONFIG", CONFIG)
+    monkeypatch.setattr("ra_icl.planning.config.CONFIG", CONFIG)
 
     def found(kinds=("face", "faces", "exclude"), **changes):
-        faults = check_config([write(own, **changes)], decode=False, faces=True)
+        faults = find_faults([write(own, **changes)], decode=False, faces=True)
         return [fault for fault in faults if fault.kind.split("-")[0] in kinds]
 
     return found

@@ -11,7 +11,7 @@ from deep_peer import METHOD, deep_peer
 
 from ra_icl.datasets.reading import build_index
 from ra_icl.errors import Fault, InputError
-from ra_icl.planning.check import check_config
+from ra_icl.planning.check import find_faults
 from ra_icl.planning.config import load_config
 from ra_icl.planning.instances import channels
 from ra_icl.planning.methods import merge
@@ -103,7 +103,7 @@ def check(tmp_path, twin, **changes):
         "data": {"count_mismatch": "warning"},
     }
     (tmp_path / "mine.yaml").write_text(METHOD + yaml.safe_dump(own | changes))
-    return [fault for fault in map(Fault.of, check_config([tmp_path / "mine.yaml"])) if fault.kind.startswith("depth")]
+    return [fault for fault in map(Fault.of, find_faults([tmp_path / "mine.yaml"])) if fault.kind.startswith("depth")]
 
 
 def test_depth_that_is_not_there_is_a_fault_of_methods_that_run_and_else_a_note(rendered, tmp_path):

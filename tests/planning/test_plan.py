@@ -12,7 +12,7 @@ import yaml
 
 from ra_icl.errors import Faults, InputError
 from ra_icl.flow.sampling import MODES
-from ra_icl.planning.check import check_config
+from ra_icl.planning.check import find_faults
 from ra_icl.planning.config import load_config, merge, slice_of
 from ra_icl.planning.methods import MIR_MARKS, resolve
 from ra_icl.planning.plan import make_plan
@@ -72,7 +72,7 @@ def test_a_protocol_needs_sequences_and_two_subjects_and_check_says_the_same(tmp
     def said(count):
         text = "\n".join(["subject,clip,onset,offset,emotion", *rows[:count]])
         (tmp_path / "annotation.csv").write_text(text + "\n")
-        checked = [fault for fault in check_config([tmp_path / "mine.yaml"]) if "film" not in fault]
+        checked = [fault for fault in find_faults([tmp_path / "mine.yaml"]) if "film" not in fault]
         try:
             make_plan(load_config([ROOT / "config/config.yaml", tmp_path / "mine.yaml"]))
         except InputError as error:

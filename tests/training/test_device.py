@@ -12,10 +12,13 @@ from ra_icl.errors import InputError
 from ra_icl.training import device as device_module
 from ra_icl.training.device import (
     explaining_memory,
+    fix_kernels,
     keep_freed_memory,
+    on_stream,
     require_usable,
     resolve_device,
     resolve_precision,
+    stream_of,
 )
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
@@ -58,11 +61,41 @@ def test_a_gpu_that_pytorch_cannot_use_is_one_line(monkeypatch, error):
         "CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has",
         "CUDA error: out of memory\nCUDA kernel errors",
         "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "CUDA driver error: out of memory",
+        "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
     ],
 )
 def test_out_of_memory_is_one_line_that_names_the_key(words):
     with pytest.raises(InputError, match=r"^[^\n]*lower folds_per_gpu[^\n]*$"), explaining_memory():
         raise RuntimeError(words)
+
+
+def test_memory_that_ran_out_while_a_graph_was_recorded_is_named_too():
+    """Ending the record raises an error of its own, which hides the first."""
+
+    def recording():
+        try:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        finally:
+            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+
+    with pytest.raises(InputError, match="lower folds_per_gpu"), explaining_memory():
+        recording()
+
+
+def test_on_a_cpu_nobody_looks_for_a_gpu(monkeypatch):
+    """torch.cuda.stream(None) does, and fails on a Mac."""
+    monkeypatch.delattr(torch.cuda, "stream")
+    with on_stream(stream_of("cpu")):
+        pass
+
+
+def test_fp32_is_of_full_precision_in_matrix_products_too(monkeypatch):
+    torch.backends.cuda.matmul.allow_tf32 = True  # as TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1 does
+    fix_kernels()
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
 
 
 def test_other_errors_pass():

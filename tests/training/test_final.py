@@ -97,6 +97,18 @@ def test_files_that_were_made_differently_are_refused_by_name(workspace, small_m
     assert not (workspace / "m6.safetensors").exists()
 
 
+def test_flow_of_two_models_of_gpu_is_taken_together(workspace, small_method):
+    for number, card in enumerate(("H100", "L4", "H100"), start=1):
+        version = {"backend": "torch", "version": f"torch 2.11.0, cuda NVIDIA {card}"}
+        describe(workspace, f"sub0{number}", flow=FLOW | version)
+    train(workspace, small_method)
+    _, metadata = load_tensors(workspace / "m6.safetensors")
+    assert metadata["model"]["prepared"]["version"] == "torch 2.11.0, cuda NVIDIA H100"
+    describe(workspace, "sub02", flow=FLOW | version | {"version": "torch 2.11.0, cpu"})
+    with pytest.raises(InputError, match=r"sub02\.safetensors: was made with other version"):
+        train(workspace, small_method)
+
+
 def test_published_maps_and_missing_crops_are_refused(workspace, small_method):
     describe(workspace, "sub01", flow={"source": "published maps"})
     with pytest.raises(InputError, match=r"sub01\.safetensors: does not say how it was made .*not published maps"):

@@ -52,10 +52,19 @@ def words(process):
     return process.stdout.readline().split()
 
 
-@pytest.mark.parametrize(("gpus", "status"), [((), 0), ((), 6), (FOUR, 9)])
+@pytest.mark.parametrize(("gpus", "status"), [((), 0), ((), 6), ((), 9)])
 def test_without_a_working_driver_there_is_no_gpu(machine, gpus, status):
     machine(gpus, status)
     assert visible_gpus() == []
+
+
+def test_warnings_of_nvidia_smi_hide_no_gpu(machine, tmp_path):
+    """They stand among its rows, or are all that its exit status tells: 14 for a damaged infoROM."""
+    machine(FOUR, status=14)
+    program = tmp_path / "nvidia-smi"
+    program.write_text(program.read_text().replace("printf '", "printf 'WARNING: infoROM is corrupted at gpu 0\\n"))
+    assert subprocess.run(program, capture_output=True, text=True, check=False).stdout.startswith("WARNING: infoROM")
+    assert visible_gpus() == list(FOUR)
 
 
 def test_without_nvidia_smi_there_is_no_gpu(monkeypatch, tmp_path):

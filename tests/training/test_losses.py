@@ -140,6 +140,10 @@ def test_decorrelation_is_the_mean_squared_cosine_of_different_regions():
                     total += cosine(embeddings[b, m].tolist(), embeddings[b, n].tolist()) ** 2
                     count += 1
     assert losses.decorrelation(embeddings).item() == pytest.approx(total / count, rel=1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = losses.decorrelation(embeddings.bfloat16())
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(total / count, rel=0.02)
     assert losses.decorrelation(embeddings[:, :1]).item() == 0  # one region has no other
 
 

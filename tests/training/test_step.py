@@ -2,22 +2,18 @@
 
 import copy
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
-import yaml
+from config_methods import built, options_in_config, small_methods
 from fold_data import CLASSES, changed, moving_blobs
 
 from ra_icl.model.siamese import Siamese
 from ra_icl.planning.options import from_mapping
 from ra_icl.training import losses
 from ra_icl.training import step as module
-from ra_icl.training.device import fix_kernels
 from ra_icl.training.method import MethodOptions
 from ra_icl.training.step import WARM_STEPS, Stepper
-
-CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 
 
 class OnGpu:
@@ -26,25 +22,13 @@ class OnGpu:
     type = "cuda"
 
 
-def config_methods():
-    """{name: options} of Ra-ICL's methods in config/config.yaml, with a small network and weights for all classes."""
-    config = yaml.safe_load(Path(__file__).parents[2].joinpath("config/config.yaml").read_text())
-    own = {name: method for name, method in config["methods"].items() if "peer" not in method}
-    small = {"width": 16, "heads": 2, "feedforward": 16, "hidden": 16, "embedding": 8}
-    found = {}
-    for name, method in own.items():
-        parts = {key: method[key] for key in method if key not in ("title", "sampling", "selection")}
-        options = from_mapping(MethodOptions, parts, name)
-        regions = replace(options.model.regions, **small)
-        backbone = replace(options.model.backbone, stem="small", width=8, blocks=(1, 1))
-        model = replace(options.model, backbone=backbone, regions=regions)
-        training = replace(options.training, precision="fp32")
-        loss = replace(options.loss, class_weights="balanced")
-        found[name] = replace(options, model=model, training=training, loss=loss)
-    return found
+METHODS = small_methods()
 
 
-METHODS = config_methods()
+def test_the_methods_are_those_of_the_config():
+    """The tests on a GPU read it without the checks of a run."""
+    for name, values in options_in_config().items():
+        assert built(MethodOptions, values) == from_mapping(MethodOptions, values, name)
 
 
 def stepper_of(options, sequences=10):
@@ -146,41 +130,3 @@ def test_no_method_asks_the_device_for_a_value_in_a_step(name):
     losses.objective(terms.losses, stepper.options.loss).backward()
     assert all(measure.device.type == "meta" for measure in terms.measures().values())
     assert all(parameter.grad is not None for parameter in stepper.model.online.backbone.parameters())
-
-
-@CUDA
-@pytest.mark.parametrize("name", METHODS)
-def test_a_step_of_every_method_is_recorded_on_a_gpu(name):
-    fix_kernels()
-    torch.manual_seed(0)
-    options = changed(METHODS[name], training={"precision": "auto"})
-    model = Siamese(CLASSES, options.model, options.loss.regions > 0).to("cuda").train()
-    data = moving_blobs(10, 3, seed=1, device="cuda")
-    stepper = Stepper(model, data, CLASSES, options, torch.Generator("cuda").manual_seed(0))
-    with torch.cuda.stream(torch.cuda.Stream()):
-        for _ in range(2 * WARM_STEPS):
-            stepper(torch.arange(10, device="cuda"))
-        means = stepper.take_means()
-    assert stepper._recorded
-    assert means["loss"] == means["loss"]  # no NaN
-
-
-@CUDA
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_recorded_steps_on_a_gpu_follow_the_steps_of_a_cpu(small_method, precision):
-    """The same start and the same order of sequences; draws differ, so there is one instance and no augmentation."""
-    method = changed(small_method, training={"precision": precision})
-    losses = {}
-    fix_kernels()
-    for device in ("cpu", "cuda"):
-        torch.manual_seed(0)
-        model = Siamese(CLASSES, method.model).to(device).train()
-        data = moving_blobs(10, 1, seed=1, device=device)
-        stepper = Stepper(model, data, CLASSES, method, torch.Generator(device).manual_seed(0))
-        losses[device] = []
-        with torch.cuda.stream(torch.cuda.Stream() if device == "cuda" else None):
-            for step in range(2 * WARM_STEPS):  # more of them, and roundings in bf16 have grown too far
-                stepper(torch.arange(10, device=device).roll(3 * step)[:6])
-                losses[device].append(stepper.take_means()["loss"])
-    assert stepper._recorded
-    assert losses["cuda"] == pytest.approx(losses["cpu"], rel=0.06 if precision == "bf16" else 2e-3)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ra_icl.datasets import protocols
+from ra_icl.datasets import paper, protocols
 from ra_icl.datasets.frames import sequence_frames
 from ra_icl.errors import InputError
 from ra_icl.faces.crop import crop_sequence
@@ -28,9 +28,9 @@ def test_a_full_twin_has_exactly_the_papers_subjects_and_class_counts(name):
         index = plan(dataset, FULL)
         assert not index.duplicated(["subject", "sequence"]).any()
         rows = protocols.select(index, protocol)
-        counts = protocols.EXPECTED[name][dataset]
+        counts = paper.EXPECTED[name][dataset]
         assert {c: int((rows["label"] == n).sum()) for n, c in enumerate(protocol.classes)} == counts
-        assert rows["subject"].nunique() == protocols.EXPECTED_SUBJECTS[name][dataset]
+        assert rows["subject"].nunique() == paper.EXPECTED_SUBJECTS[name][dataset]
 
 
 def test_subjects_of_a_full_twin_are_as_unequal_as_the_real_ones():

@@ -37,6 +37,8 @@ rule costs:
         "<logs>/tables/{table}.log",
     wildcard_constraints:
         table=one_of(COST_TABLES),
+    resources:
+        gpu_share=GPU_SHARE,  # where a clip's prediction is timed
     params:
         code=code("ra_icl.planning.cost"),
         methods=lambda wildcards: slice_of(cost_inputs(plan, cde()[0], COST_TABLES[wildcards.table])),

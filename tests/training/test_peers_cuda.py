@@ -1,0 +1,32 @@
+"""Every peer's network trains on a GPU, to what it is on a CPU. Needs no pydantic."""
+
+import numpy as np
+import pytest
+import torch
+
+from ra_icl.peers.registry import load_peer
+from ra_icl.training.peers import NetworkTraining
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+NETWORKS = {
+    "alexnet": {"size": 63, "hidden": 8, "dropout": 0.0},
+    "dual_inception": {"hidden": 8},
+    "htnet": {"width": 6, "repeats": [1, 1, 1]},
+    "off_apexnet": {"hidden": 8, "dropout": 0.0},
+    "ststnet": {"dropout": 0.0},
+    **{f"rcn {variant}": {"variant": variant, "size": 36, "maps": 8, "dropout": 0.0} for variant in "ASWC"},
+}
+
+
+@pytest.mark.parametrize("case", NETWORKS)
+def test_every_network_trains_on_a_gpu(case):
+    peer = load_peer({"name": case.split()[0], "epochs": 3, "shuffle": False, **NETWORKS[case]})
+    maps, labels = torch.rand(7, 3, 40, 40), torch.arange(7) % 3
+    found = {}
+    for device in ("cpu", "cuda"):
+        data = (maps.to(device), maps[:2].to(device), labels.to(device))
+        training = NetworkTraining(peer, *data, 3, seed=0, device=device)
+        trained = training.run()
+        found[device] = [epoch["loss"] for epoch in trained.curve], trained.probabilities
+    assert found["cuda"][0] == pytest.approx(found["cpu"][0], rel=5e-3)
+    np.testing.assert_allclose(found["cuda"][1], found["cpu"][1], atol=5e-3)
