@@ -73,7 +73,7 @@ def tests(device: str, sizes: Sizes) -> Iterator[dict[str, Any]]:
     if importlib.util.find_spec("pytest") is None:
         yield found | {"pytest": "not run: pytest is not installed"}
         return
-    options = ["-o", "addopts=", "-v", "-k", "on_a_gpu or cuda", "--continue-on-collection-errors"]
+    options = ["-o", "addopts=", "-v", "-rs", "-k", "on_a_gpu or cuda", "--continue-on-collection-errors"]
     command = [sys.executable, "-m", "pytest", *options, *gpu_test_files()]
     try:
         done = subprocess.run(command, capture_output=True, cwd=ROOT, timeout=PYTEST_SECONDS)
