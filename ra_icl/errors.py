@@ -46,6 +46,10 @@ class Fault(str):
         fault.where, fault.what, fault.remedy, fault.kind, fault.severity = where, what, remedy, "other", "fault"
         return fault
 
+    def __getnewargs__(self) -> tuple[str, str, str, str, str]:
+        """For pickle and copy."""
+        return self.where, self.what, self.remedy, self.kind, self.severity
+
 
 @dataclass(frozen=True)
 class FaultKind:

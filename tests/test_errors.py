@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 
 from ra_icl.errors import Fault, FaultKind, Faults, InputError, ManyFaultsError
@@ -44,6 +46,13 @@ def test_a_line_has_parts():
     assert Fault.of("config: public_flow is empty; name a clone: it helps").where == "config"
     assert Fault.of("nothing of the kind").what == "nothing of the kind"
     assert Fault.of(fault) is fault
+
+
+def test_a_fault_keeps_its_parts_in_pickle(kind):
+    fault = kind.at("b", number=1, total=2)
+    again = pickle.loads(pickle.dumps(fault))
+    assert again == fault
+    assert (again.kind, again.remedy) == ("gap", "restore them")
 
 
 def test_warnings_do_not_raise():

@@ -1,6 +1,6 @@
 """How many sequences and subjects a protocol has, compared with Tables 4 and 5.
 
-Apart from `protocols`, which a fold runs and this it does not: a fold is trained again when its code changes.
+Kept apart from `protocols`, which folds import, so that a change here does not train them again.
 """
 
 import logging

@@ -51,8 +51,9 @@ def estimate(plan: Plan) -> list[str]:
         kind = json.dumps([_training(plan, method), len(plan.class_names(protocol))], sort_keys=True)
         if kind not in kinds:
             classes, size = len(plan.class_names(protocol)), map_size(plan)
-            peer = measured_peer_step(plan, protocol, method, options) if options.peer else None
-            kinds[kind] = peer or measured_step(options, classes, size)
+            with explaining_memory():
+                peer = measured_peer_step(plan, protocol, method, options) if options.peer else None
+                kinds[kind] = peer or measured_step(options, classes, size)
         per_step, bytes_of_step, device = kinds[kind]
         seconds += per_step * steps_of(plan, protocol, method, options)
         devices.add(device)
@@ -119,7 +120,7 @@ def measured_step(options: MethodOptions, classes: int, size: int) -> tuple[floa
     _forget_memory(device)
     batch = options.training.batch if device == "cuda" else min(options.training.batch, math.ceil(CPU_PIXELS / size**2))
     fix_kernels()
-    with explaining_memory(), on_stream(stream_of(device)):
+    with on_stream(stream_of(device)):
         model = Siamese(classes, options.model, discover=options.loss.regions > 0)
         model = model.to(device, memory_format=torch.channels_last).train()
         generator = torch.Generator(device=device).manual_seed(0)

@@ -65,7 +65,8 @@ def explaining_memory() -> Iterator[None]:
         told = f"{error} {error.__context__ or ''}"
         if any(words in told for words in _OUT_OF_MEMORY):
             raise InputError(
-                "the GPU's memory is full beside the other jobs; lower folds_per_gpu, or training.batch for a fold"
+                f"the GPU's memory is full beside the other jobs ({str(error).partition(chr(10))[0]}); lower "
+                "folds_per_gpu, or for a fold training.batch, of a peer peer.batch"
             ) from error
         raise
 

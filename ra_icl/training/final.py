@@ -114,7 +114,7 @@ def how_prepared(table: pd.DataFrame, flow: Path, crops: Path) -> dict[str, Any]
 
 
 def _alike(paths: Iterable[Path], keys: Mapping[str, str]) -> dict[str, Any]:
-    """The values under `keys` that the metadata of all files share, by their new names; those of the first file."""
+    """The first file's values under `keys`, by their new names. All files must agree, apart from the model of GPU."""
     first: tuple[Path, dict[str, Any]] | None = None
     for path in paths:
         with open_tensors(path) as file:

@@ -65,7 +65,7 @@ def _listed_gpus() -> list[Gpu]:
         shown = subprocess.run(_QUERY, capture_output=True, text=True, check=False, timeout=60).stdout
     except (OSError, ValueError, subprocess.SubprocessError):
         return []
-    # Warnings may stand between the rows, or be all that the exit status tells.
+    # Warnings may stand between the rows, and may alone make the exit status non-zero.
     rows = [line.split(", ") for line in shown.splitlines()]
     rows = [row for row in rows if len(row) == 4 and row[0].isdigit() and row[1].startswith("GPU-")]
     return [Gpu(int(index), uuid, name, driver) for index, uuid, name, driver in rows]

@@ -348,8 +348,8 @@ def test_the_command_reads_an_annotation_once_and_says_once_what_is_missing(
     twin, tmp_path, monkeypatch, capsys, caplog
 ):
     monkeypatch.chdir(ROOT)
-    read, plain = [], indexes.read_index
-    monkeypatch.setattr(indexes, "read_index", lambda config, name: read.append(name) or plain(config, name))
+    read, plain = [], indexes.survey_without
+    monkeypatch.setattr(indexes, "survey_without", lambda name, *rest: read.append(name) or plain(name, *rest))
     mine = tmp_path / "mine.yaml"
     data = {"datasets": {"casme2": {"root": str(twin)}}, "data": {"count_mismatch": "warning"}}
     mine.write_text(yaml.safe_dump({"protocols": ["cde"], "tables": {"table3": ["m6"]}} | data))

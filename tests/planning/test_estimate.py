@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from ra_icl.errors import InputError
 from ra_icl.planning import estimate as module
 from ra_icl.planning.config import load_config
 from ra_icl.planning.estimate import disk_bytes, estimate, measured_step, steps_of
@@ -125,3 +126,12 @@ def test_the_lines_name_device_hours_and_disk(plan, monkeypatch):
     options["methods"] = {"m6": ["m1"]}
     selecting = make_plan(plan.config | {"selection": options})
     assert "selection: 8 inner folds first, on 25% of the subjects each" in "\n".join(estimate(selecting))
+
+
+def test_a_full_gpu_is_one_line(plan, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.\nGPU 0 has")
+
+    monkeypatch.setattr(module, "measured_step", full)
+    with pytest.raises(InputError, match=r"^the GPU's memory is full [^\n]*Tried to allocate 20[^\n]*folds_per_gpu"):
+        estimate(plan)

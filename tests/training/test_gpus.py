@@ -59,7 +59,7 @@ def test_without_a_working_driver_there_is_no_gpu(machine, gpus, status):
 
 
 def test_warnings_of_nvidia_smi_hide_no_gpu(machine, tmp_path):
-    """They stand among its rows, or are all that its exit status tells: 14 for a damaged infoROM."""
+    """They stand among its rows, and make its exit status non-zero: 14 for a damaged infoROM."""
     machine(FOUR, status=14)
     program = tmp_path / "nvidia-smi"
     program.write_text(program.read_text().replace("printf '", "printf 'WARNING: infoROM is corrupted at gpu 0\\n"))

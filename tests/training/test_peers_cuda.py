@@ -28,5 +28,6 @@ def test_every_network_trains_on_a_gpu(case):
         training = NetworkTraining(peer, *data, 3, seed=0, device=device)
         trained = training.run()
         found[device] = [epoch["loss"] for epoch in trained.curve], trained.probabilities
-    assert found["cuda"][0] == pytest.approx(found["cpu"][0], rel=5e-3)
-    np.testing.assert_allclose(found["cuda"][1], found["cpu"][1], atol=5e-3)
+    # Within what three steps change, least in OFF-ApexNet (6e-4), and above what rounding does (1e-4).
+    assert found["cuda"][0] == pytest.approx(found["cpu"][0], rel=3e-4)
+    np.testing.assert_allclose(found["cuda"][1], found["cpu"][1], atol=3e-4)
