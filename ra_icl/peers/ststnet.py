@@ -47,7 +47,7 @@ class Settings(NetworkSettings):
 
 
 def prepare(maps: torch.Tensor, settings: Settings) -> torch.Tensor:
-    """Maps (S, 3, H, W) as the published images are, but u first: each channel of each map scaled by itself."""
+    """Maps (S, 3, H, W) as the published images are: each channel of each map scaled by itself, u first."""
     return stretch(resize(maps[:, :3], settings.size), settings.top)
 
 
