@@ -61,7 +61,7 @@ def explaining_memory() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        # What fails while a graph is recorded may be hidden behind the error of ending the record.
+        # An error during graph capture may be masked by the one that ending the capture raises.
         told = f"{error} {error.__context__ or ''}"
         if any(words in told for words in _OUT_OF_MEMORY):
             raise InputError(

@@ -133,7 +133,7 @@ def _alike(paths: Iterable[Path], keys: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _apart_from_gpu(made: Any) -> Any:
-    """A version without the model of GPU at its end: those of a cluster differ, and their flow by roundings alone."""
+    """A version without the GPU's name at its end, because a cluster may have several models."""
     return made.partition(", cuda ")[0] if isinstance(made, str) else made
 
 

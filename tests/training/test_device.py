@@ -72,7 +72,7 @@ def test_out_of_memory_is_one_line_that_names_the_key(words):
 
 
 def test_memory_that_ran_out_while_a_graph_was_recorded_is_named_too():
-    """Ending the record raises an error of its own, which hides the first."""
+    """Ending the capture raises another error, which masks the original one."""
 
     def recording():
         try:

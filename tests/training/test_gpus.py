@@ -21,8 +21,8 @@ CLAIM = (
 def machine(tmp_path, monkeypatch):
     """A function that makes nvidia-smi list some GPUs; locks go to a folder of the test."""
 
-    def with_gpus(gpus, status=0):
-        lines = "".join(f"{gpu.index}, {gpu.uuid}, {gpu.name}, {gpu.driver}\\n" for gpu in gpus)
+    def with_gpus(gpus, status=0, warning=""):
+        lines = warning + "".join(f"{gpu.index}, {gpu.uuid}, {gpu.name}, {gpu.driver}\\n" for gpu in gpus)
         program = tmp_path / "nvidia-smi"
         program.write_text(f"#!/bin/sh\nprintf '{lines}'\nexit {status}\n")
         program.chmod(0o755)
@@ -58,12 +58,10 @@ def test_without_a_working_driver_there_is_no_gpu(machine, gpus, status):
     assert visible_gpus() == []
 
 
-def test_warnings_of_nvidia_smi_hide_no_gpu(machine, tmp_path):
+def test_warnings_of_nvidia_smi_hide_no_gpu(machine):
     """They stand among its rows, and make its exit status non-zero: 14 for a damaged infoROM."""
-    machine(FOUR, status=14)
-    program = tmp_path / "nvidia-smi"
-    program.write_text(program.read_text().replace("printf '", "printf 'WARNING: infoROM is corrupted at gpu 0\\n"))
-    assert subprocess.run(program, capture_output=True, text=True, check=False).stdout.startswith("WARNING: infoROM")
+    machine(FOUR, status=14, warning="WARNING: infoROM is corrupted at gpu 0\\n")
+    assert subprocess.run("nvidia-smi", capture_output=True, check=False).stdout.startswith(b"WARNING: infoROM")
     assert visible_gpus() == list(FOUR)
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from fold_data import train_fold, write_workspace
+from small_networks import NETWORKS
 from torch.nn import functional
 
 from ra_icl.errors import InputError
@@ -72,18 +73,11 @@ def test_a_fold_of_a_peer_is_that_of_a_plain_loop(tmp_path, shuffle):
     np.testing.assert_allclose(epochs[epochs["epoch"] == 3][["p0", "p1", "p2"]], rows[["p0", "p1", "p2"]])
 
 
-# Small networks; what each reads is larger than what it is fed at.
-EVERY_PEER = {
-    "alexnet": {"size": 63, "hidden": 8},
-    "alexnet with depth": {"size": 63, "hidden": 8, "depth": True},
+EVERY_PEER = NETWORKS | {
+    "alexnet with depth": NETWORKS["alexnet"] | {"depth": True},
     "bi_woof": {},
-    "dual_inception": {"hidden": 8},
-    "htnet": {"width": 6, "repeats": [1, 1, 1]},
     "lbp_top": {"size": 30},
-    "off_apexnet": {"hidden": 8},
-    "ststnet": {},
     "svm": {},
-    **{f"rcn {variant}": {"variant": variant, "size": 36, "maps": 8} for variant in "ASWC"},
 }
 
 
