@@ -70,7 +70,12 @@ def index(dataset: Dataset, out: Out, options: Options, exclude: Exclude = "[]")
 
 
 @app.command("published-index")
-def published_index(dataset: Dataset, out: Out, options: Options, exclude: Exclude = "[]") -> None:
+def published_index(
+    dataset: Annotated[str, typer.Option(help="casme2, samm or smic")],
+    out: Out,
+    options: Options,
+    exclude: Exclude = "[]",
+) -> None:
     """Read the table of published flow maps into an index CSV.
 
     The folder is a clone of the repository that config/public-flow.yaml names.

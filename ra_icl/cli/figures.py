@@ -53,7 +53,7 @@ def curves(
 def apex(
     folds: Annotated[
         list[Path],
-        folds_argument("CSV files of the folds of a method, then of others that look at the apex, one protocol"),
+        folds_argument("CSV files of folds of one protocol: of a method, then of others that look at the apex"),
     ],
     index: Indexes,
     out: FigureOut,

@@ -21,7 +21,7 @@ def check(
     dataset: Annotated[list[str] | None, typer.Option(help="only this dataset; may be given several times")] = None,
     decode: Annotated[bool, typer.Option(help="also read every frame")] = True,
     faces: Annotated[bool, typer.Option("--faces", help="also look for a face on every onset frame")] = False,
-    deep: Annotated[bool, typer.Option("--deep", help="also look for copies by all bytes of every file")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="also compare every image with every other")] = False,
     results: Annotated[bool, typer.Option("--results", help="also verify every tensor of the results folder")] = False,
     estimate: Annotated[bool, typer.Option(help="if there are no faults, also measure what the run will need")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print the findings alone, as a list for programs")] = False,
@@ -33,7 +33,7 @@ def check(
     compared with the checksums in the config. Without faults, prints device, hours, disk and GPU memory that the run
     will need, estimated from a few training steps.
 
-    Example: ra-icl check --configfile config/demo.yaml --dataset samm
+    Example: ra-icl check --configfile config/demo.yaml
     """
     from ra_icl.planning.check import find_faults
     from ra_icl.planning.config import load_run

@@ -147,7 +147,7 @@ def leak(
     figure: Annotated[Path, typer.Option(help="path of the figure without suffix; writes .pdf and .png")],
     methods: Annotated[str, typer.Option(help="JSON object: {method: {title: ...}}")] = "{}",
 ) -> None:
-    """Show what is gained by choosing the epoch on the held-out subjects, of the same trainings.
+    """Show how much the scores of the same trainings gain if the epoch is chosen on the held-out subjects.
 
     `snakemake leak` trains the methods that the config has under `keep_epochs`, and keeps what it takes.
 

@@ -21,8 +21,9 @@ def fold(
         Path,
         typer.Option(
             help="{fold}.csv: {dataset}-{subject} holds that subject out, group1 to group5 a fifth of the subjects "
-            "(protocol groups5), group1of5-inner2of3 the second third of the subjects outside the first fifth, which "
-            "is left out altogether; a .json goes beside it"
+            "(protocol groups5), casme2 that dataset (cross), others all but one (cross_samm: samm), "
+            "group1of5-inner2of3 the second third of the subjects outside the first fifth, which is left out "
+            "altogether; a .json goes beside it"
         ),
     ],
     index: Indexes,
