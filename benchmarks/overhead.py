@@ -78,7 +78,7 @@ def fold(folder: Path, plan: Plan, size: int, runs: int) -> float:
     name = plan.folds("cde")[0]
     command = [sys.executable, "-c", "from ra_icl.cli import main; main()", "fold", f"--options={json.dumps(TINY)}"]
     command += [f"--index={folder / dataset}.csv" for dataset in plan.datasets("cde")]
-    command += [f"--flow={folder / 'flow'}", "--protocol=cde"]
+    command += [f"--flow={folder / 'flow'}", "--data-source=twins", "--protocol=cde"]
     found = []
     for number in range(runs):
         out = folder / f"run{number}" / f"{name}.csv"  # a result that is there would not be trained again

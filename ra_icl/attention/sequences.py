@@ -69,6 +69,8 @@ def kept_network(csv: Path) -> Kept:
             fold, options = dict(file.metadata["fold"]), file.metadata["options"]
     except (KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: is of another version; delete it and its CSV and run again") from error
+    if options.get("peer"):
+        raise InputError(f"{path}: is of the peer {options['peer']['name']}; name folds of a method of Ra-ICL's")
     return Kept(network, Fold(**fold | {"classes": tuple(fold.get("classes", ()))}), options)
 
 

@@ -20,7 +20,10 @@ def _known_source(value: str) -> str:
 def _predictions(folds: list[Path]) -> list[Path]:
     from ra_icl.evaluation.folds import predictions_among
 
-    return predictions_among(folds)
+    found = predictions_among(folds)
+    if folds and not found:
+        raise InputError(f"{folds[0]}: holds no predictions of a fold; name the fold's CSV")
+    return found
 
 
 def folds_argument(text: str):
@@ -43,7 +46,7 @@ Protocol = Annotated[
     str,
     typer.Option(help="cde, groups5, casme3_3, casme3_4, casme3_7, cross, cross_casme2, cross_samm, cross_smic or own"),
 ]
-DataSource = Annotated[str, typer.Option(help="datasets, twins or public_flow", callback=_known_source)]
+DataSource = Annotated[str, typer.Option(help="datasets, twins or public_flow, for the record", callback=_known_source)]
 Subject = Annotated[str, typer.Option(help="subject, as the index names it")]
 
 

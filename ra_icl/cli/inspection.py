@@ -128,13 +128,13 @@ def qc_subject(
     crops: Annotated[Path, typer.Option(help="the subject's crops")],
     flow: Annotated[Path, typer.Option(help="the subject's flow")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .json and .png")],
-    data_source: DataSource = "datasets",
+    data_source: DataSource,
 ) -> None:
     """Measure how odd a subject's sequences look and draw their motion energy.
 
     Example: ra-icl qc-subject --index results/demo/index/casme2.csv --subject sub01
     --crops results/demo/crops/casme2/sub01.safetensors --flow results/demo/flow/middle-4/casme2/sub01.safetensors
-    --out qc/sub01
+    --data-source twins --out qc/sub01
     """
     from ra_icl.evaluation.qc import measure_subject
     from ra_icl.evaluation.qc_figures import draw_subject
@@ -148,13 +148,14 @@ def qc_dataset(
     measures: Annotated[list[Path], typer.Argument(help="JSON files that qc-subject wrote")],
     crops: Annotated[Path, typer.Option(help="folder of the dataset's crops")],
     out: Annotated[Path, typer.Option(help="path without suffix; writes .csv, .html and .png")],
-    data_source: DataSource = "datasets",
+    data_source: DataSource,
 ) -> None:
     """List a dataset's sequences by how odd they look and draw a contact sheet of their onset crops.
 
     `snakemake --cores all --configfile config/demo.yaml -- qc` makes what the example reads.
 
-    Example: ra-icl qc-dataset results/demo/qc/casme2/*.json --crops results/demo/crops/casme2 --out qc/casme2
+    Example: ra-icl qc-dataset results/demo/qc/casme2/*.json --crops results/demo/crops/casme2
+    --data-source twins --out qc/casme2
     """
     from ra_icl.evaluation.qc import rank
     from ra_icl.evaluation.qc_figures import contact_sheet

@@ -31,12 +31,12 @@ def final_model(
     flow: FlowFolder,
     crops: Annotated[Path, typer.Option(help="folder of the crops, whose options the model keeps")],
     metrics: Annotated[Path, typer.Option(help="metrics JSON of the same method, whose score the model quotes")],
+    data_source: DataSource,
     protocol: Protocol = "cde",
     classes: Classes = "[]",
     method: Annotated[str, typer.Option(help="name of the method")] = "m6",
     title: Annotated[str, typer.Option(help="title of the method")] = "M6",
     seed: int = 0,
-    data_source: DataSource = "datasets",
     threads: Annotated[int, typer.Option(help="CPU threads", min=1)] = 1,
     checkpoints: Annotated[Path | None, typer.Option(help="checkpoint folder; training resumes from it")] = None,
     options: Annotated[

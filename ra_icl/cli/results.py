@@ -185,20 +185,17 @@ def counts(
     number: Annotated[str, typer.Argument(help="4 (CDE) or 5 (CAS(ME)³)")],
     index: Annotated[list[Path], typer.Argument(help="index CSV of each dataset of the table")],
     out: TableOut,
-    data_source: DataSource = "datasets",
+    data_source: DataSource,
     left_out: LeftOut = "{}",
 ) -> None:
     """Count sequences and subjects per class: Table 4 or 5.
 
-    Example: ra-icl counts 5 results/demo/index/casme3.csv --out table5
+    Example: ra-icl counts 5 results/demo/index/casme3.csv --data-source twins --out table5
     """
-    import pandas as pd
-
-    from ra_icl.datasets.index import read_index_csv
+    from ra_icl.datasets.index import read_index_csvs
     from ra_icl.evaluation.count_tables import write_counts
 
-    rows = pd.concat([read_index_csv(path) for path in index], ignore_index=True)
-    write_counts(number, rows, out, data_source, counts_of(left_out))
+    write_counts(number, read_index_csvs(index), out, data_source, counts_of(left_out))
 
 
 @app.command()

@@ -28,11 +28,11 @@ def fold(
     ],
     index: Indexes,
     flow: FlowFolder,
+    data_source: DataSource,
     protocol: Protocol = "cde",
     classes: Classes = "[]",
     method: Annotated[str, typer.Option(help="name of the method, for the record")] = "m6",
     seed: int = 0,
-    data_source: DataSource = "datasets",
     threads: Annotated[int, typer.Option(help="CPU threads", min=1)] = 1,
     checkpoints: Annotated[Path | None, typer.Option(help="checkpoint folder; training resumes from it")] = None,
     checkpoint_seconds: Annotated[float, typer.Option(help="minimum seconds between checkpoints")] = 60,
@@ -62,7 +62,7 @@ def fold(
 
     Example: ra-icl fold --out folds/samm-006.csv --index results/demo/index/casme2.csv
     --index results/demo/index/samm.csv --index results/demo/index/smic.csv
-    --flow results/demo/flow/middle-4 --options '{"training": {"epochs": 2}}'
+    --flow results/demo/flow/middle-4 --data-source twins --options '{"training": {"epochs": 2}}'
     """
     if out.suffix != ".csv":
         raise InputError(f"{out}: name the fold by its file, {{dataset}}-{{subject}}.csv or group1.csv")

@@ -158,6 +158,15 @@ def read_index_csv(path: str | Path) -> pd.DataFrame:
     return text.assign(**{name: pd.to_numeric(cells) for name, cells in empty.items()}).astype(_DTYPES)
 
 
+def read_index_csvs(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """The rows of the indexes of several datasets, in one. Raises InputError for a sequence that is there twice."""
+    index = pd.concat([read_index_csv(path).assign(path=str(path)) for path in paths], ignore_index=True)
+    first = index.groupby(_KEY)["path"].transform("first")
+    for row in index[index.duplicated(_KEY)].itertuples():
+        raise LISTED_TWICE.error(f"{row.path}: {row.dataset}/{row.subject}/{row.sequence}", first=first[row.Index])
+    return index.drop(columns="path")
+
+
 def validate(frame: pd.DataFrame, source: str | Path, emotions: Collection[str] = ()) -> None:
     """Check an index: no key twice, onset < offset, a given apex within [onset, offset], emotions known.
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ra_icl.datasets.index import TITLES, read_index_csv
+from ra_icl.datasets.index import TITLES, read_index_csvs
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import caveats
 from ra_icl.evaluation.folds import SEQUENCE_KEY, class_count, read_fold, require_same
@@ -62,7 +62,7 @@ def apex_distances(indexes: Sequence[Path], sampling: Sampling) -> pd.DataFrame:
     """
     if sampling.mode not in APEX_FREE:
         raise InputError(f"sampling.mode: is {sampling.mode}, which looks at the apex; choose {', '.join(APEX_FREE)}")
-    rows = pd.concat([read_index_csv(path) for path in indexes], ignore_index=True)
+    rows = read_index_csvs(indexes)
     found = []
     for row in rows.itertuples():
         key = f"{row.dataset}/{row.subject}/{row.sequence}"

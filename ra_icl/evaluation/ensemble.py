@@ -23,6 +23,9 @@ def combine(fold_csvs: Sequence[Path], out: Path, *, view: str, method: str, see
     Raises InputError, naming the file, for a member that is damaged or of another fold, or that predicted other
     sequences.
     """
+    repeated = next((path for path in fold_csvs if list(fold_csvs).count(path) > 1), None)
+    if repeated:
+        raise InputError(f"{repeated}: is given twice; name each member's fold once")
     members = [_member(Path(path), view, classes) for path in fold_csvs]
     rows, first, _ = members[0]
     shared = {key: first[key] for key in SHARED}

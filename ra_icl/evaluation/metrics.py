@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ra_icl import files
-from ra_icl.datasets.index import NAMES, read_index_csv
+from ra_icl.datasets.index import NAMES, read_index_csvs
 from ra_icl.datasets.protocols import Protocol, fold_of, protocol_of, select
 from ra_icl.errors import InputError
 from ra_icl.evaluation.caveats import caveats
@@ -138,7 +138,7 @@ def aggregate(
     predictions = pd.concat([rows for rows, _ in folds], ignore_index=True)
     _require_once_per_seed(predictions)
     _require_alike(fold_csvs, records)
-    index = pd.concat([read_index_csv(path) for path in indexes]) if indexes else None
+    index = read_index_csvs(indexes) if indexes else None
     if index is not None:
         _require_all(out, predictions, index, protocol_of(protocol, classes))
     members = _members(records)

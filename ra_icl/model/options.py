@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from ra_icl.options import Help, Options, above, at_least, between, min_length
+from ra_icl.options import Help, Options, at_least, between, min_length
+
+# Of a softmax over cosines: the smallest share, exp(-2 / T), is still a normal number in single precision.
+COLDEST = 0.025
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,13 @@ class RegionOptions(Options):
         Literal["shared", "separate"], Help("one H for pixels and regions, as in the paper, or one for each")
     ] = "shared"
     temperature: Annotated[
-        float, above(0), Help("of the online network's assignment, Eqs. 8-9; the paper has none, which is 1")
+        float, at_least(COLDEST), Help("of the online network's assignment, Eqs. 8-9; the paper has none, which is 1")
     ] = 1.0
     target_temperature: Annotated[
-        float, above(0), Help("of the target's assignment; below `temperature` it sharpens")
+        float, at_least(COLDEST), Help("of the target's assignment; below `temperature` it sharpens")
     ] = 1.0
     pooling_temperature: Annotated[
-        float, above(0), Help("of the heatmaps under which features are averaged, Eq. 11, in both networks")
+        float, at_least(COLDEST), Help("of the heatmaps under which features are averaged, Eq. 11, in both networks")
     ] = 1.0
     sinkhorn: Annotated[
         int, at_least(0), Help("balancing iterations on the target's assignment; the paper has none")

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -28,6 +29,11 @@ def datasets_of(config: Mapping[str, Any], protocol: str) -> list[str]:
 def all_datasets_of(config: Mapping[str, Any]) -> list[str]:
     """The datasets of all protocols of a config, as `datasets_of`."""
     return [name for name in NAMES if any(name in datasets_of(config, protocol) for protocol in config["protocols"])]
+
+
+def is_twin(root: str) -> bool:
+    """Whether a dataset's folder is a rendered twin, which keeps the true motion of its clips in truth/."""
+    return any(Path(root, "truth").glob("*/*.safetensors"))
 
 
 def require_data(config: Mapping[str, Any]) -> None:

@@ -39,11 +39,12 @@ def resolve_methods(config: Mapping[str, Any]) -> tuple[Methods, Methods]:
     for name, method in methods.items():
         check_method(config, method, f"methods.{name}")
         if method["peer"]:
-            for key in _keys(entries[name]):
+            for key in leaf_keys(entries[name]):
                 _require_effect(key, f"methods.{name}.{key}", name)
     _check_figures(sweeps)
     found = {name: _sweep(config, name, sweep, methods) for name, sweep in sweeps.items()}
     _check_uses(config, entries, present(config["ensembles"]))
+    _check_members(methods, present(config["ensembles"]))
     require_depth(config, methods, found)
     return methods, found
 
@@ -72,6 +73,8 @@ def _check_uses(config: Mapping[str, Any], methods: Mapping[str, Any], ensembles
 def _check_peers(config: Mapping[str, Any], methods: Mapping[str, Any], uses: Mapping[str, Sequence[str]]) -> None:
     """Raise InputError where a peer is named for what it has not: attention, views, candidates, epochs."""
     peers = {name for name, method in methods.items() if method.get("peer")}
+    for name in sorted(peers.intersection(config["tables"])):
+        raise InputError(f"config: methods.{name}: a peer's own table has its name, and {name} is one; choose another")
     selecting = present(config["selection"]["methods"])
     uses = dict(uses) | {"selection.methods": [name for pair in selecting.items() for name in (pair[0], *pair[1])]}
     for key, names in uses.items():
@@ -82,6 +85,18 @@ def _check_peers(config: Mapping[str, Any], methods: Mapping[str, Any], uses: Ma
                 raise InputError(f"config: {key}: {name} is a peer, whose settings are fixed; take it out")
             if key.startswith("keep_") and not draws(methods[name]):
                 raise InputError(f"config: {key}: {name} has no network and no epochs; take it out")
+
+
+def _check_members(methods: Methods, ensembles: Mapping[str, Any]) -> None:
+    """Raise InputError for an ensemble whose members predict from epochs that are chosen in different ways."""
+    for name, ensemble in ensembles.items():
+        ways = {methods[member]["training"]["select"]: member for member in ensemble["members"]}
+        if len(ways) > 1:
+            (one, first), (other, second), *_ = ways.items()
+            raise InputError(
+                f"config: ensembles.{name}.members: training.select of {first} is {one}, of {second} {other}; "
+                "set it alike"
+            )
 
 
 def resolve(config: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -170,11 +185,11 @@ def _sweep(config: Mapping[str, Any], name: str, sweep: Mapping[str, Any], metho
     return {"figure": sweep["figure"], "key": sweep["key"], "methods": found}
 
 
-def _keys(entry: Mapping[str, Any], path: str = "") -> Iterator[str]:
+def leaf_keys(entry: Mapping[str, Any], path: str = "") -> Iterator[str]:
     """The keys of an entry's values, as a.b.c."""
     for key, value in entry.items():
         if isinstance(value, Mapping):
-            yield from _keys(value, f"{path}{key}.")
+            yield from leaf_keys(value, f"{path}{key}.")
         else:
             yield path + key
 

@@ -30,7 +30,15 @@ from ra_icl.errors import Faults
 from ra_icl.flow.sampling import Sampling
 from ra_icl.planning.candidates import add_candidates, training_options
 from ra_icl.planning.config import check_config, slice_of
-from ra_icl.planning.held import all_datasets_of, datasets_of, parts_of, protocol_in, require_data, select_sequences
+from ra_icl.planning.held import (
+    all_datasets_of,
+    datasets_of,
+    is_twin,
+    parts_of,
+    protocol_in,
+    require_data,
+    select_sequences,
+)
 from ra_icl.planning.indexes import Reader, read_index
 from ra_icl.planning.methods import present, resolve_methods, row_marks
 from ra_icl.planning.options import from_mapping
@@ -58,6 +66,13 @@ class Plan:
     def source(self) -> str:
         """Where the data come from: datasets, twins or public_flow."""
         return self.config["data"]["source"]
+
+    @property
+    def data_source(self) -> str:
+        """What results say of the data: `source`, but twins where the folder of a dataset is a rendered twin."""
+        roots = [self.config["datasets"][name]["root"] for name in self.all_datasets()]
+        rendered = self.source == "datasets" and any(map(is_twin, roots))
+        return "twins" if rendered else self.source
 
     def folds(self, protocol: str) -> list[str]:
         """The fold names of a protocol."""

@@ -245,4 +245,4 @@ def _stages(plan: Plan, groups: Sequence[Group], results: Path) -> Iterator[tupl
 
 def _notes(plan: Plan, groups: Sequence[Group]) -> list[str]:
     selections = {SELECTION_CAVEATS.get(fold.selection) for group in groups for fold in group.finished}
-    return [*data_caveats(plan.source), *sorted(filter(None, selections))]
+    return [*data_caveats(plan.data_source), *sorted(filter(None, selections))]

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from ra_icl import __version__
-from ra_icl.datasets.index import read_index_csv
+from ra_icl.datasets.index import read_index_csvs
 from ra_icl.datasets.nested import rows_of_fold
 from ra_icl.datasets.protocols import protocol_of, select
 from ra_icl.errors import InputError
@@ -120,8 +120,7 @@ def run_fold(
 
 def read_rows(fold: Fold, indexes: list[Path]) -> pd.DataFrame:
     """All rows of the fold's protocol in the index CSVs, with their labels."""
-    index = pd.concat([read_index_csv(path) for path in indexes], ignore_index=True)
-    return select(index, protocol_of(fold.protocol, fold.classes))
+    return select(read_index_csvs(indexes), protocol_of(fold.protocol, fold.classes))
 
 
 def fold_rows(table: pd.DataFrame, fold: Fold) -> tuple[pd.DataFrame, np.ndarray]:

@@ -65,6 +65,10 @@ class Training:
     ) -> None:
         self.start, self.held_out, self.options, self.checkpoint = time.perf_counter(), held_out, options, checkpoint
         self.keep_epochs = keep_epochs
+        if training.maps.shape[1] != 3:
+            raise InputError(
+                f"the flow has {training.maps.shape[1]} channels, and Ra-ICL reads u, v and strain; give other flow"
+            )
         fix_kernels()
         self.stream = stream_of(device)
         torch.manual_seed(seed)

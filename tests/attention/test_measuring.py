@@ -62,6 +62,8 @@ def test_the_command_takes_what_a_pattern_finds(folder, places, folds):
     done = CliRunner().invoke(app, ["attention-measures", *map(str, [*folds, *beside, *options])])
     assert done.exit_code == 0, done
     assert len(pd.read_csv(folder / "found.csv")) == 4
+    done = CliRunner().invoke(app, ["attention-measures", *map(str, [*beside, *options])])
+    assert str(done.exception) == f"{beside[0]}: holds no predictions of a fold; name the fold's CSV"
     for one in beside:
         one.unlink()
 

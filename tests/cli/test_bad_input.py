@@ -27,7 +27,7 @@ PATHS = [*FILES, "missing", ".", "", "x" * 300]
 TEXTS = ["{", "[1]", "null", "5", '"x"', "[[1]]", '{"x": [1]}', '{"mode": 3}', '{"size": NaN}', "[" * 20_000, "\udcff"]
 # What an option that is neither a file nor JSON is given; of the choices the last is none of them.
 WORDS = {"dataset": "own", "protocol": "own", "subject": "s", "method": "m6", "number": "4", "figure": "4", "name": "1"}
-WORDS |= {"grid": "maps", "label": "0"}
+WORDS |= {"grid": "maps", "label": "0", "data_source": "twins"}
 COMMANDS = {command.name or command.callback.__name__: command.callback for command in cli.app.registered_commands}
 
 
@@ -103,6 +103,7 @@ def test_a_data_source_that_nobody_knows_is_one_line(command, capsys, monkeypatc
 def test_a_fold_is_not_trained_for_classes_that_are_no_list(capsys, monkeypatch):
     for text in ("{", "5", "[[1]]", "null"):
         arguments = ["fold", "--out", "own-s.csv", "--index", "index.csv", "--flow", ".", "--protocol", "own"]
+        arguments += ["--data-source", "datasets"]
         code, said = run(capsys, monkeypatch, [*arguments, "--classes", text])
         assert code == 2
         assert said.err.startswith("ra-icl: error: --classes: ")
@@ -126,6 +127,7 @@ def test_own_data_have_no_twin(capsys, monkeypatch):
 )
 def test_what_a_peer_does_not_have_cannot_be_kept(peer, option, line, capsys, monkeypatch):
     arguments = ["fold", "--out", "casme2-s.csv", "--index", "index.csv", "--flow", ".", option]
+    arguments += ["--data-source", "twins"]
     code, said = run(capsys, monkeypatch, [*arguments, "--options", f'{{"peer": {{"name": "{peer}"}}}}'])
     assert (code, said.err.splitlines()) == (2, [f"ra-icl: error: {line}"])
 

@@ -71,7 +71,8 @@ def test_a_fold_is_named_by_its_file_and_looked_up_before_any_flow_is_read(index
         "casme2-sub77.csv": "fold casme2-sub77: cde has no such fold",
         "casme2-sub77": "-{subject}.csv or group1.csv",
     }.items():
-        done = run("fold", "--out", tmp_path / name, "--index", index, "--flow", tmp_path / "none")
+        where = ["--out", tmp_path / name, "--index", index, "--flow", tmp_path / "none"]
+        done = run("fold", *where, "--data-source", "twins")
         assert done.returncode == 2
         (line,) = done.stderr.splitlines()
         assert line.startswith("ra-icl: error: ")

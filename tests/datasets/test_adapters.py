@@ -17,6 +17,7 @@ from ra_icl.datasets.index import (
     NAMES,
     index_frame,
     read_index_csv,
+    read_index_csvs,
     validate,
     write_index_csv,
 )
@@ -517,6 +518,19 @@ def test_an_index_that_lost_a_row_is_refused(tmp_path):
     assert len(read_index_csv(path)) == 2
     path.with_name("casme2.csv.sha256").unlink()  # as older versions left it, or a hand that wrote it
     assert len(read_index_csv(path)) == 2
+
+
+def test_a_sequence_in_two_indexes_is_refused(tmp_path):
+    paths = [tmp_path / f"{number}.csv" for number in (1, 2)]
+    for number, path in enumerate(paths, 1):
+        rows = casme2_row(number, "EP01_01", 1, 3, 9), casme2_row(number, "EP01_02", 1, None, 9)
+        write_index_csv(path, build_index("casme2", casme2_root(tmp_path / f"data{number}", *rows)))
+    found = read_index_csvs(paths)
+    assert found["subject"].tolist() == ["sub01", "sub01", "sub02", "sub02"]
+    pd.testing.assert_frame_equal(found.head(2), read_index_csv(paths[0]))
+    line = r"1\.csv: casme2/sub01/EP01_01: is listed twice, first in .*1\.csv; remove one of the two"
+    with pytest.raises(InputError, match=line):
+        read_index_csvs([*paths, paths[0]])
 
 
 def test_data_that_moved_give_the_same_index(tmp_path, monkeypatch):

@@ -95,6 +95,12 @@ def test_members_of_other_folds_are_refused(tmp_path, changes, fault):
     assert not (tmp_path / "out.csv").exists()
 
 
+def test_a_member_counts_once(tmp_path):
+    path = write_member(tmp_path, 1)
+    with pytest.raises(InputError, match=r"samm-006\.csv: is given twice; name each member's fold once"):
+        combine([path, path], tmp_path / "out.csv", view="middle", method="x", seed=0, classes=3)
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

@@ -127,7 +127,7 @@ def test_the_targets_running_statistics_are_never_read():
         (BackboneOptions, {"blocks": []}, r"m\.blocks: is \[\]; give a list of at least 1"),
         (BackboneOptions, {"blocks": [2, 0]}, r"m\.blocks\.1: is 0; give at least 1"),
         (RegionOptions, {"width": 30, "heads": 8}, r"m: width is 30; give a multiple of heads \(8\) and of 4"),
-        (RegionOptions, {"temperature": 0.0}, r"m\.temperature: is 0\.0; give more than 0"),
+        (RegionOptions, {"temperature": 0.02}, r"m\.temperature: is 0\.02; give at least 0\.025"),
         (ModelOptions, {"target_decay": 1.5}, r"m\.target_decay: is 1\.5; give at most 1"),
     ],
 )

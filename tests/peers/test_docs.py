@@ -57,7 +57,18 @@ def test_the_example_of_a_new_peer_trains_a_fold(tmp_path, tiny):
     columns = ["dataset", "subject", "sequence", "frames", "onset", "apex", "offset", "fps", "emotion"]
     pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "casme2.csv", index=False)
     command = ["fold", "--out", f"{tmp_path}/folds/casme2-sub01.csv", "--index", f"{tmp_path}/casme2.csv"]
-    command += ["--flow", f"{tmp_path}/flow", "--method", "peer_tiny", "--options", options, "--code", "x"]
+    command += [
+        "--flow",
+        f"{tmp_path}/flow",
+        "--data-source",
+        "twins",
+        "--method",
+        "peer_tiny",
+        "--options",
+        options,
+        "--code",
+        "x",
+    ]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.exception
     record = read_json(tmp_path / "folds" / "casme2-sub01.json")

@@ -123,7 +123,8 @@ def test_a_fold_from_crops(crops, tmp_path):
     options = {"peer": {"name": "lbp_top", "size": 40, "c": 100.0}, "training": {"device": "cpu"}}
     options |= {"input": {"normalise": "none"}}
     out = tmp_path / "folds" / "casme2-sub1.csv"
-    ra_icl("fold", "--out", out, "--index", index, "--flow", folder, "--options", json.dumps(options))
+    about = ["--index", index, "--flow", folder, "--data-source", "datasets"]
+    ra_icl("fold", "--out", out, *about, "--options", json.dumps(options))
 
     rows, record = pd.read_csv(out), read_json(out.with_suffix(".json"))
     assert rows["sequence"].tolist() == [f"EP{n:02d}" for n in range(6, 12)]

@@ -24,6 +24,9 @@ from ra_icl.planning import indexes
 from ra_icl.planning.check import check_dataset, find_faults
 from ra_icl.planning.check_frames import Look, frames_changed, recorded_crops
 from ra_icl.planning.check_results import damaged_results
+from ra_icl.planning.config import load_config
+from ra_icl.planning.methods import merge
+from ra_icl.planning.plan import make_plan
 from ra_icl.twins.plan import TwinOptions
 from ra_icl.twins.render import render
 
@@ -53,6 +56,15 @@ def test_a_sound_dataset_has_no_fault(twin):
     indexed, faults = look_at(twin, faces=True, deep=True)
     assert faults == []
     assert len(indexed.rows) == len(build_index("casme2", {"root": str(twin)}))
+
+
+def test_a_twin_in_the_place_of_a_dataset_is_still_said_to_be_one(twin):
+    about = {"data": {"source": "datasets", "count_mismatch": "warning"}, "datasets": {"casme2": {"root": str(twin)}}}
+    config = merge(load_config([ROOT / "config/config.yaml"]), about | {"protocols": ["cde"]})
+    assert make_plan(config).data_source == "twins"
+    shutil.rmtree(twin / "truth")
+    assert make_plan(config).data_source == "datasets"
+    assert make_plan(merge(config, {"data": {"source": "twins"}})).data_source == "twins"
 
 
 def test_every_fault_is_found_in_one_pass(twin):

@@ -61,6 +61,10 @@ def test_a_row_has_its_title_its_first_members_marks_and_whether_any_needs_an_ap
         ({"ensembles": {"both": {"members": ["m6_all_views"]}}}, "'m6_all_views' is not defined"),
         ({"ensembles": {"m6": {"title": "x", "members": ["m5"]}}}, r"ensembles\.m6: is a method, too; choose another"),
         ({"ensembles": {"both": None}}, r"tables\.table1: 'both' is not defined"),
+        (
+            {"methods": {"m3": {"training": {"select": "best_on_held_out"}}}},
+            r"ensembles\.both\.members: training\.select of m6 is last, of m3 best_on_held_out; set it alike",
+        ),
         ({"keep_networks": ["both"]}, "keep_networks: 'both' is not defined"),
         ({"reference": "both"}, "reference: 'both' is not defined"),
     ],

@@ -123,6 +123,10 @@ def test_a_sweep_varies_a_setting_that_the_config_leaves_as_the_peer_has_it(tmp_
             "selection: {candidates: {a: {}, b: {}}, methods: {m6: [peer_ststnet]}}",
             "selection.methods: peer_ststnet is a",
         ),
+        (
+            "methods: {table1: {sampling: {mode: apex}, peer: {name: svm}}}",
+            "methods.table1: a peer's own table has its name, and table1 is one; choose another",
+        ),
     ],
 )
 def test_a_peer_is_refused_where_it_cannot_be(tmp_path, text, fault):

@@ -176,6 +176,19 @@ REFUSED = [
     ({"methods": {"m6": ["m6"]}}, r"selection\.methods: m6 takes the choices of m6 and of m6; leave"),
     ({"candidates": SEVEN}, r"selection\.candidates: holds 7 candidates; leave 6"),
     ({"candidates": {}}, r"selection\.candidates: is empty; give at least two"),
+    ({"candidates": {"base": {}}}, r"selection\.candidates: holds one; give at least two"),
+    (
+        {"candidates": {"base": {}, "svm": {"peer": {"name": "svm"}}}},
+        r"candidates\.svm\.peer: a candidate may only change input, [^;]*inference; take peer out",
+    ),
+    (
+        {"candidates": {"base": {}, "best": {"training": {"select": "best_on_held_out"}}}},
+        r"candidates\.best\.training\.select: candidates share the epoch",
+    ),
+    (
+        {"candidates": {"base": {}, "more": {"loss": {"attention": 0.5}}}},
+        r"candidates\.more: changes loss\.attention, in which m4 differs from m6, .* do not let m4 take it$",
+    ),
     (
         {"candidates": {"few": {"sampling": {"instances": 4}}}},
         r"candidates\.few\.sampling: a candidate may only change ",

@@ -154,6 +154,7 @@ def start(workspace, method):
     command += [
         f"--index={workspace / 'casme2.csv'}",
         f"--flow={workspace / 'flow'}",
+        "--data-source=twins",
         f"--options={json.dumps(asdict(method))}",
     ]
     command += [f"--checkpoints={workspace / 'kept'}", "--checkpoint-seconds=0", "--keep-network"]

@@ -8,6 +8,7 @@ from fold_data import train_fold, write_workspace
 from small_networks import NETWORKS
 from torch.nn import functional
 
+from ra_icl.attention.sequences import kept_network
 from ra_icl.errors import InputError
 from ra_icl.files import load_tensors, read_json, save_tensors
 from ra_icl.peers.registry import load_peer
@@ -153,12 +154,16 @@ def test_a_kept_network_of_a_peer_is_the_one_that_predicted(tmp_path, ststnet):
     inputs = torch.stack([torch.from_numpy(maps["sub01", f"EP0{n}"][0]).float() for n in range(3)])
     found = network(peer.module.prepare(inputs, peer.settings)).softmax(dim=1).detach()
     np.testing.assert_allclose(pd.read_csv(out)[["p0", "p1", "p2"]], found, atol=0.01)  # weights in half precision
+    with pytest.raises(InputError, match="is of the peer ststnet; name folds of a method of Ra-ICL's"):
+        kept_network(out)  # which has what class activation maps take
 
 
-def test_a_peer_that_is_not_fed_frames_says_so(tmp_path, ststnet):
+def test_a_method_that_is_not_fed_frames_says_so(tmp_path, ststnet, small_method):
     write_workspace(tmp_path, size=10)
     for path in (tmp_path / "flow" / "casme2").iterdir():
         tensors, _ = load_tensors(path)
         save_tensors(path, {name: value[:, :1].copy() for name, value in tensors.items()}, {})
     with pytest.raises(InputError, match="peer ststnet: is fed flow, not frames"):
         train_fold(tmp_path, ststnet)
+    with pytest.raises(InputError, match="the flow has 1 channels, and Ra-ICL reads u, v and strain; give other flow"):
+        train_fold(tmp_path, small_method)

@@ -192,7 +192,17 @@ def difference_tables(tables):
     """
     names = {"table3": "differences", "table3_controls": "differences_controls", "table_own": "differences_own"}
     names |= {name: f"differences_{name}" for name in ("ensembles", "peers")}
-    return {names[name]: found for name, found in tables.items() if name in names and reference_of(found[1])}
+    found = {
+        names[name]: (protocols, comparable(shown)) for name, (protocols, shown) in tables.items() if name in names
+    }
+    return {name: shown for name, shown in found.items() if reference_of(shown[1])}
+
+
+def comparable(methods):
+    """Of the methods of a table, those with the seeds of its reference, and those that draw nothing."""
+    reference = reference_of(methods)
+    drawn = {name: name in plan.ensembles or draws(plan.methods[name]) for name in methods}
+    return [name for name in methods if reference and (not drawn[name] or plan.seeds(name) == plan.seeds(reference))]
 
 
 def reference_of(methods):

@@ -29,7 +29,7 @@ rule fold:
         code=lambda wildcards: TRAINING_CODE[wildcards.method],
         options=lambda wildcards: plan.training_slice(wildcards.method),
         classes=lambda wildcards: plan.classes(wildcards.protocol),
-        source=plan.source,
+        source=plan.data_source,
         index=lambda wildcards, input: [f"--index={path}" for path in input.index],
         flow=lambda wildcards, input: Path(input.flow).parent,
         choice=lambda wildcards, input: [f"--choice={path}" for path in input.choice],

@@ -27,7 +27,7 @@ if final_models():
             score=code("ra_icl.recognition.score"),
             options=lambda wildcards: plan.training_slice(wildcards.method),
             classes=lambda wildcards: plan.classes(wildcards.protocol),
-            source=plan.source,
+            source=plan.data_source,
             title=lambda wildcards: plan.methods[wildcards.method]["title"],
             seed=config["final_model"]["seed"],
             index=lambda wildcards, input: [f"--index={path}" for path in input.index],

@@ -22,7 +22,7 @@ if QC_SAMPLING:
             "<logs>/qc/{dataset}/{subject}.log",
         params:
             code=code("ra_icl.evaluation.qc", "ra_icl.evaluation.qc_figures"),
-            source=plan.source,
+            source=plan.data_source,
             out=lambda wildcards, output: Path(output.json).with_suffix(""),
         message:
             "Motion energy of {wildcards.dataset} {wildcards.subject}"
@@ -53,7 +53,7 @@ if QC_SAMPLING:
             "<logs>/qc/{dataset}.log",
         params:
             code=code("ra_icl.evaluation.qc", "ra_icl.evaluation.qc_figures"),
-            source=plan.source,
+            source=plan.data_source,
             crops=lambda wildcards, input: Path(input.crops[0]).parent,
             out=lambda wildcards, output: Path(output.csv).with_suffix(""),
         message:

@@ -91,7 +91,7 @@ rule counts:
     params:
         code=code("ra_icl.evaluation.count_tables"),
         number=lambda wildcards: short(wildcards.table),
-        source=plan.source,
+        source=plan.data_source,
         left_out=lambda wildcards: plan.left_out_counts(*count_protocols(wildcards.table)),
         out=stem,
     message:
