@@ -25,7 +25,7 @@ class Settings(Options):
     """LBP-TOP's settings. "paper" is the challenge's guideline, which also gives the 4 neighbours and the 10 frames.
 
     It lists "RXY, RXT, RYT = {1, 1, 4}", which are read here as the usual radii along X, Y and T. Frames are chosen by
-    the method's sampling.
+    the method's sampling. Raises ValueError for blocks without a pixel that has all neighbours.
     """
 
     size: Annotated[int, at_least(5), choice("side of the frames in pixels; the size of the crops is not stated")] = 112
@@ -38,18 +38,20 @@ class Settings(Options):
     standardise: Annotated[bool, choice("features standardised on the training sequences; not stated")] = False
     c: Annotated[float, above(0), choice("C of the linear SVM; the SVM is not stated, this is the plainest")] = 1.0
 
+    def __post_init__(self) -> None:
+        if self.size // self.blocks <= max(self.radius_x, self.radius_y):
+            raise ValueError(f"{self.blocks} blocks along {self.size} pixels are too small; give fewer")
+
 
 def describe(maps: torch.Tensor, settings: Settings) -> np.ndarray:
     """Grey frames (S, N, 1, H, W) as features (S, blocks^2 x 3 planes x 16 patterns).
 
     Blocks row by row; the patterns of a block in a plane as shares, which sum to 1.
-    Raises InputError for fewer frames than 2 radius_t + 1, or frames too small for a pixel in each block.
+    Raises InputError for fewer frames than 2 radius_t + 1.
     """
-    size, (x, y, t) = settings.size, (settings.radius_x, settings.radius_y, settings.radius_t)
-    if maps.shape[1] < 2 * t + 1:
-        raise InputError(f"peer lbp_top: is fed {maps.shape[1]} frames; set sampling.instances to {2 * t + 1} or more")
-    if size // settings.blocks <= max(x, y):
-        raise InputError(f"peer lbp_top: {settings.blocks} blocks of {size} pixels are too small; set fewer blocks")
+    size, fewest = settings.size, 2 * settings.radius_t + 1
+    if maps.shape[1] < fewest:
+        raise InputError(f"peer lbp_top: is fed {maps.shape[1]} frames; set sampling.instances to {fewest} or more")
     return np.stack([_describe(np.rint(resize(clip.float(), size)[:, 0].numpy()), settings) for clip in maps])
 
 

@@ -78,7 +78,6 @@ def test_frames_are_resized_and_have_whole_grey_levels():
     [
         (8, {}, "is fed 8 frames; set sampling.instances to 9 or more"),
         (10, {"radius_t": 5}, "is fed 10 frames; set sampling.instances to 11 or more"),
-        (10, {"size": 20, "blocks": 20}, "20 blocks of 20 pixels are too small; set fewer blocks"),
     ],
 )
 def test_clips_that_are_too_small_are_refused(frames, settings, words):

@@ -63,6 +63,10 @@ def test_peers_are_known_without_torch():
             "methods.mine.peer: momentum is 0.9, but adam has none; take it out",
         ),
         ("{peer: {name: htnet, width: 2}}", r"methods.mine.peer: width is 2, less than heads \(3\); give each head"),
+        (
+            "{sampling: {mode: frames}, peer: {name: lbp_top, blocks: 100}}",
+            "methods.mine.peer: 100 blocks along 112 pixels are too small; give fewer",
+        ),
         ("{peer: {name: htnet, repeats: [2, -1, 1]}}", "methods.mine.peer.repeats.1: is -1; give at least 0"),
         ("{peer: {name: dual_inception, maps: [0, 16]}}", "methods.mine.peer.maps.0: is 0; give at least 1"),
     ],
