@@ -40,7 +40,7 @@ class Nearest:
     def decision_function(self, values):
         return -np.linalg.norm(values[:, None] - self.means, axis=2)
 """
-METHOD = "methods: {deep: {title: Deep, sampling: {mode: apex, depth: true}, peer: {name: nearest}}}\n"
+METHOD = "methods: {peer_deep: {title: Deep, sampling: {mode: apex, depth: true}, peer: {name: nearest}}}\n"
 
 
 @contextmanager

@@ -134,7 +134,7 @@ def _summary(found) -> str:
     if done == total or found.seconds is None:
         return text
     unknown = ", ".join(found.unknown)
-    if not found.seconds:
+    if not found.seconds and unknown:
         return f"{text}; time to go not known before a fold of {unknown} ends"
     pace = f"{found.side_by_side} folds side by side" if found.side_by_side > 1 else "one fold at a time"
     text += f"; {duration(found.seconds)} to go with {pace} on {found.device}"

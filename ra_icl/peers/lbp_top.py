@@ -39,7 +39,8 @@ class Settings(Options):
     c: Annotated[float, above(0), choice("C of the linear SVM; the SVM is not stated, this is the plainest")] = 1.0
 
     def __post_init__(self) -> None:
-        if self.size // self.blocks <= max(self.radius_x, self.radius_y):
+        radius = max(self.radius_x, self.radius_y)
+        if self.size // self.blocks <= radius or self.size <= 2 * radius:
             raise ValueError(f"{self.blocks} blocks along {self.size} pixels are too small; give fewer")
 
 

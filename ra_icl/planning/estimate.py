@@ -48,7 +48,8 @@ def estimate(plan: Plan) -> list[str]:
     seconds, devices, memory, kinds = 0.0, set(), 0, {}
     for protocol, method in plan.runs():
         options = from_mapping(MethodOptions, _training(plan, method), f"methods.{method}")
-        kind = json.dumps([_training(plan, method), len(plan.class_names(protocol))], sort_keys=True)
+        fed = plan.methods[method]["sampling"] if options.peer else {}  # a peer's step may depend on the frames
+        kind = json.dumps([_training(plan, method), fed, len(plan.class_names(protocol))], sort_keys=True)
         if kind not in kinds:
             classes, size = len(plan.class_names(protocol)), map_size(plan)
             with explaining_memory():

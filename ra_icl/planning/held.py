@@ -31,9 +31,10 @@ def all_datasets_of(config: Mapping[str, Any]) -> list[str]:
     return [name for name in NAMES if any(name in datasets_of(config, protocol) for protocol in config["protocols"])]
 
 
-def is_twin(root: str) -> bool:
-    """Whether a dataset's folder is a rendered twin, which keeps the true motion of its clips in truth/."""
-    return any(Path(root, "truth").glob("*/*.safetensors"))
+def is_twin(options: Mapping[str, Any]) -> bool:
+    """Whether a dataset's frames are those of a rendered twin, which keeps their true motion in truth/."""
+    frames = Path(options["root"], options["frames"]).resolve()
+    return any(any((folder / "truth").glob("*/*.safetensors")) for folder in (frames, *frames.parents[:3]))
 
 
 def require_data(config: Mapping[str, Any]) -> None:
@@ -60,6 +61,14 @@ def require_data(config: Mapping[str, Any]) -> None:
             f"config: datasets.{first}.root: is empty; set it in config/config.yaml, "
             f"or remove {', '.join(empty)} from protocols"
         )
+    if config["data"]["source"] == "datasets":
+        found = {name: config["datasets"][name] for name in all_datasets_of(config)}
+        twins = {is_twin(options): name for name, options in found.items() if Path(options["root"]).is_dir()}
+        if len(twins) > 1:
+            raise InputError(
+                f"config: datasets.{twins[True]}.root: is a rendered twin, and datasets.{twins[False]}.root is not; "
+                "take one of them out"
+            )
     for protocol, names in held.items():
         for name in PROTOCOLS[protocol].datasets:
             if name not in names:

@@ -73,8 +73,9 @@ def _check_uses(config: Mapping[str, Any], methods: Mapping[str, Any], ensembles
 def _check_peers(config: Mapping[str, Any], methods: Mapping[str, Any], uses: Mapping[str, Sequence[str]]) -> None:
     """Raise InputError where a peer is named for what it has not: attention, views, candidates, epochs."""
     peers = {name for name, method in methods.items() if method.get("peer")}
-    for name in sorted(peers.intersection(config["tables"])):
-        raise InputError(f"config: methods.{name}: a peer's own table has its name, and {name} is one; choose another")
+    for name in sorted(peers):
+        if not name.startswith("peer_"):  # which no table and no rule does
+            raise InputError(f"config: methods.{name}: its table has the peer's name; let it begin with peer_")
     selecting = present(config["selection"]["methods"])
     uses = dict(uses) | {"selection.methods": [name for pair in selecting.items() for name in (pair[0], *pair[1])]}
     for key, names in uses.items():

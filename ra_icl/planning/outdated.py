@@ -8,7 +8,7 @@ from typing import Any
 
 from ra_icl.evaluation.records import differing_option
 from ra_icl.flow.checksums import flow_digest, read_flow_set, tensor_names
-from ra_icl.planning.candidates import training_options
+from ra_icl.planning.candidates import takers, training_options
 from ra_icl.planning.methods import merge, present
 from ra_icl.planning.peers import with_defaults
 from ra_icl.planning.plan import Plan
@@ -23,6 +23,7 @@ class Current:
     def __init__(self, plan: Plan, flow: Path) -> None:
         self._plan, self._flow = plan, flow
         self._candidates = present(plan.config["selection"]["candidates"])
+        self._takers = takers(plan.config, plan.sweeps)
         self._options = cache(self._options_of)
         self._digest = cache(self._digest_of)
 
@@ -36,7 +37,7 @@ class Current:
         What only one of the two has is no difference: records of other versions have other options. None, a record
         without options, is taken for such a one.
         """
-        if candidate and candidate not in self._candidates:
+        if candidate and (candidate not in self._candidates or method not in self._takers):
             return False
         if recorded is None:
             return True

@@ -69,9 +69,9 @@ class Plan:
 
     @property
     def data_source(self) -> str:
-        """What results say of the data: `source`, but twins where the folder of a dataset is a rendered twin."""
-        roots = [self.config["datasets"][name]["root"] for name in self.all_datasets()]
-        rendered = self.source == "datasets" and any(map(is_twin, roots))
+        """What results say of the data: `source`, but twins where the datasets' folders are rendered twins."""
+        found = [self.config["datasets"][name] for name in self.all_datasets()]
+        rendered = self.source == "datasets" and any(map(is_twin, found))
         return "twins" if rendered else self.source
 
     def folds(self, protocol: str) -> list[str]:

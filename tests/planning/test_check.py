@@ -59,9 +59,16 @@ def test_a_sound_dataset_has_no_fault(twin):
 
 
 def test_a_twin_in_the_place_of_a_dataset_is_still_said_to_be_one(twin):
-    about = {"data": {"source": "datasets", "count_mismatch": "warning"}, "datasets": {"casme2": {"root": str(twin)}}}
+    link = twin.with_name("link")
+    link.symlink_to(twin)
+    about = {"data": {"source": "datasets", "count_mismatch": "warning"}, "datasets": {"casme2": {"root": str(link)}}}
     config = merge(load_config([ROOT / "config/config.yaml"]), about | {"protocols": ["cde"]})
     assert make_plan(config).data_source == "twins"
+    mixed = merge(config, {"datasets": {"smic": {"root": str(twin.parent)}}})
+    with pytest.raises(
+        InputError, match=r"datasets\.casme2\.root: is a rendered twin, and datasets\.smic\.root is not"
+    ):
+        make_plan(mixed)
     shutil.rmtree(twin / "truth")
     assert make_plan(config).data_source == "datasets"
     assert make_plan(merge(config, {"data": {"source": "twins"}})).data_source == "twins"

@@ -35,12 +35,18 @@ def plan_of(tmp_path, text, demo="config/demo.yaml"):
 
 
 def test_a_method_with_depth_has_a_sampling_of_its_own(tmp_path):
-    plan = plan_of(tmp_path, METHOD + "tables: {table2: [m6, deep], peers_casme3: [deep]}")
-    assert plan.sampling("deep") == "apex-depth"
+    plan = plan_of(tmp_path, METHOD + "tables: {table2: [m6, peer_deep], peers_casme3: [peer_deep]}")
+    assert plan.sampling("peer_deep") == "apex-depth"
     assert plan.samplings["apex-depth"]["depth"] is True
-    assert channels(plan.methods["deep"]) == 4
-    assert {protocol for protocol, method in plan.runs() if method == "deep"} == {"casme3_3", "casme3_4", "casme3_7"}
-    assert all(path.startswith("apex-depth/casme3/") for path in plan.flow_files("casme3_4", plan.sampling("deep")))
+    assert channels(plan.methods["peer_deep"]) == 4
+    assert {protocol for protocol, method in plan.runs() if method == "peer_deep"} == {
+        "casme3_3",
+        "casme3_4",
+        "casme3_7",
+    }
+    assert all(
+        path.startswith("apex-depth/casme3/") for path in plan.flow_files("casme3_4", plan.sampling("peer_deep"))
+    )
     assert plan.sampling("m1") == "apex"
 
 
@@ -48,20 +54,26 @@ def test_a_method_with_depth_has_a_sampling_of_its_own(tmp_path):
     ("text", "fault"),
     [
         *(
-            (f"tables: {{{table}: [m6, deep]}}", rf"tables\.{table}: deep takes depth, which CAS\(ME\)³ alone has; ")
+            (
+                f"tables: {{{table}: [m6, peer_deep]}}",
+                rf"tables\.{table}: peer_deep takes depth, which CAS\(ME\)³ alone has; ",
+            )
             for table in ("table1", "table3", "peers", "cross", "table_own")
         ),
-        ("confusion: deep", "confusion: deep takes depth"),
+        ("confusion: peer_deep", "confusion: peer_deep takes depth"),
         (
-            "sweeps: {bits: {figure: 12, method: deep, key: sampling.seed, values: [0, 1]}}",
-            r"sweeps\.bits\.method: deep",
+            "sweeps: {bits: {figure: 12, method: peer_deep, key: sampling.seed, values: [0, 1]}}",
+            r"sweeps\.bits\.method: peer_deep",
         ),
         (
-            "methods: {deep: {peer: {depth: false}}}",
-            r"deep\.sampling\.depth: is true, but nearest's is false; set both",
+            "methods: {peer_deep: {peer: {depth: false}}}",
+            r"peer_deep\.sampling\.depth: is true, but nearest's is false; set both",
         ),
-        ("methods: {deep: {sampling: {depth: false}}}", r"deep\.sampling\.depth: is false, but nearest's is true"),
-        ("methods: {deep: {peer: null}}", r"deep\.peer"),
+        (
+            "methods: {peer_deep: {sampling: {depth: false}}}",
+            r"peer_deep\.sampling\.depth: is false, but nearest's is true",
+        ),
+        ("methods: {peer_deep: {peer: null}}", r"peer_deep\.peer"),
         ("methods: {m1: {sampling: {depth: true}}}", r"m1\.sampling\.depth: true: is for peers alone"),
         ("methods: {peer_ststnet: {sampling: {depth: true}}}", r"depth: is true, but ststnet's is false"),
     ],
@@ -73,13 +85,13 @@ def test_depth_is_refused_where_there_is_none(tmp_path, text, fault):
 
 
 def test_matrices_of_a_method_with_depth_are_drawn_of_casme3_alone(tmp_path):
-    text = METHOD + "confusion: deep\nprotocols: [casme3_4]\n"
-    assert ("casme3_4", "deep") in plan_of(tmp_path, text).runs()
+    text = METHOD + "confusion: peer_deep\nprotocols: [casme3_4]\n"
+    assert ("casme3_4", "peer_deep") in plan_of(tmp_path, text).runs()
 
 
 def test_published_maps_have_no_depth(tmp_path):
     text = METHOD.replace("mode: apex", "mode: published, source: htnet")
-    with pytest.raises(InputError, match=r"methods\.deep\.sampling\.depth: published maps have no depth"):
+    with pytest.raises(InputError, match=r"methods\.peer_deep\.sampling\.depth: published maps have no depth"):
         plan_of(tmp_path, text, "config/public-flow.yaml")
 
 
@@ -108,7 +120,7 @@ def check(tmp_path, twin, **changes):
 
 def test_depth_that_is_not_there_is_a_fault_of_methods_that_run_and_else_a_note(rendered, tmp_path):
     twin = Path(shutil.copytree(rendered, tmp_path / "casme3"))
-    run = {"tables": {"table2": ["deep"]}}
+    run = {"tables": {"table2": ["peer_deep"]}}
     assert check(tmp_path, twin, **run) == []
     rows = build_index("casme3", {"root": str(twin)})
     first, second, third = rows.iloc[0], rows.iloc[-1], rows.iloc[-3]
@@ -126,7 +138,7 @@ def test_depth_that_is_not_there_is_a_fault_of_methods_that_run_and_else_a_note(
     assert note.severity == "note"
     assert note.startswith("casme3: 3 of 14 sequences have no depth that can be used, the first casme3 spNO.")
     assert note.remedy.startswith("nothing to do unless you run ")
-    assert note.endswith("deep")
+    assert note.endswith("peer_deep")
     for folder in twin.rglob("depth"):
         shutil.rmtree(folder)
     assert [fault.kind for fault in check(tmp_path, twin, **run)] == ["depth-folder-missing"] * 14

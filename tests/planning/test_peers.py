@@ -67,6 +67,10 @@ def test_peers_are_known_without_torch():
             "{sampling: {mode: frames}, peer: {name: lbp_top, blocks: 100}}",
             "methods.mine.peer: 100 blocks along 112 pixels are too small; give fewer",
         ),
+        (
+            "{sampling: {mode: frames}, peer: {name: lbp_top, size: 16, blocks: 1, radius_y: 8}}",
+            "methods.mine.peer: 1 blocks along 16 pixels are too small",
+        ),
         ("{peer: {name: htnet, repeats: [2, -1, 1]}}", "methods.mine.peer.repeats.1: is -1; give at least 0"),
         ("{peer: {name: dual_inception, maps: [0, 16]}}", "methods.mine.peer.maps.0: is 0; give at least 1"),
     ],
@@ -129,7 +133,7 @@ def test_a_sweep_varies_a_setting_that_the_config_leaves_as_the_peer_has_it(tmp_
         ),
         (
             "methods: {table1: {sampling: {mode: apex}, peer: {name: svm}}}",
-            "methods.table1: a peer's own table has its name, and table1 is one; choose another",
+            "methods.table1: its table has the peer's name; let it begin with peer_",
         ),
     ],
 )

@@ -56,14 +56,15 @@ def test_a_method_has_a_table_of_its_own_and_is_compared_with_the_reference(clon
     shown = snakemake(clone, "ablation_m6_q4", "--dry-run", "--printshellcmds", configs=configs)
     assert re.search(r"ra-icl table own \S*/metrics/own/m6_q4\.json ", shown.stdout + shown.stderr)
     assert planned(clone, configs=configs)["compare"] == 1  # `all`
-    # The mean over all seeds is a row of the table, but is not compared with single trainings.
-    mean = {"ensembles": {"mean": {"title": "Mean", "members": ["m1"], "seeds": "all"}}, "seeds": [0, 1]}
-    shown = snakemake(
-        clone, "--dry-run", "--printshellcmds", configs=mine(**mean, tables={"table_own": ["m1", "m6", "mean"]})
-    )
-    lines = [line for line in (shown.stdout + shown.stderr).splitlines() if "/metrics/own/mean.json" in line]
-    assert any("ra-icl table own " in line for line in lines)
-    assert not any("ra-icl differences " in line for line in lines)
+    # The mean over all seeds and what chose its epoch are rows of the table, but are not compared with the others.
+    other = {"ensembles": {"mean": {"title": "Mean", "members": ["m1"], "seeds": "all"}}, "seeds": [0, 1]}
+    best = {"title": "Best", "training": {"select": "best_on_held_out"}}
+    other |= {"methods": {"m6_best": best, "table_own": {"title": "A method with the name of a table"}}}
+    configs = mine(**other, tables={"table_own": ["m1", "m6", "mean", "m6_best"]})
+    shown = snakemake(clone, "--dry-run", "--printshellcmds", configs=configs)
+    commands = re.findall(r"ra-icl (?:table own|differences) .*", shown.stdout + shown.stderr)
+    compared = {command.split()[1]: re.findall(r"/metrics/own/(\w+)\.json", command) for command in commands}
+    assert compared == {"table": ["m1", "m6", "mean", "m6_best"], "differences": ["m1", "m6"]}
     done = snakemake(clone, "differences_own", "--dry-run", configs=mine(tables={"table_own": ["m1", "m5"]}))
     assert "it needs protocol own, and two methods in `tables.table_own`, the `reference` or" in done.stderr
     done = snakemake(clone, "ablation_m5", "--dry-run", configs=config_file(clone, "far.yaml", protocols=["casme3_4"]))

@@ -11,10 +11,13 @@ NEEDS = {
     "protocol cde or groups5, and methods that `tables` names for it": [
         *("table3", "table3_controls", "ensembles", "peers", "cost", "cost_peers"),
     ],
-    "protocol cde or groups5, and two methods in its table of scores, the `reference` or an ensemble among them": [
+    "protocol cde or groups5, and two methods in its table of scores, the `reference` or an ensemble among them, with the same seeds and `training.select`": [
         *("differences", "differences_controls", "differences_ensembles", "differences_peers"),
     ],
-    "protocol cde or groups5, and methods of its kind in `keep_epochs`": ["leak", "leak_peers"],
+    "protocol cde or groups5, and methods of its kind in `keep_epochs` with `training.select: last`": [
+        "leak",
+        "leak_peers",
+    ],
     "protocol cde or groups5, and a `reference` that is sampled without the apex": ["apex"],
     "protocol cde or groups5, and a sweep under `sweeps`": [
         *("sweeps", *(f"figure{number}" for number in range(6, 11))),
@@ -28,7 +31,7 @@ NEEDS = {
     "protocol cde, groups5 or own, or one of CAS(ME)³": [name for name in METHODS if is_peer(name)],
     "protocol cross, and methods in `tables.cross`": ["cross"],
     "protocol own, and methods in `tables.table_own`": ["table_own"],
-    "protocol own, and two methods in `tables.table_own`, the `reference` or an ensemble among them": [
+    "protocol own, and two methods in `tables.table_own`, the `reference` or an ensemble among them, with the same seeds and `training.select`": [
         "differences_own"
     ],
     "protocol own": ["figure_own"],

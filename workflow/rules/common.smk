@@ -154,6 +154,7 @@ def single_protocols(method):
 def leak_tables():
     """{table: its methods}: those whose predictions after each epoch are kept, peers in a table of their own."""
     kept = [name for name in config["keep_epochs"] if cde() and not takes_depth(plan.methods[name])]
+    kept = [name for name in kept if selected_epoch(name) == "last"]  # the others have no gain to show
     tables = {"leak": [m for m in kept if not is_peer(m)], "leak_peers": [m for m in kept if is_peer(m)]}
     return {table: methods for table, methods in tables.items() if methods}
 
@@ -199,10 +200,23 @@ def difference_tables(tables):
 
 
 def comparable(methods):
-    """Of the methods of a table, those with the seeds of its reference, and those that draw nothing."""
+    """Of the methods of a table, those with the seeds of its reference, or that draw nothing, and with its epoch."""
     reference = reference_of(methods)
     drawn = {name: name in plan.ensembles or draws(plan.methods[name]) for name in methods}
-    return [name for name in methods if reference and (not drawn[name] or plan.seeds(name) == plan.seeds(reference))]
+    alike = [name for name in methods if reference and (not drawn[name] or plan.seeds(name) == plan.seeds(reference))]
+    return [name for name in alike if selected_epoch(name) == selected_epoch(reference)]
+
+
+def selected_epoch(name):
+    """Which epoch a method predicts from, as `training.select` says; a peer always from its last."""
+    method = plan.methods[plan.trained(name)[0]]  # the members of an ensemble are alike
+    return "last" if method["peer"] else method["training"]["select"]
+
+
+def method_of(table):
+    """The method whose own table this is: a peer's has the method's name; None for all other tables."""
+    method = table.removeprefix("ablation_")
+    return method if method in plan.methods and (method != table or is_peer(method)) else None
 
 
 def reference_of(methods):
@@ -260,8 +274,7 @@ def sweep_figures():
 
 def short(name):
     """What the command line calls a table or figure: "table1" is 1, "table_own" is own, an ablation under CDE is 3."""
-    method = name if name in plan.methods else name.removeprefix("ablation_")
-    if method in plan.methods:  # a table of one method
+    if method := method_of(name):
         tables = {"peers" if is_peer(method) else "3": cde(), "peers_casme3": casme3(), "own": own()}
         return next(table for table, protocols in tables.items() if protocols == single_protocols(method))
     return re.sub("^(table|figure)_?", "", name)

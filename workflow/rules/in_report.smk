@@ -34,8 +34,7 @@ def figure_files(stem, category, label, caption):
 def table_title(wildcards):
     """What the report calls a table: its number in the paper, if it has one, and what it compares."""
     name = wildcards.table
-    method = name.removeprefix("ablation_")
-    if method in plan.methods:  # a peer's table has the name of its method
+    if method := method_of(name):
         return f"{title_of(method)}, a table of its own"
     return TABLE_TITLES.get(name, name.replace("_", " ").capitalize())
 
@@ -66,7 +65,7 @@ TABLE_TITLES = {
 
 def heading(category):
     """The heading of the report that a table stands under: that of peers for theirs, else `category`."""
-    of_peers = lambda table: table in plan.methods or "peers" in table.split("_")
+    of_peers = lambda table: method_of(table) == table or "peers" in table.split("_")
     return lambda wildcards: "Peers" if of_peers(wildcards.table) else category
 
 
