@@ -40,7 +40,7 @@ def is_twin(options: Mapping[str, Any]) -> bool:
 def require_data(config: Mapping[str, Any]) -> None:
     """Log a line for each dataset that a protocol runs without.
 
-    Raises InputError for a protocol that the source of data has nothing for.
+    Raises InputError for a protocol that the source of data has nothing for, and for twins beside real datasets.
     """
     if config["data"]["source"] == "twins" and "own" in config["protocols"]:
         raise InputError(
@@ -62,17 +62,21 @@ def require_data(config: Mapping[str, Any]) -> None:
             f"or remove {', '.join(empty)} from protocols"
         )
     if config["data"]["source"] == "datasets":
-        found = {name: config["datasets"][name] for name in all_datasets_of(config)}
-        twins = {is_twin(options): name for name, options in found.items() if Path(options["root"]).is_dir()}
-        if len(twins) > 1:
-            raise InputError(
-                f"config: datasets.{twins[True]}.root: is a rendered twin, and datasets.{twins[False]}.root is not; "
-                "take one of them out"
-            )
+        _require_one_kind({name: config["datasets"][name] for name in all_datasets_of(config)})
     for protocol, names in held.items():
         for name in PROTOCOLS[protocol].datasets:
             if name not in names:
                 log.warning("%s runs without %s: datasets.%s.root is empty", protocol, name, name)
+
+
+def _require_one_kind(datasets: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise InputError for {dataset: its options} of rendered twins and of real data: results call all by one name."""
+    twins = {is_twin(options): name for name, options in datasets.items() if Path(options["root"]).is_dir()}
+    if len(twins) > 1:
+        raise InputError(
+            f"config: datasets.{twins[True]}.root: is a rendered twin, and datasets.{twins[False]}.root is not; "
+            "take one of them out"
+        )
 
 
 def select_sequences(config: Mapping[str, Any], index: pd.DataFrame, whole: pd.DataFrame) -> dict[str, pd.DataFrame]:
