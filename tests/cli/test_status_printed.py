@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from run_files import write_fold, write_log
 
-from ra_icl.cli.status import _cells
+from ra_icl.cli.status import _cells, _summary
 from ra_icl.planning.status import Group
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +56,13 @@ def test_plain_words_where_no_terminal_is(command):
     assert f"logs/folds/cde/m5/seed0/{FOLDS[1]}.log" in text
     assert "running: epoch 2/4, last line " in text
     assert "not begun: 6 folds; cde: m4" in text
+
+
+def test_the_last_fold_may_have_no_time_left():
+    """It has trained, and is predicting."""
+    groups, running = [SimpleNamespace(finished=[1, 2, 3], total=4)], [SimpleNamespace(state="running")]
+    found = SimpleNamespace(groups=groups, started=running, seconds=0.0, unknown=[], side_by_side=1, device="cpu")
+    assert _summary(found) == "3 of 4 folds done, 1 running; 0 s to go with one fold at a time on cpu"
 
 
 def test_time_to_go_is_not_0_while_no_fold_of_what_is_left_has_ended(command, tmp_path):

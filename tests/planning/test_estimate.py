@@ -12,6 +12,7 @@ from ra_icl.errors import InputError
 from ra_icl.planning import estimate as module
 from ra_icl.planning.config import load_config
 from ra_icl.planning.estimate import disk_bytes, estimate, measured_step, steps_of
+from ra_icl.planning.methods import merge
 from ra_icl.planning.plan import make_plan
 from ra_icl.training.fold import Fold, fold_rows, split
 from ra_icl.training.instances import InstanceSets
@@ -126,6 +127,26 @@ def test_the_lines_name_device_hours_and_disk(plan, monkeypatch):
     options["methods"] = {"m6": ["m1"]}
     selecting = make_plan(plan.config | {"selection": options})
     assert "selection: 8 inner folds first, on 25% of the subjects each" in "\n".join(estimate(selecting))
+
+
+def test_a_peer_is_measured_on_the_frames_that_it_reads(monkeypatch):
+    values = load_config([ROOT / "config/config.yaml", ROOT / "config/demo.yaml"])
+    more = {"sampling": {"mode": "frames", "instances": 30}, "peer": {"name": "lbp_top"}}
+    tables = {name: [] for name in values["tables"]} | {"table3": ["peer_lbp_top", "peer_lbp_top_30"]}
+    changes = {
+        "protocols": ["cde"],
+        "methods": {"peer_lbp_top_30": more},
+        "keep_networks": [],
+        "attention": {"table": []},
+    }
+    plan = make_plan(merge(values, changes | {"tables": tables}))
+    measured = []
+    monkeypatch.setattr(module, "measured_step", lambda *_: (0.5, 0, "cpu"))
+    monkeypatch.setattr(
+        module, "measured_peer_step", lambda _, __, method, ___: measured.append(method) or (1.0, 0, "cpu")
+    )
+    estimate(plan)
+    assert sorted(measured) == ["peer_lbp_top", "peer_lbp_top_30"]
 
 
 def test_a_full_gpu_is_one_line(plan, monkeypatch):

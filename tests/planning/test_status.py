@@ -15,6 +15,7 @@ from ra_icl.planning import status as module
 from ra_icl.planning.config import load_config
 from ra_icl.planning.fold_files import FAILED, RUNNING, STOPPED
 from ra_icl.planning.methods import merge
+from ra_icl.planning.outdated import Current
 from ra_icl.planning.plan import make_plan
 from ra_icl.planning.status import status
 
@@ -258,6 +259,13 @@ def test_a_run_is_read_where_its_data_are_not(tmp_path, config, folds):
     write_fold(tmp_path / "results", f"cde/m6/seed0/{folds[0]}", [RIGHT])
     found = status(away)
     assert (len(group_of(found, "m6").finished), group_of(found, "m6").total) == (1, len(folds))
+
+
+def test_a_fold_of_a_choice_that_its_method_no_longer_takes_is_outdated(tmp_path):
+    text = "selection: {groups: 3, inner_folds: 2, methods: {m6: []}, candidates: {a: {}, b: {training: {batch: 4}}}}"
+    current = Current(make_plan(config_of(tmp_path, text)), tmp_path)
+    assert [current.has(method, "b", None) for method in ("m6", "m5")] == [True, False]
+    assert not Current(make_plan(config_of(tmp_path, text.replace("{m6: []}", "{}"))), tmp_path).has("m6", "b", None)
 
 
 def test_inner_folds_are_one_group_and_others_appear_once_they_are_begun(tmp_path):
