@@ -130,7 +130,7 @@ def test_a_fold_that_was_given_a_gpu_does_not_train_on_the_cpu(tmp_path, monkeyp
 
     monkeypatch.setattr("ra_icl.training.gpus.claim_gpu", lambda device: GPU)
     with pytest.raises(InputError, match=r"^GPU 2 \(NVIDIA H100, driver 550\.54\): PyTorch [^\n]* cannot use it"):
-        fold(tmp_path / "casme2-sub01.csv", [tmp_path / "none.csv"], tmp_path)
+        fold(tmp_path / "casme2-sub01.csv", [tmp_path / "none.csv"], tmp_path, "twins")
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone can be told")

@@ -88,7 +88,7 @@ def test_the_group_is_in_neither_set_and_its_flow_is_not_opened(tmp_path, small_
 
 
 def ra_icl_fold(workspace, options, *arguments, name="casme2-sub01"):
-    program = [sys.executable, "-c", "from ra_icl.cli import main; main()", "fold"]
+    program = [sys.executable, "-c", "from ra_icl.cli import main; main()", "fold", "--data-source", "twins"]
     given = ["--out", workspace / f"{name}.csv", "--index", workspace / "casme2.csv", "--flow", workspace / "flow"]
     given += ["--checkpoints", workspace / "checkpoints", "--options", slice_of(asdict(options)), *arguments]
     return subprocess.run([*program, *map(str, given)], capture_output=True, text=True, check=False)
