@@ -33,7 +33,7 @@ def all_datasets_of(config: Mapping[str, Any]) -> list[str]:
 
 def is_twin(options: Mapping[str, Any]) -> bool:
     """Whether a dataset's frames are those of a rendered twin, which keeps their true motion in truth/."""
-    frames = Path(options["root"], options["frames"]).resolve()
+    frames = Path(options["root"], options["frames"]).resolve()  # of a twin, three folders below it at most
     return any(any((folder / "truth").glob("*/*.safetensors")) for folder in (frames, *frames.parents[:3]))
 
 

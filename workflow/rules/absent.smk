@@ -4,6 +4,7 @@
 METHODS = [name for name, method in config["methods"].items() if method is not None]
 REMOVED = config["methods"].keys() - set(METHODS)
 
+ALIKE = "the `reference` or an ensemble among them, with the same seeds and `training.select`"
 NEEDS = {
     "protocol cde, and methods in `tables.table1`": ["table1"],
     "protocol cde or groups5": ["table4", "figure4"],
@@ -11,7 +12,7 @@ NEEDS = {
     "protocol cde or groups5, and methods that `tables` names for it": [
         *("table3", "table3_controls", "ensembles", "peers", "cost", "cost_peers"),
     ],
-    "protocol cde or groups5, and two methods in its table of scores, the `reference` or an ensemble among them, with the same seeds and `training.select`": [
+    f"protocol cde or groups5, and two methods in its table of scores, {ALIKE}": [
         *("differences", "differences_controls", "differences_ensembles", "differences_peers"),
     ],
     "protocol cde or groups5, and methods of its kind in `keep_epochs` with `training.select: last`": [
@@ -31,9 +32,7 @@ NEEDS = {
     "protocol cde, groups5 or own, or one of CAS(ME)³": [name for name in METHODS if is_peer(name)],
     "protocol cross, and methods in `tables.cross`": ["cross"],
     "protocol own, and methods in `tables.table_own`": ["table_own"],
-    "protocol own, and two methods in `tables.table_own`, the `reference` or an ensemble among them, with the same seeds and `training.select`": [
-        "differences_own"
-    ],
+    f"protocol own, and two methods in `tables.table_own`, {ALIKE}": ["differences_own"],
     "protocol own": ["figure_own"],
     "protocol cde, groups5 or own, and methods in `selection.methods`": ["select"],
     "a protocol other than cross, and `training.select: last` for the method of `final_model`": ["final_model"],
